@@ -1,0 +1,39 @@
+/**
+ * The only place that knows time. Everything else is handed a clock, so that tests can hold it still. A test
+ * finds any other use of a timer or of the date.
+ */
+
+export interface Cancel {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds of a monotonic clock: only differences mean anything. */
+  nowMs(): number;
+  /** Runs `work` once, after at least `delayMs`. */
+  after(delayMs: number, work: () => void): Cancel;
+  /** Runs `work` again and again, and does not keep the process alive by itself. */
+  every(periodMs: number, work: () => void): Cancel;
+  /** Runs `work` once the events that are ready now have been handled. */
+  nextTurn(work: () => void): void;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after(delayMs, work) {
+    const timer = setTimeout(work, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(periodMs, work) {
+    const timer = setInterval(work, periodMs).unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+  nextTurn(work) {
+    setImmediate(work);
+  },
+};
+
+/** Gives every event that is ready a turn, then goes on. */
+export function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.nextTurn(resolve));
+}

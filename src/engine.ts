@@ -1,0 +1,202 @@
+/**
+ * The seam. Everything a front door (the TCP server today; HTTP, gRPC or a console later) may ask of a
+ * store, and the errors it is answered with. A front door knows nothing else; a new kind of store is a new
+ * room that implements this file.
+ *
+ * Keys and values are bytes on both sides. What is passed in is borrowed: it is valid until the call
+ * returns, and whoever needs it longer copies it.
+ */
+
+/** Grows with every change of primary. Below 2^53; the low bits are random, see `log/term.ts`. */
+export type Term = number & { readonly term: unique symbol };
+/** The place of an entry in the log. The first entry has index 1; 0 is "before any entry". */
+export type Index = number & { readonly index: unique symbol };
+/** 32 hexadecimal digits, drawn when a data directory is made and never reused. */
+export type NodeId = string & { readonly nodeId: unique symbol };
+/** 32 hexadecimal digits, shared by the nodes that hold one log. */
+export type ClusterId = string & { readonly clusterId: unique symbol };
+
+/** Names one entry of the log. Two positions compare by term first. */
+export interface Position {
+  readonly term: Term;
+  readonly index: Index;
+}
+
+/** Bytes `start` (included) to `end` (excluded) of a larger buffer, borrowed for the length of one call. */
+export interface ByteRange {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Every code that an answer to a client can carry. Codes are stable; messages may be reworded. */
+export const ERROR_CODES = [
+  'SYNTAX',
+  'UNKNOWN_COMMAND',
+  'TOO_LARGE',
+  'BUSY',
+  'MEMORY_FULL',
+  'DISK_FULL',
+  'NOT_PRIMARY',
+  'NO_QUORUM',
+  'UNCONFIRMED',
+  'NOT_A_PEER',
+  'ALREADY_MEMBER',
+  'NOT_MEMBER',
+  'UNREACHABLE',
+  'LAGGING',
+  'WRONG_CLUSTER',
+  'DIVERGED',
+  'INTERNAL',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Why a request was not done. The message says what happened and what to do, on one line. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** A change of the map. All of it takes effect at one position of the log, or none of it. */
+export type Operation =
+  | { readonly kind: 'put'; readonly key: ByteRange; readonly value: ByteRange }
+  /** `pairs` alternates key, value, key, value …; a key that stands twice ends with its last value. */
+  | { readonly kind: 'putMany'; readonly pairs: readonly ByteRange[] }
+  | { readonly kind: 'delete'; readonly keys: readonly ByteRange[] };
+
+/** Receives the answer to each key that was read, in the order asked. The bytes are the store's own. */
+export interface ValueSink {
+  hit(bytes: Buffer, start: number, end: number): void;
+  miss(): void;
+  /** Whether it can take no more. A read of many keys ends then, with `TOO_LARGE`. */
+  readonly isFull: boolean;
+}
+
+/**
+ * Receives the outcome of writes. One observer may have many writes under way: it is told their outcomes in
+ * the order in which it made them. Only a refusal that comes during the call to `write` itself belongs to that call,
+ * whatever else is under way.
+ */
+export interface WriteObserver {
+  /**
+   * Called once for each write: without a refusal when the operation is committed and applied, right
+   * after it was applied and before any later operation is. A read made during the call sees the map at exactly
+   * that position. `count` is how many keys the operation found (delete) or set (put).
+   *
+   * With a refusal the operation was not applied; with the code `UNCONFIRMED` it may still take effect.
+   */
+  written(refusal: Refusal | undefined, count: number): void;
+}
+
+/** What came of a read: answered through the sink, or nothing done because the store is locked, or refused. */
+export type ReadOutcome = 'answered' | 'wait' | Refusal;
+
+/** Some of the keys, and where to go on. `cursor` is 0 when there are no more. */
+export interface ScanPage {
+  readonly keys: readonly Buffer[];
+  readonly cursor: number;
+}
+
+/** When a write is safe from a power cut. */
+export type FsyncPolicy = 'always' | 'everysec' | 'off';
+/** How many members must hold a write durably before it is answered. */
+export type AcksPolicy = 'majority' | 'all' | '0';
+
+/** What this engine promises, so that people can read it and tests can assert it. */
+export interface Guarantees {
+  /** `always`: an answered write survives a power cut. Otherwise it survives the process only. */
+  readonly fsync: FsyncPolicy;
+  readonly acks: AcksPolicy;
+  /** A read shows every write that was acknowledged before the read began. */
+  readonly linearizableReads: boolean;
+}
+
+export interface MemberStatus {
+  /** `host:port` under which the others reach it. */
+  readonly address: string;
+  readonly role: Role;
+  readonly state: 'member' | 'learner' | 'silent';
+  readonly acked: Position;
+  /** Entries that it is behind. */
+  readonly lag: number;
+}
+
+export type Role = 'primary' | 'backup';
+
+export interface Status {
+  readonly role: Role;
+  readonly node: NodeId;
+  readonly cluster: ClusterId;
+  readonly term: Term;
+  /** The last entry of this node's log. */
+  readonly position: Position;
+  /** The last entry that is safe, and shown to readers. */
+  readonly commit: Index;
+  readonly keys: number;
+  /** Bytes of all keys and values, without the table's own overhead. */
+  readonly dataBytes: number;
+  /** What the JSON file holds. Undefined until it was written once. */
+  readonly snapshot: Position | undefined;
+  /** Writes that wait for the log, in bytes. */
+  readonly waitingBytes: number;
+  readonly guarantees: Guarantees;
+  readonly members: readonly MemberStatus[];
+}
+
+/** A change of who takes part, asked for by an operator. */
+export type Reconfiguration =
+  | { readonly kind: 'addBackup'; readonly address: string }
+  | { readonly kind: 'removeBackup'; readonly address: string; readonly backupIsDown: boolean }
+  | { readonly kind: 'promote'; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean };
+
+export interface Engine {
+  readonly guarantees: Guarantees;
+
+  /** Reads one key in the same turn. On `wait` nothing was done: ask again with {@link readAll}. */
+  read(key: ByteRange, sink: ValueSink): ReadOutcome;
+
+  /**
+   * Reads keys at one state of the map, waiting for the lock if it has to. `done` is called once, in the same
+   * turn where that is possible; after a refusal the sink may have seen some of the keys.
+   */
+  readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refusal?: Refusal) => void): void;
+
+  /** Takes the operation's bytes before it returns, and tells the observer once. */
+  write(operation: Operation, observer: WriteObserver): void;
+
+  /**
+   * Walks the keys from a cursor (0 to start) in pages, giving other work a turn between two of them. A key
+   * that is there throughout is visited exactly once; one that comes or goes meanwhile, at most once for
+   * each time that it was there.
+   *
+   * @param keyBytesMax - a page ends with the key that reaches this, for callers with much to do for each byte.
+   */
+  scan(cursor: number, keyBytesMax?: number): AsyncIterable<ScanPage>;
+
+  /** How many keys there are. */
+  count(): number;
+
+  /** Writes the JSON file now. */
+  snapshot(): Promise<Position | Refusal>;
+
+  status(): Status;
+
+  reconfigure(change: Reconfiguration): Promise<Refusal | Status>;
+
+  /** Finishes what was accepted, leaves the files complete and lets go of them. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export function refusal(code: ErrorCode, message: string): Refusal {
+  return { code, message };
+}
+
+/** All the bytes of a buffer. */
+export function wholeRange(bytes: Buffer): ByteRange {
+  return { bytes, start: 0, end: bytes.length };
+}
+
+/** A copy of borrowed bytes, to keep for longer than the call. */
+export function copyRange(range: ByteRange): ByteRange {
+  return wholeRange(Buffer.from(range.bytes.subarray(range.start, range.end)));
+}
