@@ -1,0 +1,119 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Index, Term } from '../../src/engine.js';
+import { EntryReader, FrameBuilder, MalformedEntry, entryBytes } from '../../src/log/entry.js';
+import {
+  FRAME_HEADER_BYTES,
+  FRAME_ROOM_BYTES,
+  NO_CHECKSUM,
+  readFrame,
+  sealFrame,
+} from '../../src/log/frame.js';
+import type { Frame } from '../../src/log/frame.js';
+import { anyOperation, anyUint53, frameOf, range, readAll, wordsOf } from './frames.js';
+
+/** A frame with these bytes as its entries, and a checksum that holds. */
+function frameWith(entries: Buffer, count: number): Frame {
+  const bytes = Buffer.concat([Buffer.alloc(FRAME_ROOM_BYTES + FRAME_HEADER_BYTES), entries]);
+  const head = { term: 1 as Term, firstIndex: 5 as Index, count, previous: NO_CHECKSUM };
+  return sealFrame(bytes, FRAME_ROOM_BYTES, bytes.length, head);
+}
+
+function entry(kind: number, body: Buffer | number[], length = body.length): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32LE(length);
+  head[4] = kind;
+  return Buffer.concat([head, Buffer.from(body)]);
+}
+
+describe('Entries of a frame', () => {
+  it('AreReadAsTheyWereGathered', () => {
+    fc.assert(
+      fc.property(fc.array(anyOperation, { minLength: 1, maxLength: 8 }), anyUint53, (operations, first) => {
+        const index = Math.min(first, Number.MAX_SAFE_INTEGER - operations.length);
+        const frame = frameOf(operations, { term: first, index });
+        const found = readFrame(frame.bytes, frame.start, frame.end) as Frame;
+        expect(found).to.include({ term: first, firstIndex: index, count: operations.length });
+        const expected = operations.map((operation, at) => ({
+          index: index + at,
+          words: wordsOf(operation),
+        }));
+        expect(readAll(found)).to.deep.equal(expected);
+      }),
+    );
+  });
+
+  it('TakeTheBytesThatWereCounted', () => {
+    fc.assert(
+      fc.property(fc.array(anyOperation, { minLength: 1 }), (operations) => {
+        const { start, end } = frameOf(operations);
+        const sum = operations.reduce((bytes, operation) => bytes + entryBytes(operation), 0);
+        expect(end - start).to.equal(FRAME_HEADER_BYTES + sum);
+      }),
+    );
+  });
+
+  it('AreNotMixedWithThoseOfTheFrameBefore', () => {
+    const builder = new FrameBuilder();
+    const big = { kind: 'put', key: range('k'), value: range('x'.repeat(5 * 1024 * 1024)) } as const;
+    const small = { kind: 'delete', keys: [range('gone')] } as const;
+    for (const operations of [[big, small], [small], [small, small], []]) {
+      builder.reset();
+      builder.open();
+      for (const operation of operations) builder.append(operation);
+      expect(builder.count).to.equal(operations.length + 1);
+      const frame = builder.seal(1 as Term, 1 as Index, NO_CHECKSUM);
+      expect(frame.end - frame.start).to.equal(builder.length);
+      expect(readAll(frame).map(({ words }) => words)).to.deep.equal([['open'], ...operations.map(wordsOf)]);
+    }
+  });
+
+  const malformed: [string, Frame][] = [
+    ['a kind of a newer version', frameWith(entry(3, []), 1)],
+    ['a kind far off', frameWith(entry(255, []), 1)],
+    ['a header that is cut short', frameWith(Buffer.alloc(4), 1)],
+    ['an entry that is longer than its frame', frameWith(entry(1, [], 1), 1)],
+    ['an entry of the greatest length', frameWith(entry(1, [], 0xffffffff), 1)],
+    ['a pair whose lengths are cut short', frameWith(entry(1, [0, 0, 0, 0, 0, 0, 0]), 1)],
+    ['a pair that is longer than its entry', frameWith(entry(1, [1, 0, 0, 0, 1, 0, 0, 0, 65]), 1)],
+    ['a key of the greatest length', frameWith(entry(2, [255, 255, 255, 255]), 1)],
+    ['lengths that overflow together', frameWith(entry(1, [255, 255, 255, 255, 255, 255, 255, 255]), 1)],
+    ['an opening entry that does something', frameWith(entry(0, [1, 0, 0, 0, 65]), 1)],
+    ['fewer entries than it says', frameWith(entry(0, []), 2)],
+    ['more entries than it says', frameWith(Buffer.concat([entry(0, []), entry(0, [])]), 1)],
+    ['no entry at all', frameWith(Buffer.alloc(0), 1)],
+  ];
+  for (const [name, frame] of malformed) {
+    it(`AreRefusedByIndex: ${name}`, () => {
+      expect(() => readAll(frame)).to.throw(MalformedEntry, /^entry \d+: /);
+    });
+  }
+
+  it('OfAnyBytesAreReadOrRefusedAndNothingElse', () => {
+    const anyEntries = fc
+      .array(fc.tuple(fc.nat({ max: 4 }), fc.uint8Array({ maxLength: 30 }), fc.integer({ min: -2, max: 2 })))
+      .map((parts) =>
+        Buffer.concat(
+          parts.map(([kind, body, wrong]) =>
+            entry(kind, Buffer.from(body), Math.max(0, body.length + wrong)),
+          ),
+        ),
+      );
+    fc.assert(
+      fc.property(anyEntries, fc.nat({ max: 5 }), (entries, count) => {
+        const reader = new EntryReader(frameWith(entries, count));
+        try {
+          while (reader.nextEntry()) {
+            while (reader.nextItem()) {
+              expect(reader.key.start).to.be.at.most(reader.key.end);
+              expect(reader.value.start).to.be.at.most(reader.value.end);
+              expect(reader.value.end).to.be.at.most(reader.key.bytes.length);
+            }
+          }
+        } catch (error) {
+          expect(error).to.be.instanceOf(MalformedEntry);
+        }
+      }),
+    );
+  });
+});
