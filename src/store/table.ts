@@ -1,0 +1,32 @@
+import type { ByteRange } from '../engine.js';
+
+/** Sees one entry. All bytes are the table's own, valid during the call. */
+export type EntryVisitor = (key: ByteRange, value: ByteRange) => void;
+
+/**
+ * Keys and values as bytes. Each key has a slot, a small number that it keeps for as long as it is there, also while
+ * the table grows and while its value changes. So a walk over the slots meets every key that stays exactly once.
+ */
+export interface Table {
+  /** How many keys there are. */
+  readonly count: number;
+  /** Bytes of all keys and values. */
+  readonly dataBytes: number;
+  /** Every slot in use is below this. */
+  readonly slots: number;
+
+  /** The slot of a key, or -1. */
+  find(key: ByteRange): number;
+  /** The value in a slot in use, borrowed until the next call. */
+  valueAt(slot: number): ByteRange;
+  /** Shows the entry in a slot; false when the slot is free. */
+  visit(slot: number, visitor: EntryVisitor): boolean;
+
+  /** Takes copies of both. */
+  put(key: ByteRange, value: ByteRange): void;
+  /** Whether the key was there. */
+  delete(key: ByteRange): boolean;
+
+  /** Called before a slot is filled, overwritten or freed. At most one at a time. */
+  watch: ((slot: number) => void) | undefined;
+}

@@ -1,0 +1,100 @@
+import { expect } from 'chai';
+import { HashTable } from '../../src/store/hash-table.js';
+import { Store } from '../../src/store/store.js';
+import { testSeed, withSeed } from '../random.js';
+import { range, textOf } from './table-contract.js';
+
+const never = (): boolean => false;
+
+describe('A walk over the store', () => {
+  it('SeesTheMapAtOneMomentWhileItChanges', async () => {
+    const seed = testSeed();
+    await withSeed(seed, (random) => {
+      for (let round = 0; round < 200; round++) {
+        const store = new Store(new HashTable(round));
+        const model = new Map<string, string>();
+        const step = (): void => {
+          const key = `k${String(random.below(60))}`;
+          if (random.next() < 0.4) {
+            store.delete(range(key));
+            model.delete(key);
+          } else {
+            const value = String(random.below(1_000_000));
+            store.put(range(key), range(value));
+            model.set(key, value);
+          }
+        };
+        for (let count = random.below(100); count > 0; count--) step();
+        const atBegin = new Map(model);
+        const seen = new Map<string, string>();
+        const walk = store.walk((key, value) => {
+          expect(seen.has(textOf(key)), 'each key once').to.equal(false);
+          seen.set(textOf(key), textOf(value));
+        });
+        while (!walk.step(1 + random.below(5), never)) {
+          for (let count = random.below(20); count > 0; count--) step();
+        }
+        expect(seen).to.deep.equal(atBegin);
+      }
+    });
+  });
+
+  it('StopsASliceWhenItsVisitorHasEnough', () => {
+    const store = new Store(new HashTable(1));
+    for (let key = 0; key < 10; key++) store.put(range(String(key)), range('v'));
+    let visited = 0;
+    const walk = store.walk(() => {
+      visited++;
+    });
+    expect(walk.step(100, () => visited >= 3)).to.equal(false);
+    expect(visited).to.equal(3);
+    expect(walk.step(100, never)).to.equal(true);
+    expect(visited).to.equal(10);
+  });
+
+  it('OnlyOneAtATimeAndAnAbandonedOneLetsGo', () => {
+    const store = new Store(new HashTable(1));
+    store.put(range('a'), range('1'));
+    const walk = store.walk(() => undefined);
+    expect(() => store.walk(() => undefined)).to.throw('another walk');
+    walk.end();
+    expect(store.walk(() => undefined).step(10, never)).to.equal(true);
+  });
+});
+
+describe('Pages of keys', () => {
+  it('ListEveryKeyThatStaysExactlyOnceWhileOthersComeAndGo', async () => {
+    const seed = testSeed();
+    await withSeed(seed, (random) => {
+      const store = new Store(new HashTable(3));
+      for (let key = 0; key < 5000; key++) store.put(range(`stays${String(key)}`), range('v'));
+      const seen = new Map<string, number>();
+      for (let cursor = 0; ;) {
+        const page = store.page(cursor);
+        for (const key of page.keys) {
+          const name = key.toString();
+          if (name.startsWith('stays')) seen.set(name, (seen.get(name) ?? 0) + 1);
+        }
+        if (page.cursor === 0) break;
+        cursor = page.cursor;
+        for (let count = 0; count < 2000; count++) {
+          const other = range(`other${String(random.below(3000))}`);
+          if (random.next() < 0.5) store.put(other, range('v'));
+          else store.delete(other);
+          store.put(range(`stays${String(random.below(5000))}`), range('changed'));
+        }
+      }
+      expect(seen.size).to.equal(5000);
+      expect([...seen.values()].every((times) => times === 1)).to.equal(true);
+    });
+  });
+
+  it('StayShortWhenKeysAreLong', () => {
+    const store = new Store(new HashTable(3));
+    const long = 'x'.repeat(60_000);
+    for (let key = 0; key < 100; key++) store.put(range(`${long}${String(key)}`), range('v'));
+    const page = store.page(0);
+    expect(page.keys.length).to.be.at.most(6);
+    expect(page.cursor).to.equal(page.keys.length);
+  });
+});
