@@ -1,0 +1,165 @@
+import fs from 'node:fs';
+import writeFileAtomic from 'write-file-atomic';
+
+/**
+ * What storage needs of a file system, and nothing more, so that tests can put one in its place that fails or
+ * loses what was not synced. Every call that fails rejects with the system's error, its `code` included.
+ */
+export interface Files {
+  /** Opens a file that must be there. */
+  open(file: string): Promise<OpenFile>;
+  /** Opens a new, empty file for writing, in place of one of that name, which keeps its content under other names. */
+  create(file: string): Promise<OpenFile>;
+  /** Names in a directory; undefined when there is no such directory. */
+  list(directory: string): Promise<string[] | undefined>;
+  makeDirectory(directory: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name, or copies it where the file system cannot. */
+  duplicate(from: string, to: string): Promise<void>;
+  remove(file: string): Promise<void>;
+  /**
+   * Puts a small file, whole and with its bytes durable, in place of one of that name. A crash may leave a file
+   * of the same name, a dot and digits.
+   */
+  replace(file: string, bytes: Buffer): Promise<void>;
+  /**
+   * Takes a file for the caller alone, making it when there is none, and leaves `owner` in it for people to read;
+   * undefined when another holds it. The lock goes with the process, however it ends.
+   */
+  lock(file: string, owner: string): Promise<FileLock | undefined>;
+  /** Makes the names in a directory durable: what was created, renamed or removed there. */
+  syncDirectory(directory: string): Promise<void>;
+  exists(file: string): Promise<boolean>;
+}
+
+/** Keeps everybody else from locking a file for as long as it is held. */
+export interface FileLock {
+  release(): Promise<void>;
+}
+
+export interface OpenFile {
+  size(): Promise<number>;
+  /** Writes all the bytes, or rejects. */
+  write(bytes: Buffer, position: number): Promise<void>;
+  /** Fills the buffer as far as the file reaches, and answers how many bytes that were. */
+  read(bytes: Buffer, position: number): Promise<number>;
+  /** Returns once everything written so far is durable. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const systemFiles: Files = {
+  open: (file) => openFile(file, 'r+'),
+  async create(file) {
+    // Truncating what is there would empty it under every other name that it has.
+    await fs.promises.rm(file, { force: true });
+    return openFile(file, 'wx+');
+  },
+  async list(directory) {
+    try {
+      return await fs.promises.readdir(directory);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
+  async makeDirectory(directory) {
+    await fs.promises.mkdir(directory, { recursive: true });
+  },
+  rename: (from, to) => fs.promises.rename(from, to),
+  async duplicate(from, to) {
+    const temporary = `${to}.new`;
+    await fs.promises.rm(temporary, { force: true });
+    try {
+      await fs.promises.link(from, temporary);
+    } catch {
+      // A file system without hard links: a copy costs more and serves as well.
+      await fs.promises.copyFile(from, temporary);
+      const copy = await openFile(temporary, 'r+');
+      await copy.sync().finally(() => copy.close());
+    }
+    await fs.promises.rename(temporary, to);
+    // Where both were names of one file already, a rename leaves the two of them.
+    await fs.promises.rm(temporary, { force: true });
+  },
+  remove: (file) => fs.promises.rm(file, { force: true }),
+  replace: (file, bytes) => writeFileAtomic(file, bytes),
+  lock: lockFile,
+  async syncDirectory(directory) {
+    const handle = await fs.promises.open(directory, 'r');
+    await handle.sync().finally(() => handle.close());
+  },
+  async exists(file) {
+    try {
+      await fs.promises.stat(file);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw error;
+    }
+  },
+};
+
+/**
+ * The kernel holds the lock for the open file and lets go when the process ends: there is no stale lock to clear,
+ * and no process number to mistake for another's.
+ */
+async function lockFile(file: string, owner: string): Promise<FileLock | undefined> {
+  const { tryLock } = await import('fs-native-extensions');
+  const handle = await fs.promises.open(file, 'a+');
+  try {
+    if (!tryLock(handle.fd)) {
+      await handle.close();
+      return undefined;
+    }
+    await handle.truncate();
+    await handle.write(owner);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return { release: () => handle.close() };
+}
+
+async function openFile(file: string, flags: 'r+' | 'wx+'): Promise<OpenFile> {
+  const handle = await fs.promises.open(file, flags);
+  return {
+    size: async () => (await handle.stat()).size,
+    async write(bytes, position) {
+      for (let written = 0; written < bytes.length;) {
+        const rest = bytes.length - written;
+        written += (await handle.write(bytes, written, rest, position + written)).bytesWritten;
+      }
+    },
+    async read(bytes, position) {
+      let filled = 0;
+      while (filled < bytes.length) {
+        const rest = bytes.length - filled;
+        const { bytesRead } = await handle.read(bytes, filled, rest, position + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled;
+    },
+    sync: () => handle.datasync(),
+    close: () => handle.close(),
+  };
+}
+
+/** The system's short name for what went wrong, such as `ENOSPC`. */
+export function errorCode(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** All the bytes of a file. */
+export async function readWhole(files: Files, file: string): Promise<Buffer> {
+  const open = await files.open(file);
+  try {
+    const bytes = Buffer.allocUnsafeSlow(await open.size());
+    const filled = await open.read(bytes, 0);
+    return bytes.subarray(0, filled);
+  } finally {
+    await open.close();
+  }
+}

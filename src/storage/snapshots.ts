@@ -1,0 +1,156 @@
+import path from 'node:path';
+import type { ByteRange, Index } from '../engine.js';
+import type { LogEnd } from '../log/frame.js';
+import { StorageFault } from './fault.js';
+import type { Files } from './files.js';
+import { readWhole } from './files.js';
+import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
+import type { SnapshotSummary } from './snapshot-reader.js';
+import { SNAPSHOT_FORMAT, SnapshotWriter } from './snapshot-writer.js';
+
+const TEMPORARY_NAME = 'snapshot.new';
+export const PREVIOUS_NAME = 'previous.json';
+
+/** The JSON file and the one before it. */
+export class SnapshotFiles {
+  readonly #files: Files;
+  readonly #main: string;
+  readonly #directory: string;
+  /** What the JSON file holds; undefined while there is none that can be read. */
+  #current: SnapshotSummary | undefined;
+  /** The log is needed from behind here on, to make good a JSON file that is damaged. */
+  #previousIndex: Index;
+
+  constructor(
+    files: Files,
+    main: string,
+    directory: string,
+    current: SnapshotSummary | undefined,
+    previous: Index,
+  ) {
+    this.#files = files;
+    this.#main = main;
+    this.#directory = directory;
+    this.#current = current;
+    this.#previousIndex = previous;
+  }
+
+  get current(): LogEnd | undefined {
+    return this.#current?.head.end;
+  }
+
+  get currentBytes(): number {
+    return this.#current?.bytes ?? 0;
+  }
+
+  get previousIndex(): Index {
+    return this.#previousIndex;
+  }
+
+  /** Opens a file for a snapshot beside the current one. */
+  begin(): Promise<SnapshotWriter> {
+    return SnapshotWriter.create(this.#files, this.#temporary);
+  }
+
+  /**
+   * Completes the snapshot that was begun and puts it in the place of the current one, which becomes the one before.
+   * The new file is read back first: a bad disk must not cost the good snapshot.
+   */
+  async install(writer: { finish(): Promise<void> }): Promise<void> {
+    await writer.finish();
+    const summary = await readSnapshot(this.#files, this.#temporary);
+    if (this.#current !== undefined) {
+      await this.#files.duplicate(this.#main, path.join(this.#directory, PREVIOUS_NAME));
+      await this.#files.syncDirectory(this.#directory);
+      this.#previousIndex = this.#current.head.end.index;
+    }
+    await this.#files.rename(this.#temporary, this.#main);
+    await this.#files.syncDirectory(path.dirname(this.#main));
+    this.#current = summary;
+  }
+
+  get #temporary(): string {
+    return path.join(this.#directory, TEMPORARY_NAME);
+  }
+}
+
+/** Receives the entries of a snapshot. */
+export interface SnapshotTarget {
+  /** Forgets what was put: a file turned out to be damaged, and another one is tried. */
+  clear(): void;
+  put(key: ByteRange, value: ByteRange): void;
+}
+
+export interface LoadedSnapshot {
+  readonly summary: SnapshotSummary | undefined;
+  /** Why the JSON file could not be used, if it could not, without its name. */
+  readonly mainFault: string | undefined;
+}
+
+/** Loads the JSON file of a node that has run before, or the one before it when that one is damaged. */
+export async function loadSnapshot(
+  files: Files,
+  main: string,
+  directory: string,
+  target: SnapshotTarget,
+): Promise<LoadedSnapshot> {
+  const previous = path.join(directory, PREVIOUS_NAME);
+  const first = await tryLoad(files, main, target);
+  if (first === undefined && !(await files.exists(previous)))
+    return { summary: undefined, mainFault: undefined };
+  if (first !== undefined && !(first instanceof SnapshotDamage))
+    return { summary: first, mainFault: undefined };
+  if (first !== undefined && (await isForeignJson(files, main))) {
+    const message = `${main} was not written by the node whose data is in ${directory}: put the node's own file back, or move ${directory} away to start anew from this one`;
+    throw new StorageFault('foreign', main, message);
+  }
+  const mainFault = first === undefined ? 'it is missing' : `${first.what} at byte ${String(first.offset)}`;
+  const second = await tryLoad(files, previous, target);
+  // The log may still reach back to its very beginning, and then it has everything.
+  if (second instanceof SnapshotDamage) {
+    return { summary: undefined, mainFault: `${mainFault}, ${second.message}` };
+  }
+  return { summary: second, mainFault };
+}
+
+/** What the snapshot before the JSON file holds: undefined when there is none, unknown when it is damaged. */
+export async function previousIndex(files: Files, directory: string): Promise<Index | 'unknown' | undefined> {
+  const previous = path.join(directory, PREVIOUS_NAME);
+  if (!(await files.exists(previous))) return undefined;
+  try {
+    return (await readSnapshot(files, previous)).head.end.index;
+  } catch (error) {
+    if (error instanceof SnapshotDamage) return 'unknown';
+    throw error;
+  }
+}
+
+/** Undefined when there is no such file. */
+async function tryLoad(
+  files: Files,
+  file: string,
+  target: SnapshotTarget,
+): Promise<SnapshotSummary | SnapshotDamage | undefined> {
+  if (!(await files.exists(file))) return undefined;
+  target.clear();
+  try {
+    return await readSnapshot(files, file, (key, value) => {
+      target.put(key, value);
+    });
+  } catch (error) {
+    target.clear();
+    if (error instanceof SnapshotDamage) return error;
+    throw error;
+  }
+}
+
+/** Whole JSON that is no snapshot was put there on purpose. */
+async function isForeignJson(files: Files, file: string): Promise<boolean> {
+  try {
+    const content: unknown = JSON.parse((await readWhole(files, file)).toString());
+    const isObject = typeof content === 'object' && content !== null;
+    return !(isObject && 'format' in content && content.format === SNAPSHOT_FORMAT);
+  } catch {
+    return false;
+  }
+}

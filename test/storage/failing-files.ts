@@ -1,0 +1,62 @@
+import type { Files } from '../../src/storage/files.js';
+import { aroundFiles } from './around-files.js';
+import type { Around, FilesCall } from './around-files.js';
+
+export type FailureCode = 'EIO' | 'ENOSPC';
+
+/** What a call fails with, as the system says it. */
+export class InjectedFailure extends Error {
+  constructor(
+    readonly code: string,
+    call: FilesCall,
+  ) {
+    super(`${code}: injected, ${call.operation} '${call.file}'`);
+  }
+}
+
+const PARTIAL_WRITE_BYTES = 40;
+
+/**
+ * Files of which calls can be made to fail. A `write` that fails has written its first bytes; any other call that
+ * fails did nothing.
+ */
+export class FailingFiles {
+  readonly files: Files;
+  /** Every call so far, in order. */
+  readonly calls: FilesCall[] = [];
+  #fails: (call: FilesCall, number: number) => string | undefined = () => undefined;
+
+  constructor(inner: Files) {
+    const around: Around = async (call, run, write) => {
+      this.calls.push(call);
+      const code = this.#fails(call, this.calls.length);
+      if (code === undefined) return run();
+      await write?.(PARTIAL_WRITE_BYTES);
+      throw new InjectedFailure(code, call);
+    };
+    this.files = aroundFiles(inner, around);
+  }
+
+  /** Fails the call of this number alone, counted from 1. */
+  failOnce(number: number, code: FailureCode): void {
+    this.#fails = (_call, at) => (at === number ? code : undefined);
+  }
+
+  /** Fails the call of this number and every one behind it: the process is gone. */
+  dieAt(number: number): void {
+    this.#fails = (_call, at) => (at >= number ? 'EDEAD' : undefined);
+  }
+
+  failWhile(isFailing: (call: FilesCall) => boolean, code: FailureCode): void {
+    this.#fails = (call) => (isFailing(call) ? code : undefined);
+  }
+
+  heal(): void {
+    this.#fails = () => undefined;
+  }
+}
+
+/** Whether a call changes what is stored, or makes it durable. */
+export function changesFiles(call: FilesCall): boolean {
+  return !['open', 'list', 'exists', 'size', 'read', 'close', 'lock'].includes(call.operation);
+}
