@@ -1,0 +1,63 @@
+import type { Operation, WriteObserver } from '../engine.js';
+import { FrameBuilder, entryBytes } from '../log/entry.js';
+import { FRAME_HEADER_BYTES } from '../log/frame.js';
+
+/** A batch closes when it has this many bytes: one frame, one write, one sync, and a bounded turn to apply it. */
+const BATCH_BYTES = 256 * 1024;
+const KEPT_BATCHES_MAX = 4;
+
+/** Operations that will share a frame, and who waits for them, in the same order. */
+export class Batch {
+  readonly builder = new FrameBuilder();
+  readonly observers: (WriteObserver | undefined)[] = [];
+
+  reset(): void {
+    this.builder.reset();
+    this.observers.length = 0;
+  }
+}
+
+/** The writes that have not been handed to the log yet, in the order in which they came. */
+export class BatchQueue {
+  #waiting: Batch[] = [];
+  #waitingBytes = 0;
+  readonly #kept: Batch[] = [];
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  add(operation: Operation, observer: WriteObserver): void {
+    const bytes = entryBytes(operation);
+    let last = this.#waiting.at(-1);
+    if (last === undefined || last.builder.length + bytes > BATCH_BYTES) {
+      last = this.emptyBatch();
+      this.#waiting.push(last);
+    }
+    last.builder.append(operation);
+    last.observers.push(observer);
+    this.#waitingBytes += bytes;
+  }
+
+  emptyBatch(): Batch {
+    return this.#kept.pop() ?? new Batch();
+  }
+
+  /** The oldest batch, which is closed by this. */
+  take(): Batch | undefined {
+    const batch = this.#waiting.shift();
+    if (batch === undefined) return undefined;
+    this.#waitingBytes -= batch.builder.length - FRAME_HEADER_BYTES;
+    return batch;
+  }
+
+  /** Takes back a batch whose bytes and observers nobody needs any more. */
+  recycle(batch: Batch): void {
+    batch.reset();
+    if (this.#kept.length < KEPT_BATCHES_MAX) this.#kept.push(batch);
+  }
+}

@@ -1,0 +1,206 @@
+import type { ByteRange, ClusterId, Index, NodeId, Refusal, Term, ValueSink } from '../../src/engine.js';
+import type { Cancel, Clock } from '../../src/clock.js';
+import type { EventLog } from '../../src/event-log.js';
+import type { LogEnd } from '../../src/log/frame.js';
+import type { SnapshotOutput, Snapshots } from '../../src/node/ports.js';
+import { ReplicaEngine } from '../../src/node/replica-engine.js';
+import type { ReplicaEngineParts } from '../../src/node/replica-engine.js';
+import type { NodeState } from '../../src/storage/node-state.js';
+import { HashTable } from '../../src/store/hash-table.js';
+import { Store } from '../../src/store/store.js';
+import { MemoryLog } from './memory-log.js';
+
+export function range(content: string | Buffer): ByteRange {
+  const bytes = Buffer.from(content);
+  return { bytes, start: 0, end: bytes.length };
+}
+
+/** A clock that stands still until the test moves it. */
+export class HeldClock implements Clock {
+  readonly #periodic: { readonly periodMs: number; readonly work: () => void }[] = [];
+
+  nowMs(): number {
+    return 0;
+  }
+
+  after(): Cancel {
+    return { cancel: () => undefined };
+  }
+
+  every(periodMs: number, work: () => void): Cancel {
+    const timer = { periodMs, work };
+    this.#periodic.push(timer);
+    return { cancel: () => void this.#periodic.splice(this.#periodic.indexOf(timer), 1) };
+  }
+
+  nextTurn(work: () => void): void {
+    setImmediate(work);
+  }
+
+  /** Lets one period of every periodic timer pass. */
+  tick(): void {
+    for (const { work } of [...this.#periodic]) work();
+  }
+}
+
+/** The snapshot port in memory: it keeps what the last one held. */
+export class MemorySnapshots implements Snapshots {
+  current: LogEnd | undefined;
+  currentBytes = 0;
+  previousIndex = 0 as Index;
+  content = new Map<string, string>();
+  /** While set, every entry leaves the file behind, until the test calls `catchUp`. */
+  isSlow = false;
+  #waiters: (() => void)[] = [];
+
+  catchUp(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  begin(): Promise<SnapshotOutput> {
+    const content = new Map<string, string>();
+    let end: LogEnd | undefined;
+    let backedUp = false;
+    const output = {
+      start: (head: { readonly end: LogEnd }) => {
+        end = head.end;
+      },
+      add: (key: ByteRange, value: ByteRange) => {
+        content.set(textOf(key), textOf(value));
+        backedUp = this.isSlow;
+      },
+      get backedUp() {
+        return backedUp;
+      },
+      drained: () =>
+        new Promise<void>((resolve) => {
+          if (!backedUp) resolve();
+          this.#waiters.push(() => {
+            backedUp = false;
+            resolve();
+          });
+        }),
+      finish: () => {
+        this.content = content;
+        this.current = end;
+        return Promise.resolve();
+      },
+      abandon: () => Promise.resolve(),
+    };
+    return Promise.resolve(output);
+  }
+
+  install(output: SnapshotOutput): Promise<void> {
+    return output.finish();
+  }
+}
+
+export function textOf(part: ByteRange): string {
+  return part.bytes.toString('latin1', part.start, part.end);
+}
+
+const SILENT: EventLog = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+export interface EngineFixture {
+  readonly engine: ReplicaEngine;
+  readonly log: MemoryLog;
+  readonly snapshots: MemorySnapshots;
+  readonly clock: HeldClock;
+  readonly store: Store;
+  /** Every node state that was saved, in order. */
+  readonly states: NodeState[];
+  readonly failures: unknown[];
+}
+
+export const NEW_STATE: NodeState = {
+  cluster: 'c'.repeat(32) as ClusterId,
+  node: 'd'.repeat(32) as NodeId,
+  role: 'primary',
+  term: 0 as Term,
+  originIndex: 0 as Index,
+  logIndex: undefined,
+  cleanEnd: undefined,
+};
+
+/** An engine on ports that the test holds. */
+export async function startEngine(parts: Partial<ReplicaEngineParts> = {}): Promise<EngineFixture> {
+  const log = new MemoryLog();
+  const snapshots = new MemorySnapshots();
+  const clock = new HeldClock();
+  const store = parts.store ?? new Store(new HashTable(1));
+  const states: NodeState[] = [];
+  const failures: unknown[] = [];
+  const engine = await ReplicaEngine.start({
+    store,
+    log,
+    snapshots,
+    clock,
+    events: SILENT,
+    state: NEW_STATE,
+    states: {
+      saveState: (state) => {
+        states.push(state);
+        return Promise.resolve();
+      },
+    },
+    fsync: 'always',
+    waitingBytesMax: 1024 * 1024,
+    snapshotLogBytes: Infinity,
+    address: () => '127.0.0.1:0',
+    random: () => 0.5,
+    failed: (error) => void failures.push(error),
+    ...parts,
+  });
+  return { engine, log, snapshots, clock, store, states, failures };
+}
+
+/** What a write came to: how many keys it touched, or why it was refused. */
+export type Outcome = number | Refusal;
+
+export function put(engine: ReplicaEngine, key: string, value: string): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const observer = {
+      written: (refused: Refusal | undefined, count: number) => {
+        resolve(refused ?? count);
+      },
+    };
+    engine.write({ kind: 'put', key: range(key), value: range(value) }, observer);
+  });
+}
+
+/** Gathers the values of a read; `null` for a missing key. */
+export class Values implements ValueSink {
+  readonly values: (string | null)[] = [];
+  /** Says how many it can take. */
+  valuesMax = Infinity;
+
+  get isFull(): boolean {
+    return this.values.length > this.valuesMax;
+  }
+
+  hit(bytes: Buffer, start: number, end: number): void {
+    this.values.push(bytes.toString('latin1', start, end));
+  }
+
+  miss(): void {
+    this.values.push(null);
+  }
+}
+
+export function get(engine: ReplicaEngine, key: string): string | null | undefined {
+  const sink = new Values();
+  engine.read(range(key), sink);
+  return sink.values[0];
+}
+
+/** Resolves when the condition holds; the test's time limit bounds the wait. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,378 @@
+import { expect } from 'chai';
+import type { Refusal, Term } from '../../src/engine.js';
+import { termCount } from '../../src/log/term.js';
+import type { ReplicaEngine } from '../../src/node/replica-engine.js';
+import { HashTable } from '../../src/store/hash-table.js';
+import { RwLock } from '../../src/store/rw-lock.js';
+import { Store } from '../../src/store/store.js';
+import { testSeed, withSeed } from '../random.js';
+import { NEW_STATE, Values, get, put, range, startEngine, textOf, until } from './engine-fixture.js';
+import type { Outcome } from './engine-fixture.js';
+
+function codeOf(outcome: Outcome): string | undefined {
+  return typeof outcome === 'number' ? undefined : outcome.code;
+}
+
+describe('A write', () => {
+  it('IsNeitherAnsweredNorSeenBeforeItIsDurable', async () => {
+    const { engine, log } = await startEngine();
+    log.hold = true;
+    let outcome: Outcome | undefined;
+    const done = put(engine, 'k', 'v').then((result) => (outcome = result));
+    await until(() => log.held.length === 1);
+    expect(get(engine, 'k')).to.equal(null);
+    expect(outcome).to.equal(undefined);
+    log.held[0]!.release();
+    await done;
+    expect(outcome).to.equal(1);
+    expect(get(engine, 'k')).to.equal('v');
+  });
+
+  it('SharesAFrameAndASyncWithAllThatCameInTheSameTurn', async () => {
+    const { engine, log } = await startEngine();
+    await Promise.all(Array.from({ length: 500 }, (_, at) => put(engine, `k${String(at)}`, 'v')));
+    expect(log.frames).to.deep.equal([
+      { firstIndex: 1, count: 1 },
+      { firstIndex: 2, count: 500 },
+    ]);
+  });
+
+  it('SharesTheNextFrameWithAllThatCameWhileTheDiskWasBusy', async () => {
+    const { engine, log } = await startEngine();
+    log.hold = true;
+    const writes = [put(engine, 'first', 'v')];
+    await until(() => log.held.length === 1);
+    for (let turn = 0; turn < 10; turn++) {
+      writes.push(put(engine, `later${String(turn)}`, 'v'));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    log.hold = false;
+    log.held[0]!.release();
+    await Promise.all(writes);
+    expect(log.frames.map((frame) => frame.count)).to.deep.equal([1, 1, 10]);
+  });
+
+  it('IsRefusedAtTheBoundOfWhatMayWaitAndTakenAgainBelowIt', async () => {
+    const bytesOfOne = 5 + 8 + 1 + 100;
+    const { engine, log } = await startEngine({ waitingBytesMax: 3 * bytesOfOne });
+    log.hold = true;
+    const value = 'v'.repeat(100);
+    const first = put(engine, 'a', value);
+    await until(() => log.held.length === 1);
+    const waiting = ['b', 'c', 'd', 'e'].map((key) => put(engine, key, value));
+    expect(codeOf(await put(engine, 'f', value))).to.equal('BUSY');
+    log.hold = false;
+    log.held[0]!.release();
+    expect(await first).to.equal(1);
+    expect(await Promise.all(waiting)).to.deep.equal([1, 1, 1, 1]);
+    expect(await put(engine, 'f', value)).to.equal(1);
+    expect(engine.status().waitingBytes).to.equal(0);
+  });
+
+  it('WhoseAppendFailsIsUnconfirmedNeverAppliedAndTheLast', async () => {
+    const { engine, log, failures } = await startEngine();
+    log.hold = true;
+    const written = put(engine, 'k', 'v');
+    await until(() => log.held.length === 1);
+    const waiting = put(engine, 'waiting', 'v');
+    log.held[0]!.release(new Error('EIO'));
+    expect(codeOf(await written)).to.equal('UNCONFIRMED');
+    expect(codeOf(await waiting)).to.equal('INTERNAL');
+    expect(codeOf(await put(engine, 'later', 'v'))).to.equal('INTERNAL');
+    expect(failures).to.have.length(1);
+    expect(log.frames).to.have.length(1);
+    expect(engine.count()).to.equal(0);
+  });
+
+  it('ThatFindsTheDiskFullIsRefusedNotAppliedAndTheNextOneMayPass', async () => {
+    const { engine, log, failures } = await startEngine();
+    log.hold = true;
+    const refused = put(engine, 'k', 'v');
+    await until(() => log.held.length === 1);
+    const full = new Error('no room');
+    full.name = 'DiskFull';
+    log.hold = false;
+    log.held[0]!.release(full);
+    expect(codeOf(await refused)).to.equal('DISK_FULL');
+    expect(get(engine, 'k')).to.equal(null);
+    expect(await put(engine, 'k', 'again')).to.equal(1);
+    expect(failures).to.deep.equal([]);
+  });
+
+  it('IsToldRightAfterItWasAppliedAndReadsItsOwnPosition', async () => {
+    const { engine } = await startEngine();
+    const seen: (string | null | undefined)[] = [];
+    const write = (value: string): Promise<void> =>
+      new Promise((resolve) => {
+        const observer = {
+          written: () => {
+            seen.push(get(engine, 'k'));
+            resolve();
+          },
+        };
+        engine.write({ kind: 'put', key: range('k'), value: range(value) }, observer);
+      });
+    await Promise.all([write('1'), write('2'), write('3')]);
+    expect(seen).to.deep.equal(['1', '2', '3']);
+  });
+});
+
+describe('An append that fails', () => {
+  for (const name of ['DiskFull', 'EIO']) {
+    it(`IsToldOnlyAfterTheFrameBeforeItWasApplied: ${name}`, async () => {
+      const { engine, log } = await startEngine({ waitingBytesMax: Infinity });
+      const told: string[] = [];
+      const observer = {
+        written: (refused: Refusal | undefined) => {
+          told.push(refused?.code ?? 'done');
+        },
+      };
+      log.hold = true;
+      const pairs = MANY_KEYS.flatMap((key) => [key, range('v')]);
+      engine.write({ kind: 'putMany', pairs }, observer);
+      await until(() => log.held.length === 1);
+      engine.write({ kind: 'put', key: range('b'), value: range('v') }, observer);
+      log.held[0]!.release();
+      // The large write is applied in slices while the next append is under way, and fails.
+      await until(() => log.held.length === 2);
+      const failure = new Error(name);
+      failure.name = name;
+      log.held[1]!.release(failure);
+      await until(() => told.length === 2);
+      expect(told).to.deep.equal(['done', name === 'DiskFull' ? 'DISK_FULL' : 'UNCONFIRMED']);
+      expect(engine.count()).to.equal(MANY);
+    });
+  }
+});
+
+describe('A start', () => {
+  it('TakesATermOfItsOwnAndHasItOnDiskBeforeTheFirstEntry', async () => {
+    const { engine, states, log } = await startEngine({ state: { ...NEW_STATE, term: 7 as Term } });
+    expect(termCount(states[0]!.term)).to.equal(1);
+    expect(states[0]!.cleanEnd).to.equal(undefined);
+    expect(log.frames).to.deep.equal([{ firstIndex: 1, count: 1 }]);
+    expect(engine.status().position.term).to.equal(states[0]!.term);
+  });
+
+  it('DoesNotServeWhenItsStateCannotBeSaved', async () => {
+    const failing = { saveState: () => Promise.reject(new Error('EROFS')) };
+    const outcome = await startEngine({ states: failing }).catch((error: unknown) => error);
+    expect(outcome).to.be.instanceOf(Error);
+  });
+});
+
+describe('The policy everysec', () => {
+  it('SyncsOnceASecondAndStopsTheNodeWhenThatFails', async () => {
+    const { engine, log, clock, failures } = await startEngine({ fsync: 'everysec' });
+    await put(engine, 'k', 'v');
+    expect(log.syncs).to.equal(0);
+    clock.tick();
+    expect(log.syncs).to.equal(1);
+    log.failSyncWith = new Error('EIO');
+    clock.tick();
+    await until(() => failures.length === 1);
+    expect(codeOf(await put(engine, 'k', 'v'))).to.equal('INTERNAL');
+  });
+});
+
+/** A lock that keeps nobody out: what the store would be without one. */
+class OpenLock extends RwLock {
+  override tryRead(): boolean {
+    return true;
+  }
+  override tryWrite(): boolean {
+    return true;
+  }
+  override releaseRead(): void {
+    // Nothing is held.
+  }
+  override releaseWrite(): void {
+    // Nothing is held.
+  }
+}
+
+/** More keys than one slice takes, so that other work gets its turn in the middle. */
+const MANY = 25_000;
+const MANY_KEYS = Array.from({ length: MANY }, (_, at) => range(`key${String(at)}`));
+
+function setAll(engine: ReplicaEngine, value: string): Promise<void> {
+  const pairs = MANY_KEYS.flatMap((key) => [key, range(value)]);
+  return new Promise((resolve) => {
+    engine.write({ kind: 'putMany', pairs }, { written: () => resolve() });
+  });
+}
+
+/** Reads against the order of writing, so that a read and a write in step with one another meet in the middle. */
+const MANY_KEYS_REVERSED = [...MANY_KEYS].reverse();
+
+function readAll(engine: ReplicaEngine): Promise<Set<string | null>> {
+  const sink = new Values();
+  return new Promise((resolve, reject) => {
+    engine.readAll(MANY_KEYS_REVERSED, sink, (refused?: Refusal) => {
+      if (refused === undefined) resolve(new Set(sink.values));
+      else reject(new Error(refused.message));
+    });
+  });
+}
+
+/** Large reads beside large writes; answers how many reads saw a mixture. */
+async function countTornReads(store: Store): Promise<number> {
+  const { engine } = await startEngine({ store, waitingBytesMax: Infinity });
+  await setAll(engine, 'first');
+  let torn = 0;
+  for (let round = 0; round < 10; round++) {
+    const writing = setAll(engine, `round${String(round)}`);
+    const reads: Promise<Set<string | null>>[] = [];
+    // A write of this size takes three turns: some of these reads begin before it, some in it, some behind it.
+    for (let turn = 0; turn < 6; turn++) {
+      reads.push(readAll(engine));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writing;
+    for (const values of await Promise.all(reads)) if (values.size !== 1) torn++;
+  }
+  return torn;
+}
+
+describe('A read of many keys', () => {
+  it('SeesOneState', async () => {
+    expect(await countTornReads(new Store(new HashTable(1)))).to.equal(0);
+  });
+
+  it('IsTornWithoutTheLock', async () => {
+    const store = new Store(new HashTable(1));
+    Object.defineProperty(store, 'lock', { value: new OpenLock() });
+    expect(await countTornReads(store)).to.be.above(0);
+  });
+
+  it('EndsWhenWhoeverAskedCanTakeNoMore', async () => {
+    const { engine } = await startEngine({ waitingBytesMax: Infinity });
+    await setAll(engine, 'v');
+    for (const count of [100, MANY]) {
+      const sink = new Values();
+      sink.valuesMax = 50;
+      const refused = await new Promise<Refusal | undefined>((resolve) => {
+        engine.readAll(MANY_KEYS.slice(0, count), sink, resolve);
+      });
+      expect(refused?.code).to.equal('TOO_LARGE');
+      expect(sink.values).to.have.length(51);
+    }
+    expect(await put(engine, 'after', 'v')).to.equal(1);
+  });
+
+  it('OfTheCountShowsNoHalfOfALargeWrite', async () => {
+    const { engine } = await startEngine({ waitingBytesMax: Infinity });
+    const writing = setAll(engine, 'v');
+    const counts = new Set<number>();
+    while (engine.count() < MANY) {
+      counts.add(engine.count());
+      expect(engine.status().keys).to.equal(engine.count());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writing;
+    counts.add(engine.count());
+    expect([...counts]).to.deep.equal([0, MANY]);
+  });
+
+  it('OfASingleKeyWaitsWhileALargeWriteIsHalfApplied', async () => {
+    const { engine, store } = await startEngine();
+    const writing = setAll(engine, 'new');
+    await until(() => !store.lock.tryRead() || (store.lock.releaseRead(), false));
+    const sink = new Values();
+    expect(engine.read(range('key0'), sink)).to.equal('wait');
+    expect(sink.values).to.deep.equal([]);
+    await writing;
+    expect(get(engine, 'key0')).to.equal('new');
+  });
+});
+
+describe('A snapshot', () => {
+  it('HoldsTheMapAtExactlyItsPositionWhileWritesGoOn', async () => {
+    const seed = testSeed();
+    await withSeed(seed, async (random) => {
+      const { engine, snapshots, log } = await startEngine({ waitingBytesMax: Infinity });
+      const models = new Map<number, Map<string, string>>();
+      const model = new Map<string, string>();
+      let index = log.end.index as number;
+      const write = (): Promise<Outcome> => {
+        const key = `k${String(random.below(3000))}`;
+        const value = String(random.below(1e9));
+        return new Promise((resolve) => {
+          const observer = {
+            written: (_refused: Refusal | undefined, count: number) => {
+              model.set(key, value);
+              models.set(++index, new Map(model));
+              resolve(count);
+            },
+          };
+          engine.write({ kind: 'put', key: range(key), value: range(value) }, observer);
+        });
+      };
+      await Promise.all(Array.from({ length: 300 }, write));
+      for (let round = 0; round < 5; round++) {
+        const snapshot = engine.snapshot();
+        for (let turn = 0; turn < 20; turn++) {
+          await Promise.all(Array.from({ length: 1 + random.below(5) }, write));
+        }
+        await snapshot;
+        expect(snapshots.content).to.deep.equal(models.get(snapshots.current!.index));
+      }
+    });
+  });
+
+  it('MakesApplyingWaitWhenItsFileFallsBehind', async () => {
+    const { engine, snapshots } = await startEngine();
+    for (let key = 0; key < 50; key++) await put(engine, `k${String(key)}`, 'old');
+    snapshots.isSlow = true;
+    const snapshot = engine.snapshot();
+    // The file took one entry and is behind; the next change of another entry would give it one more.
+    const writes = Promise.all(Array.from({ length: 50 }, (_, key) => put(engine, `k${String(key)}`, 'new')));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(get(engine, 'k49')).to.not.equal('new');
+    snapshots.isSlow = false;
+    snapshots.catchUp();
+    await Promise.all([snapshot, writes]);
+    expect(new Set(snapshots.content.values())).to.deep.equal(new Set(['old']));
+  });
+
+  it('IsWrittenByItselfWhenTheLogHasGrown', async () => {
+    const { engine, snapshots } = await startEngine({ snapshotLogBytes: 10_000 });
+    for (let key = 0; snapshots.current === undefined && key < 1000; key++) {
+      await put(engine, `k${String(key)}`, 'v'.repeat(100));
+    }
+    expect(snapshots.current).to.not.equal(undefined);
+  });
+
+  it('IsWrittenAtACleanStopAndTheStateSaysWhereTheLogEnds', async () => {
+    const { engine, snapshots, states, log } = await startEngine();
+    await put(engine, 'k', 'v');
+    await engine.close();
+    expect(snapshots.current).to.deep.equal(log.end);
+    expect(snapshots.content).to.deep.equal(new Map([['k', 'v']]));
+    expect(states.at(-1)?.cleanEnd).to.deep.equal(log.end);
+    expect(codeOf(await put(engine, 'late', 'v'))).to.equal('INTERNAL');
+  });
+});
+
+describe('A scan', () => {
+  it('VisitsEveryKeyOnceAndGivesOthersATurnBetweenPages', async () => {
+    const { engine } = await startEngine({ waitingBytesMax: Infinity });
+    await setAll(engine, 'v');
+    const seen: string[] = [];
+    let turns = 0;
+    let isScanning = true;
+    const count = (): void => {
+      turns++;
+      if (isScanning) setImmediate(count);
+    };
+    setImmediate(count);
+    for await (const page of engine.scan(0)) {
+      for (const key of page.keys) seen.push(textOf({ bytes: key, start: 0, end: key.length }));
+      expect(page.keys.length).to.be.at.most(1000);
+    }
+    isScanning = false;
+    expect(new Set(seen).size).to.equal(MANY);
+    expect(seen).to.have.length(MANY);
+    expect(turns).to.be.at.least(MANY / 1000 - 1);
+  });
+});
