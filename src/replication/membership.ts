@@ -1,0 +1,47 @@
+import type { NodeId, Position } from '../engine.js';
+import { comparePositions } from '../log/term.js';
+
+/**
+ * Memberships, and which of them bind a decision.
+ *
+ * The members are the nodes that are counted when it is asked whether something is safe. They are set by entries of the
+ * log. The newest such entry of a log is in force from the moment it is appended, so there may be a while
+ * in which nobody knows whether it, or the one before it, will be the one that lasts. Whoever decides then
+ * must satisfy both: a decision under one of them alone could be contradicted by a decision under the other.
+ */
+export interface Membership {
+  /** Of the entry that set it. */
+  readonly position: Position;
+  readonly members: readonly NodeId[];
+}
+
+/** What one node's log says about memberships. */
+export interface KnownMemberships {
+  /** The last one that this node knows to be committed. */
+  readonly committed: Membership;
+  /** Those behind it in its log, oldest first. */
+  readonly open: readonly Membership[];
+}
+
+/**
+ * The memberships that bind whoever has these answers, oldest first: the last one that any answer knows to be
+ * committed, and every one behind it that any answer knows. What lies before a committed one binds nobody any more, on
+ * whatever log it stands.
+ */
+export function bindingMemberships(answers: readonly KnownMemberships[]): Membership[] {
+  const committed = answers
+    .map((answer) => answer.committed)
+    .sort(byPosition)
+    .at(-1);
+  if (committed === undefined) return [];
+  const binding = [committed];
+  for (const membership of answers.flatMap((answer) => answer.open).sort(byPosition)) {
+    const last = binding.at(-1);
+    if (last !== undefined && byPosition(membership, last) > 0) binding.push(membership);
+  }
+  return binding;
+}
+
+function byPosition(a: Membership, b: Membership): number {
+  return comparePositions(a.position, b.position);
+}
