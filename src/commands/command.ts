@@ -1,0 +1,72 @@
+import type { Engine, Operation } from '../engine.js';
+import type { Reply } from '../protocol/reply.js';
+import type { Request } from '../protocol/request.js';
+
+/** What a command's words are. How many there may be, and which are bound as keys and values, follows from it. */
+export type Shape =
+  /** No words. */
+  | 'nothing'
+  /** One key. */
+  | 'key'
+  /** One key or more. */
+  | 'keys'
+  /** A key and a value. */
+  | 'entry'
+  /** A key and a value, once or more. */
+  | 'entries'
+  /** A pattern, or nothing. */
+  | 'pattern'
+  /** Whatever a later version makes of it. */
+  | 'anything';
+
+interface CommandBase {
+  /** In capitals. */
+  readonly name: string;
+  readonly shape: Shape;
+  /**
+   * `reads`: changes nothing. `writes`: goes through the log. `manages`: an operator's. Only what reads is executed
+   * from a last line that was cut off.
+   */
+  readonly effect: 'reads' | 'writes' | 'manages';
+  /** What it answers, and what for: one line each, for help and docs. */
+  readonly answers: string;
+  readonly summary: string;
+}
+
+/** Goes through the log. */
+export interface WriteCommand extends CommandBase {
+  readonly effect: 'writes';
+  operation(request: Request): Operation;
+  /** Answers once the operation is applied; `count` as in the engine's `written`. */
+  answer(reply: Reply, count: number): void;
+}
+
+/** Everything else. */
+export interface RunCommand extends CommandBase {
+  readonly effect: 'reads' | 'manages';
+  /** Whether it answers in the turn in which it is run, so that it may stand between writes that are under way. */
+  isQuick(request: Request): boolean;
+  /** Calls `done` once, when the reply is complete; in the same turn if it is quick and the store is free. */
+  run(request: Request, engine: Engine, reply: Reply, done: () => void): void;
+}
+
+export type Command = WriteCommand | RunCommand;
+
+export function isWrite(command: Command): command is WriteCommand {
+  return command.effect === 'writes';
+}
+
+const USAGE: Record<Shape, string> = {
+  nothing: '',
+  key: ' key',
+  keys: ' key [key …]',
+  entry: ' key value',
+  entries: ' key value [key value …]',
+  pattern: ' [glob]',
+  anything: ' …',
+};
+
+/** How the command is written, such as `PUT key value`. */
+export function usageOf(command: Command): string {
+  return command.name + USAGE[command.shape];
+}

@@ -1,0 +1,34 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { usageOf } from '../../src/commands/command.js';
+import { statusLines } from '../../src/commands/status.js';
+import { COMMANDS } from '../../src/commands/table.js';
+import { ERROR_CODES } from '../../src/engine.js';
+import { startEngine } from '../node/engine-fixture.js';
+import { repositoryRoot } from '../repository-root.js';
+
+const protocol = readFileSync(path.join(repositoryRoot, 'docs', 'protocol.md'), 'utf8');
+
+describe('docs/protocol.md', () => {
+  it('HasTheTableOfCommandsAsTheCodeHasIt', () => {
+    const rows = protocol.split('\n').map((line) => line.replace(/ +/g, ' ').trim());
+    for (const command of COMMANDS) {
+      expect(rows).to.include(`| \`${usageOf(command)}\` | ${command.answers} | ${command.summary} |`);
+    }
+    const documented = rows.filter((row) => /^\| `[A-Z_]+[^`]*` \| .* \| .* \|$/.test(row));
+    expect(documented).to.have.length(COMMANDS.length);
+  });
+
+  it('ExplainsEveryFactOfStatus', async () => {
+    const { engine } = await startEngine();
+    for (const line of statusLines(engine.status())) {
+      const name = line.slice(0, line.indexOf('='));
+      expect(protocol).to.include(`\`${name}\``);
+    }
+  });
+
+  it('NamesEveryErrorCode', () => {
+    for (const code of ERROR_CODES) expect(protocol).to.include(`\`${code}\``);
+  });
+});

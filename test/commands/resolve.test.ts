@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import { usageOf } from '../../src/commands/command.js';
+import { findCommand, resolveCommand } from '../../src/commands/resolve.js';
+import { COMMANDS } from '../../src/commands/table.js';
+import type { RequestLimits } from '../../src/protocol/limits.js';
+import { range } from '../store/table-contract.js';
+
+const LIMITS: RequestLimits = {
+  keyBytesMax: 8,
+  valueBytesMax: 16,
+  requestBytesMax: 1000,
+  wordsMax: 10,
+  globBytesMax: 8,
+};
+
+function resolve(words: string[], terminated = true): string {
+  const outcome = resolveCommand({ words: words.map((word) => range(word)), terminated }, LIMITS);
+  return 'code' in outcome ? outcome.code : outcome.name;
+}
+
+describe('A request finds its command', () => {
+  it('InAnyMixOfCapitals', () => {
+    for (const name of ['GET', 'get', 'gEt']) expect(findCommand(range(name))?.name).to.equal('GET');
+    for (const name of ['GETT', 'GE', '', '__proto__', 'constructor']) {
+      expect(findCommand(range(name)), name).to.equal(undefined);
+    }
+  });
+
+  it('OnlyWithTheWordsThatItTakes', () => {
+    const cases: [string[], string][] = [
+      [['GET', 'k'], 'GET'],
+      [['GET'], 'SYNTAX'],
+      [['GET', 'k', 'l'], 'SYNTAX'],
+      [['PUT', 'k', 'v'], 'PUT'],
+      [['PUT', 'k'], 'SYNTAX'],
+      [['MGET', 'a', 'b', 'c'], 'MGET'],
+      [['MGET'], 'SYNTAX'],
+      [['MSET', 'a', '1', 'b', '2'], 'MSET'],
+      [['MSET', 'a', '1', 'b'], 'SYNTAX'],
+      [['MSET'], 'SYNTAX'],
+      [['KEYS'], 'KEYS'],
+      [['KEYS', '*'], 'KEYS'],
+      [['KEYS', 'a', 'b'], 'SYNTAX'],
+      [['DBSIZE'], 'DBSIZE'],
+      [['DBSIZE', 'x'], 'SYNTAX'],
+      [['SET', 'k', 'v'], 'UNKNOWN_COMMAND'],
+    ];
+    for (const [words, expected] of cases) expect(resolve(words), words.join(' ')).to.equal(expected);
+  });
+
+  it('OnlyWithKeysAndValuesWithinTheirBounds', () => {
+    const [key, value] = ['k'.repeat(8), 'v'.repeat(16)];
+    expect(resolve(['PUT', key, value])).to.equal('PUT');
+    expect(resolve(['PUT', `${key}k`, value])).to.equal('TOO_LARGE');
+    expect(resolve(['PUT', key, `${value}v`])).to.equal('TOO_LARGE');
+    expect(resolve(['PUT', '', value])).to.equal('SYNTAX');
+    expect(resolve(['PUT', key, ''])).to.equal('PUT');
+    expect(resolve(['MSET', 'a', value, key, value])).to.equal('MSET');
+    expect(resolve(['MSET', 'a', value, `${key}k`, value])).to.equal('TOO_LARGE');
+    expect(resolve(['MSET', 'a', value, 'b', `${value}v`])).to.equal('TOO_LARGE');
+    expect(resolve(['MSET', 'a', value, '', value])).to.equal('SYNTAX');
+    for (const name of ['GET', 'DELETE', 'DEL', 'MGET', 'EXISTS']) {
+      expect(resolve([name, key]), name).to.equal(name);
+      expect(resolve([name, `${key}k`]), name).to.equal('TOO_LARGE');
+      expect(resolve([name, '']), name).to.equal('SYNTAX');
+    }
+  });
+
+  it('OnlyWithAPatternWithinItsBound', () => {
+    expect(resolve(['KEYS', '*'.repeat(8)])).to.equal('KEYS');
+    expect(resolve(['KEYS', '*'.repeat(9)])).to.equal('TOO_LARGE');
+  });
+
+  it('FromALineThatWasCutOffOnlyWhenItReads', () => {
+    for (const name of ['GET', 'DELETE', 'DEL', 'MGET', 'EXISTS']) {
+      const expected = findCommand(range(name))?.effect === 'reads' ? name : 'SYNTAX';
+      expect(resolve([name, 'k'], false), name).to.equal(expected);
+    }
+    expect(resolve(['SNAPSHOT'], false)).to.equal('SYNTAX');
+    expect(resolve(['PROMOTE'], false)).to.equal('SYNTAX');
+  });
+});
+
+describe('The table of commands', () => {
+  it('NamesEachCommandOnceInCapitals', () => {
+    const names = COMMANDS.map((command) => command.name);
+    expect(new Set(names).size).to.equal(names.length);
+    for (const name of names) expect(name).to.match(/^[A-Z_]+$/);
+  });
+
+  it('ExplainsEachCommandInOneLine', () => {
+    for (const command of COMMANDS) {
+      expect(usageOf(command)).to.match(/^[A-Z_]+( .+)?$/);
+      expect(command.summary).to.match(/^[A-Z].*\.$/);
+      expect(command.answers).to.not.equal('');
+    }
+  });
+});

@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import { isViolation } from '../../src/protocol/request.js';
+import { parseLine } from '../../src/protocol/line.js';
+import { bytes, cutOff, grammarWith, refused, request, seen } from './reading.js';
+import type { Seen } from './reading.js';
+
+/** What one line, given without its line ending, is read as. */
+function parse(line: string, terminated = true): Seen {
+  const whole = bytes(line);
+  return seen(parseLine(whole, 0, whole.length, terminated, grammarWith()));
+}
+
+function message(line: string): string {
+  const whole = bytes(line);
+  const outcome = parseLine(whole, 0, whole.length, true, grammarWith());
+  return isViolation(outcome) ? outcome.refusal.message : '';
+}
+
+describe('parseLine', () => {
+  it('reads only the bytes between its two offsets', () => {
+    const chunk = bytes('"PING\nPUT k v\n"');
+    expect(seen(parseLine(chunk, 6, 13, true, grammarWith()))).to.deep.equal(request('PUT', 'k', 'v'));
+  });
+
+  it('does not look for a closing quote behind the line', () => {
+    const chunk = bytes('GET "k\n"');
+    expect(seen(parseLine(chunk, 0, 6, true, grammarWith()))).to.deep.equal(refused('SYNTAX'));
+  });
+
+  it('does not take hexadecimal digits from behind the line', () => {
+    const chunk = bytes('GET "\\x4"1"');
+    expect(seen(parseLine(chunk, 0, 9, true, grammarWith()))).to.deep.equal(refused('SYNTAX'));
+  });
+
+  it('says of a request whether its line was complete', () => {
+    expect(parse('GET k', false)).to.deep.equal(cutOff('GET', 'k'));
+    expect(parse('PUT k v', false)).to.deep.equal(cutOff('PUT', 'k', 'v'));
+    expect(parse('PUT k "v"', false)).to.deep.equal(cutOff('PUT', 'k', 'v'));
+  });
+
+  it('takes every byte that is no blank and begins no quote for part of a bare word', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const character = String.fromCharCode(byte);
+      if (' \t'.includes(character)) continue;
+      expect(parse(`GET a${character}b`)).to.deep.equal(request('GET', `a${character}b`));
+      if (character !== '"') expect(parse(`GET ${character}`)).to.deep.equal(request('GET', character));
+    }
+  });
+
+  it('keeps every byte of a value that does not start with a quote', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const character = String.fromCharCode(byte);
+      expect(parse(`PUT k a${character}`)).to.deep.equal(request('PUT', 'k', `a${character}`));
+      if (character !== '"')
+        expect(parse(`PUT k ${character}`)).to.deep.equal(request('PUT', 'k', character));
+    }
+  });
+
+  it('knows \\xHH for every byte in both cases', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const digits = byte.toString(16).padStart(2, '0');
+      const expected = request('GET', String.fromCharCode(byte));
+      expect(parse(`GET "\\x${digits}"`)).to.deep.equal(expected);
+      expect(parse(`GET "\\x${digits.toUpperCase()}"`)).to.deep.equal(expected);
+    }
+  });
+
+  it('knows no other escape than the six', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const character = String.fromCharCode(byte);
+      if ('"\\nrtx'.includes(character)) continue;
+      expect(parse(`GET "\\${character}"`), `\\${character}`).to.deep.equal(refused('SYNTAX'));
+    }
+  });
+
+  it('knows a hexadecimal escape by two hexadecimal digits only', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const character = String.fromCharCode(byte);
+      if (/[0-9a-fA-F]/.test(character)) continue;
+      expect(parse(`GET "\\x${character}0"`), `\\x${character}0`).to.deep.equal(refused('SYNTAX'));
+      expect(parse(`GET "\\x0${character}"`), `\\x0${character}`).to.deep.equal(refused('SYNTAX'));
+    }
+  });
+
+  it('gives quoted words bytes of their own', () => {
+    const line = bytes('MSET "a b" "\\n" c');
+    const outcome = parseLine(line, 0, line.length, true, grammarWith());
+    line.fill(0x7a, 4);
+    expect(seen(outcome)).to.deep.equal(request('MSET', 'a b', '\n', 'z'));
+  });
+
+  it('answers every refusal with one line that says what is wrong', () => {
+    const refusals: readonly [line: string, says: string][] = [
+      ['', 'empty'],
+      ['GET "k', 'open quote in word 2'],
+      ['"\\q"', 'unknown escape in word 1'],
+      ['GET "k"k', 'word 2'],
+      ['PUT k', 'missing'],
+      ['PUT k "v', 'open quote'],
+      ['PUT k "\\q"', 'unknown escape'],
+      ['PUT k "v" w', 'closing quote'],
+    ];
+    for (const [line, says] of refusals) {
+      expect(parse(line), line).to.deep.equal(refused('SYNTAX'));
+      expect(message(line), line)
+        .to.include(says)
+        .and.not.match(/[\r\n]/);
+    }
+  });
+});

@@ -1,0 +1,87 @@
+import type { ByteRange, ErrorCode } from '../../src/engine.js';
+import type { LineGrammar } from '../../src/protocol/line.js';
+import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
+import type { RequestLimits } from '../../src/protocol/limits.js';
+import { isViolation } from '../../src/protocol/request.js';
+import type { Request, Violation } from '../../src/protocol/request.js';
+import { RequestReader } from '../../src/protocol/request-reader.js';
+
+/** What a reader answered, in a form that can be compared: each byte is one character. */
+export type Seen =
+  | { readonly words: readonly string[]; readonly terminated: boolean }
+  | { readonly code: ErrorCode; readonly fatal: boolean };
+
+export function request(...words: string[]): Seen {
+  return { words, terminated: true };
+}
+
+/** A last line that the end of the stream cut off. */
+export function cutOff(...words: string[]): Seen {
+  return { words, terminated: false };
+}
+
+export function refused(code: ErrorCode): Seen {
+  return { code, fatal: false };
+}
+
+export function closed(code: ErrorCode): Seen {
+  return { code, fatal: true };
+}
+
+/** A grammar in which PUT, in any case, takes the rest of the line. */
+export function grammarWith(limits: Partial<RequestLimits> = {}): LineGrammar {
+  return {
+    limits: { ...DEFAULT_REQUEST_LIMITS, ...limits },
+    takesRest: (name) => text(name).toUpperCase() === 'PUT',
+  };
+}
+
+export function bytes(latin1: string): Buffer {
+  return Buffer.from(latin1, 'latin1');
+}
+
+export function text(range: ByteRange): string {
+  return range.bytes.toString('latin1', range.start, range.end);
+}
+
+export function seen(outcome: Request | Violation): Seen {
+  if (isViolation(outcome)) return { code: outcome.refusal.code, fatal: outcome.fatal };
+  return { words: outcome.words.map(text), terminated: outcome.terminated };
+}
+
+/** More answers than any test's bytes hold: a reader that gives them does not stop. */
+const ANSWERS_MAX = 2_000_000;
+
+/** Everything that the reader answers now, without another chunk: requests are borrowed until then. */
+export function drain(reader: RequestReader): Seen[] {
+  const outcomes: (Request | Violation)[] = [];
+  for (let outcome = reader.next(); outcome !== undefined; outcome = reader.next()) {
+    outcomes.push(outcome);
+    if (outcomes.length > ANSWERS_MAX) throw new Error('the reader does not stop');
+  }
+  return outcomes.map(seen);
+}
+
+/** What a whole connection's bytes are read as, in these chunks and then the end of the stream. */
+export function readChunks(chunks: readonly Buffer[], grammar: LineGrammar = grammarWith()): Seen[] {
+  const reader = new RequestReader(grammar);
+  const all: Seen[] = [];
+  for (const chunk of chunks) {
+    reader.feed(chunk);
+    all.push(...drain(reader));
+  }
+  reader.end();
+  all.push(...drain(reader));
+  return all;
+}
+
+/** The same bytes cut before each of these offsets. Each piece is memory of its own, as a socket's chunks are. */
+export function cut(whole: Buffer, offsets: readonly number[]): Buffer[] {
+  const inside = offsets.filter((offset) => offset > 0 && offset < whole.length);
+  const edges = [0, ...[...new Set(inside)].sort((a, b) => a - b), whole.length];
+  return edges.slice(1).map((end, at) => Buffer.from(whole.subarray(edges[at], end)));
+}
+
+export function byteByByte(whole: Buffer): Buffer[] {
+  return cut(whole, [...whole.keys()]);
+}
