@@ -1,0 +1,185 @@
+import { DEFAULT_ADDRESS } from '../client/address.js';
+import {
+  ADDRESS_OPTION,
+  FORMAT_OPTION,
+  FSYNC_POLICIES,
+  LOG_LEVELS,
+  ROLES,
+  TIMEOUT_OPTION,
+} from './options.js';
+import type { OptionSpec } from './options.js';
+import type { Invocation } from './invocation.js';
+
+/** What the module of a command exports. Answers the exit code. */
+export interface CommandModule {
+  readonly run: (invocation: Invocation) => Promise<number>;
+}
+
+export interface Example {
+  readonly line: string;
+  readonly meaning: string;
+}
+
+/** One command as the command line and its help know it; what it does is loaded when it is asked for. */
+export interface CommandSpec {
+  readonly name: string;
+  readonly group: 'Data' | 'Servers';
+  /** The words behind the command's name as the usage line shows them. */
+  readonly operands: string;
+  readonly operandsMin: number;
+  readonly operandsMax: number;
+  readonly summary: string;
+  readonly options: readonly OptionSpec[];
+  readonly notes: readonly string[];
+  readonly examples: readonly Example[];
+  readonly load: () => Promise<CommandModule>;
+}
+
+const JSON_NOTE = [
+  'In JSON, text stands as it is. Bytes that are not valid UTF-8 stand in base64 under a name',
+  'that ends in Base64: {"keyBase64":"/w=="} where {"key":"…"} would stand.',
+];
+
+const SERVER: CommandSpec = {
+  name: 'server',
+  group: 'Servers',
+  operands: '',
+  operandsMin: 0,
+  operandsMax: 0,
+  summary: 'start a server',
+  options: [
+    {
+      name: 'address',
+      operand: 'HOST:PORT',
+      description: 'where to listen, port 0 for any; KV_ADDRESS says the same',
+      shownDefault: DEFAULT_ADDRESS,
+    },
+    {
+      name: 'db-path',
+      operand: 'FILE',
+      description: 'the data: this JSON file, and FILE.d beside it',
+      shownDefault: 'kv-store.json',
+    },
+    {
+      name: 'fsync',
+      operand: FSYNC_POLICIES.join('|'),
+      description: 'when a write is synced to the disk',
+      shownDefault: 'always',
+    },
+    { name: 'role', operand: ROLES.join('|'), description: 'how new data starts', shownDefault: 'primary' },
+    { name: 'primary', operand: 'HOST:PORT', description: 'the primary that a new backup follows' },
+    { name: 'allow-unauthenticated', description: 'listen beyond this machine though nobody has to log in' },
+    {
+      name: 'log-level',
+      operand: LOG_LEVELS.join('|'),
+      description: 'what is logged on stderr',
+      shownDefault: 'info',
+    },
+    { name: 'log-segment-bytes', operand: 'N', description: 'advanced: size of one file of the log' },
+  ],
+  notes: [
+    'The first line on stdout is "ready HOST:PORT role=… term=…"; logs go to stderr. Ctrl-C stops cleanly.',
+  ],
+  examples: [
+    { line: 'kv server', meaning: `listen on ${DEFAULT_ADDRESS}, keep the data in kv-store.json` },
+    { line: 'kv server --address 127.0.0.1:0 --db-path /tmp/try.json', meaning: 'a port that is free' },
+  ],
+  load: () => import('./commands/server.js'),
+};
+
+const PUT: CommandSpec = {
+  name: 'put',
+  group: 'Data',
+  operands: 'KEY VALUE',
+  operandsMin: 1,
+  operandsMax: 2,
+  summary: 'set a key',
+  options: [
+    { name: 'file', operand: 'FILE', description: 'read the value from a file, byte for byte' },
+    ADDRESS_OPTION,
+    TIMEOUT_OPTION,
+  ],
+  notes: [
+    'VALUE - reads the value from stdin, byte for byte, to its end, within the timeout unless it is typed.',
+    'What stands behind -- is taken as it is, for words that look like options, and for the value "-".',
+  ],
+  examples: [
+    { line: 'kv put mykey "hello world"', meaning: '' },
+    { line: 'kv put photo --file cat.jpg', meaning: 'the bytes of a file' },
+    { line: 'date | kv put now -', meaning: 'the bytes of stdin' },
+    { line: 'kv put flag -- --verbose', meaning: 'a value that looks like an option' },
+  ],
+  load: () => import('./commands/put.js'),
+};
+
+const GET: CommandSpec = {
+  name: 'get',
+  group: 'Data',
+  operands: 'KEY',
+  operandsMin: 1,
+  operandsMax: 1,
+  summary: 'print the value of a key',
+  options: [FORMAT_OPTION, ADDRESS_OPTION, TIMEOUT_OPTION],
+  notes: [
+    'On a pipe or into a file the value comes byte for byte and nothing else; on a terminal, where bytes could',
+    'do harm, it is escaped. No such key: exit status 1.',
+    ...JSON_NOTE,
+  ],
+  examples: [
+    { line: 'kv get mykey', meaning: '' },
+    { line: 'kv get photo > cat.jpg', meaning: 'the exact bytes' },
+    { line: 'kv get mykey --format json', meaning: '{"key":"mykey","value":"hello world"}' },
+  ],
+  load: () => import('./commands/get.js'),
+};
+
+const DELETE: CommandSpec = {
+  name: 'delete',
+  group: 'Data',
+  operands: 'KEY',
+  operandsMin: 1,
+  operandsMax: 1,
+  summary: 'remove a key',
+  options: [ADDRESS_OPTION, TIMEOUT_OPTION],
+  notes: ['No such key: exit status 1.'],
+  examples: [{ line: 'kv delete mykey', meaning: '' }],
+  load: () => import('./commands/delete.js'),
+};
+
+const KEYS: CommandSpec = {
+  name: 'keys',
+  group: 'Data',
+  operands: '[GLOB]',
+  operandsMin: 0,
+  operandsMax: 1,
+  summary: 'list the keys, sorted',
+  options: [FORMAT_OPTION, ADDRESS_OPTION, TIMEOUT_OPTION],
+  notes: [
+    'One key a line, sorted by its bytes; a key that could be mistaken is quoted. In JSON, an array of texts.',
+    ...JSON_NOTE,
+  ],
+  examples: [
+    { line: 'kv keys', meaning: '' },
+    { line: "kv keys 'user:*'", meaning: 'those that match; the quotes keep the * from the shell' },
+  ],
+  load: () => import('./commands/keys.js'),
+};
+
+const STATUS: CommandSpec = {
+  name: 'status',
+  group: 'Servers',
+  operands: '',
+  operandsMin: 0,
+  operandsMax: 0,
+  summary: 'show how a server is doing',
+  options: [FORMAT_OPTION, ADDRESS_OPTION, TIMEOUT_OPTION],
+  notes: ['On a pipe: one name=value a line, and one line for each member.'],
+  examples: [
+    { line: 'kv status', meaning: '' },
+    { line: 'kv status --format json | jq .role', meaning: '' },
+  ],
+  load: () => import('./commands/status.js'),
+};
+
+/** Every command there is, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [PUT, GET, DELETE, KEYS, SERVER, STATUS];

@@ -1,0 +1,85 @@
+import { COMMANDS } from './command-table.js';
+import type { CommandSpec, Example } from './command-table.js';
+import { ADDRESS_OPTION, FORMAT_OPTION, GENERAL_OPTIONS, TIMEOUT_OPTION } from './options.js';
+import type { OptionSpec } from './options.js';
+
+const GROUPS = ['Data', 'Servers'] as const;
+
+const EXIT_CODES: readonly (readonly [string, string])[] = [
+  ['0', 'done'],
+  ['1', 'no such key'],
+  ['2', 'the command line makes no sense'],
+  ['3', 'the server cannot be reached, or the time is up'],
+  ['4', 'not authorised'],
+  ['5', 'refused, and not done'],
+  ['6', 'unconfirmed: the write may have taken effect, or may yet'],
+];
+
+const FIRST_STEPS: readonly Example[] = [
+  { line: 'kv server', meaning: 'start a server, in a terminal of its own' },
+  { line: 'kv put mykey "hello world"', meaning: 'set a key' },
+  { line: 'kv get mykey', meaning: 'print its value' },
+  { line: "kv keys 'my*'", meaning: 'list the keys that match' },
+  { line: 'date | kv put now -', meaning: 'take the value from stdin' },
+];
+
+/** Help on one command, or on everything. Ends with a line break. */
+export function helpText(command: CommandSpec | undefined): string {
+  return `${(command === undefined ? overview() : details(command)).join('\n')}\n`;
+}
+
+/** The one line that shows how a command is written. */
+export function usageLine(command: CommandSpec | undefined): string {
+  if (command === undefined) return 'usage: kv COMMAND [options]; "kv help" lists the commands';
+  const operands = command.operands === '' ? '' : ` ${command.operands}`;
+  return `usage: kv ${command.name}${operands} [options]; "kv help ${command.name}" explains them`;
+}
+
+function overview(): string[] {
+  const groups = GROUPS.flatMap((group) => {
+    const rows = COMMANDS.filter((command) => command.group === group).map(
+      (command) => [`kv ${command.name} ${command.operands}`.trimEnd(), command.summary] as const,
+    );
+    return section(group, rows);
+  });
+  const options = [ADDRESS_OPTION, TIMEOUT_OPTION, FORMAT_OPTION, ...GENERAL_OPTIONS];
+  return [
+    'kv: the command line of Understudy, a replicated key-value store',
+    '',
+    'Usage: kv COMMAND [options]',
+    ...groups,
+    ...section('Options, before or after the command', options.map(optionRow)),
+    ...section('First steps', FIRST_STEPS.map(exampleRow)),
+    ...section('Exit status', EXIT_CODES),
+    '',
+    '"kv help COMMAND" says more about one command.',
+  ];
+}
+
+function details(command: CommandSpec): string[] {
+  const operands = command.operands === '' ? '' : ` ${command.operands}`;
+  const notes = command.notes.length === 0 ? [] : ['', ...command.notes];
+  return [
+    `kv ${command.name}: ${command.summary}`,
+    '',
+    `Usage: kv ${command.name}${operands} [options]`,
+    ...notes,
+    ...section('Options', [...command.options, ...GENERAL_OPTIONS.slice(0, 1)].map(optionRow)),
+    ...section('Examples', command.examples.map(exampleRow)),
+  ];
+}
+
+function optionRow(option: OptionSpec): readonly [string, string] {
+  const operand = option.operand === undefined ? '' : ` ${option.operand}`;
+  const otherwise = option.shownDefault === undefined ? '' : ` (${option.shownDefault})`;
+  return [`--${option.name}${operand}`, `${option.description}${otherwise}`];
+}
+
+function exampleRow(example: Example): readonly [string, string] {
+  return [example.line, example.meaning];
+}
+
+function section(title: string, rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return ['', `${title}:`, ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd())];
+}

@@ -1,0 +1,125 @@
+import { pino, stdTimeFunctions, destination } from 'pino';
+import pretty from 'pino-pretty';
+import { systemClock } from '../clock.js';
+import type { EventLog } from '../event-log.js';
+import { termCount } from '../log/term.js';
+import { StorageFault } from '../storage/fault.js';
+import { errorCode } from '../storage/files.js';
+import { EXIT } from './exit.js';
+import type { ServerOptions } from './options.js';
+import { StartFault, startServer } from './start-server.js';
+import type { RunningNode } from './start-server.js';
+
+/**
+ * Under `npm start`, one Ctrl-C reaches the server twice: from the terminal, and passed on by npm. Only a
+ * signal after this long is a second one.
+ */
+const SAME_SIGNAL_MS = 300;
+
+/** Runs a server until a signal or a failure ends it, and answers the exit status. */
+export async function runServer(options: ServerOptions): Promise<number> {
+  const events = makeEventLog(options.logLevel);
+  const signalled = firstSignal(events);
+  let node: RunningNode;
+  try {
+    node = await startServer({
+      address: options.address,
+      dbPath: options.dbPath,
+      fsync: options.fsync,
+      allowUnauthenticated: options.allowUnauthenticated,
+      events,
+      ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
+    });
+  } catch (error) {
+    process.stderr.write(`kv: ${startFaultLine(error)}\n`);
+    return EXIT.refused;
+  }
+  events.info({ address: node.address, keys: node.keys, fsync: options.fsync }, 'ready');
+  greet(node, options);
+  let failure: Error | undefined;
+  void node.failed.then((reason) => (failure = reason));
+  await Promise.race([signalled, node.failed]);
+  try {
+    await node.stop();
+  } catch (error) {
+    events.error({ err: error }, 'the stop was not a clean one; the log is recovered at the next start');
+    return EXIT.failed;
+  }
+  // The disk may also have failed during the stop.
+  return failure === undefined ? EXIT.done : EXIT.failed;
+}
+
+function startFaultLine(error: unknown): string {
+  if (error instanceof StartFault || error instanceof StorageFault) return error.message;
+  const message = error instanceof Error ? error.message : String(error);
+  switch (errorCode(error)) {
+    case 'EACCES':
+    case 'EPERM':
+      return `${message}: give the user who runs the server the right to read and write the data`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `${message}: make room on the disk`;
+    case 'EISDIR':
+    case 'ENOTDIR':
+      return `${message}: --db-path names a file, in a directory that is there`;
+    default:
+      return `${message}: the server did not start`;
+  }
+}
+
+/** Readable lines on a terminal, one JSON object a line anywhere else. */
+function makeEventLog(level: string): EventLog {
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
+  if (!process.stderr.isTTY) return pino(options, destination({ dest: 2, sync: true }));
+  const colorize = process.env.NO_COLOR === undefined || process.env.NO_COLOR === '';
+  return pino(
+    options,
+    pretty({ destination: 2, sync: true, singleLine: true, colorize, translateTime: 'SYS:HH:MM:ss.l' }),
+  );
+}
+
+/** The first signal asks the server to finish; another one ends the process at once. */
+function firstSignal(events: EventLog): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let firstMs: number | undefined;
+    const onSignal = (signal: NodeJS.Signals, number: number): void => {
+      const nowMs = systemClock.nowMs();
+      if (firstMs === undefined) {
+        firstMs = nowMs;
+        events.info({ signal }, 'stopping; once more to stop at once');
+        resolve(signal);
+      } else if (nowMs - firstMs > SAME_SIGNAL_MS) {
+        events.warn({ signal }, 'stopped at once; the log is recovered at the next start');
+        process.exit(128 + number);
+      }
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+/** The line for scripts, then what a person may want to type next. */
+function greet(node: RunningNode, options: ServerOptions): void {
+  const { address, role, term, keys } = node;
+  const kv = process.env.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
+  const elsewhere = address === '127.0.0.1:7001' ? '' : ` --address ${address}`;
+  const [host = '', port = ''] = splitAddress(address);
+  const lines = [
+    `ready ${address} role=${role} term=${String(termCount(term))}`,
+    '',
+    `  ${String(keys)} ${keys === 1 ? 'key' : 'keys'} in ${options.dbPath}. In another terminal:`,
+    '',
+    `    ${kv} put mykey "hello world"${elsewhere}`,
+    `    ${kv} get mykey${elsewhere}`,
+    `    printf 'GET mykey\\n' | nc -N ${host} ${port}`,
+    '',
+    '  Ctrl-C stops the server and leaves the JSON file complete.',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function splitAddress(address: string): string[] {
+  const at = address.lastIndexOf(':');
+  return [address.slice(0, at).replace(/^\[|\]$/g, ''), address.slice(at + 1)];
+}

@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto';
+import dns from 'node:dns';
+import net from 'node:net';
+import { showAddress } from '../client/address.js';
+import type { Address } from '../client/address.js';
+import { systemClock } from '../clock.js';
+import type { FsyncPolicy, Role, Term } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import { showPosition } from '../log/term.js';
+import { replayFrame } from '../node/applier.js';
+import { ReplicaEngine } from '../node/replica-engine.js';
+import { DEFAULT_SERVER_LIMITS } from '../server/limits.js';
+import type { ServerLimits } from '../server/limits.js';
+import { startServer as startListening } from '../server/server.js';
+import type { RunningServer } from '../server/server.js';
+import { openDataDirectory } from '../storage/data-directory.js';
+import type { DataDirectory, RecoveryEvent } from '../storage/data-directory.js';
+import { StorageFault } from '../storage/fault.js';
+import { errorCode, systemFiles } from '../storage/files.js';
+import type { Files } from '../storage/files.js';
+import { HashTable } from '../store/hash-table.js';
+import { Store } from '../store/store.js';
+
+/** How a server is to run. Everything but the address and the file has a default. */
+export interface StartOptions {
+  /** Port 0 lets the system choose one. */
+  readonly address: Address;
+  /** The JSON file; the log lies beside it in a directory of the same name and `.d`. */
+  readonly dbPath: string;
+  readonly fsync?: FsyncPolicy;
+  /** Listen where other machines can connect, although no client is asked who it is. */
+  readonly allowUnauthenticated?: boolean;
+  /** Size of a log segment. */
+  readonly segmentBytes?: number;
+  /** The JSON file is written when the log grew by this much. */
+  readonly snapshotLogBytes?: number;
+  readonly limits?: ServerLimits;
+  readonly events?: EventLog;
+  /** The file system; tests put one in its place that fails. */
+  readonly files?: Files;
+}
+
+/** A server that is up. */
+export interface RunningNode {
+  /** `HOST:PORT`, with the port that the system chose. */
+  readonly address: string;
+  readonly role: Role;
+  readonly term: Term;
+  readonly keys: number;
+  /** Answers what was accepted, writes the JSON file and lets go of the data. Safe to call twice. */
+  stop(): Promise<void>;
+  /** Resolves, and never rejects, with the reason when the node had to stop taking writes; then call `stop`. */
+  readonly failed: Promise<Error>;
+}
+
+/** Why a server did not start. The message is one line and says what to do. */
+export class StartFault extends Error {
+  override readonly name = 'StartFault';
+}
+
+const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
+const DEFAULT_SNAPSHOT_LOG_BYTES = 64 * 1024 * 1024;
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+
+const SILENT: EventLog = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/**
+ * Opens the data, takes up service and listens. This is where the parts of a server meet: nothing else
+ * knows more than its own neighbours.
+ *
+ * @throws StartFault or StorageFault; then nothing is left open.
+ */
+export async function startServer(options: StartOptions): Promise<RunningNode> {
+  await checkAddress(options);
+  const events = options.events ?? SILENT;
+  const { data, store } = await openData(options, events);
+  let tellFailure: (reason: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => (tellFailure = resolve));
+  let engine: ReplicaEngine | undefined;
+  let server: RunningServer | undefined;
+  try {
+    engine = await ReplicaEngine.start({
+      store,
+      log: data.log,
+      states: data,
+      snapshots: data.snapshots,
+      state: data.state,
+      clock: systemClock,
+      events,
+      fsync: options.fsync ?? 'always',
+      waitingBytesMax: WAITING_BYTES_MAX,
+      snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
+      address: () => (server === undefined ? showAddress(options.address) : addressOf(server)),
+      random,
+      failed: (error) => {
+        events.error({ err: error }, 'nothing more can be written; this node stops');
+        tellFailure(error instanceof Error ? error : new Error(String(error)));
+      },
+    });
+    const { host, port } = options.address;
+    const limits = options.limits ?? DEFAULT_SERVER_LIMITS;
+    server = await startListening({ engine, clock: systemClock, events, limits }, host, port);
+  } catch (error) {
+    await engine?.close();
+    await data.close();
+    throw listenFault(options.address, error);
+  }
+  const { role, term, keys } = engine.status();
+  const parts = { server, engine, data };
+  let stopping: Promise<void> | undefined;
+  return {
+    address: addressOf(server),
+    role,
+    term,
+    keys,
+    failed,
+    stop: () => (stopping ??= stopAll(parts)),
+  };
+}
+
+async function stopAll(parts: {
+  server: RunningServer;
+  engine: ReplicaEngine;
+  data: DataDirectory;
+}): Promise<void> {
+  await parts.server.stop();
+  await parts.engine.close();
+  await parts.data.close();
+}
+
+async function openData(
+  options: StartOptions,
+  events: EventLog,
+): Promise<{ data: DataDirectory; store: Store }> {
+  const seed = randomBytes(4).readInt32LE();
+  let store = new Store(new HashTable(seed));
+  const data = await openDataDirectory({
+    files: options.files ?? systemFiles,
+    dbPath: options.dbPath,
+    fsync: options.fsync ?? 'always',
+    segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
+    random,
+    randomIdentity: () => randomBytes(16).toString('hex'),
+    report: (event) => {
+      reportRecovery(events, options.dbPath, event);
+    },
+    target: {
+      clear: () => {
+        store = new Store(new HashTable(seed));
+      },
+      put: (key, value) => {
+        store.put(key, value);
+      },
+      replay: (frame) => {
+        replayFrame(store, frame);
+      },
+    },
+  });
+  return { data, store };
+}
+
+function random(): number {
+  return randomBytes(6).readUIntLE(0, 6) / 2 ** 48;
+}
+
+function reportRecovery(events: EventLog, dbPath: string, event: RecoveryEvent): void {
+  switch (event.kind) {
+    case 'created':
+      events.info({ dbPath }, 'new data');
+      break;
+    case 'imported':
+      events.info({ dbPath, entries: event.entries }, 'new data, with the content of the JSON file');
+      break;
+    case 'recovered': {
+      const { snapshotIndex, end, clean } = event;
+      events.info({ dbPath, snapshotIndex, position: showPosition(end), cleanStop: clean }, 'data recovered');
+      break;
+    }
+    case 'snapshot made good':
+      events.warn(
+        { file: dbPath, fault: event.fault, keptAs: event.keptAs },
+        'the JSON file was made good from the log',
+      );
+      break;
+    case 'torn end cut': {
+      const { file, offset, keptAs } = event;
+      events.warn({ file, offset, keptAs }, 'an interrupted write was cut off the end of the log');
+    }
+  }
+}
+
+function addressOf(server: RunningServer): string {
+  return showAddress({ host: server.host, port: server.port });
+}
+
+/** Refuses what would fail or harm later, before any data is touched. */
+async function checkAddress(options: StartOptions): Promise<void> {
+  const { address } = options;
+  if (options.allowUnauthenticated !== true && !(await isLoopback(address.host))) {
+    throw new StartFault(
+      `${showAddress(address)} can be reached from other machines, and clients are not asked who they are: ` +
+        'everybody there could read and change everything. Use 127.0.0.1, or give --allow-unauthenticated if you trust the whole network',
+    );
+  }
+  if (address.port !== 0) await probe(address);
+}
+
+async function isLoopback(host: string): Promise<boolean> {
+  let found: dns.LookupAddress[];
+  try {
+    found = await dns.promises.lookup(host, { all: true });
+  } catch (error) {
+    const reason = errorCode(error) ?? String(error);
+    throw new StartFault(`${host} is not an address of this machine (${reason}): try 127.0.0.1`);
+  }
+  const loopback = new net.BlockList();
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+  loopback.addAddress('::1', 'ipv6');
+  return found.every(({ address, family }) => loopback.check(address, family === 6 ? 'ipv6' : 'ipv4'));
+}
+
+/** Finds out early whether the port can be had: recovering a large store first would waste the user's time. */
+async function probe(address: Address): Promise<void> {
+  const server = net.createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(address.port, address.host, resolve);
+    });
+  } catch (error) {
+    throw listenFault(address, error);
+  }
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function listenFault(address: Address, error: unknown): unknown {
+  if (error instanceof StorageFault || error instanceof StartFault) return error;
+  const shown = showAddress(address);
+  switch (errorCode(error)) {
+    case 'EADDRINUSE':
+      return new StartFault(
+        `something listens at ${shown} already, perhaps another server: stop it, or give another --address`,
+      );
+    case 'EACCES':
+      return new StartFault(
+        `${shown} may not be used by this user: give an --address with a port above 1023`,
+      );
+    case 'EADDRNOTAVAIL':
+      return new StartFault(`${shown} is not an address of this machine: try 127.0.0.1`);
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,25 @@
+export { createClient } from './client/client.js';
+export type { CallOptions, ClientOptions, KvClient } from './client/client.js';
+export type { StatusReport } from './client/answers.js';
+export type { Bytes } from './client/requests.js';
+export { CLIENT_ERROR_CODES, KvError } from './client/errors.js';
+export type { ClientErrorCode, KvErrorCode } from './client/errors.js';
+export { DEFAULT_ADDRESS, parseAddress, showAddress } from './client/address.js';
+export type { Address, InvalidAddress } from './client/address.js';
+export { ERROR_CODES } from './engine.js';
+export type {
+  AcksPolicy,
+  ClusterId,
+  ErrorCode,
+  FsyncPolicy,
+  Guarantees,
+  Index,
+  MemberStatus,
+  NodeId,
+  Position,
+  Role,
+  Status,
+  Term,
+} from './engine.js';
+export { startServer, StartFault } from './cli/start-server.js';
+export type { RunningNode, StartOptions } from './cli/start-server.js';

@@ -1,0 +1,364 @@
+import type { Socket } from 'node:net';
+import type { Cancel, Clock } from '../clock.js';
+import { isWrite } from '../commands/command.js';
+import type { RunCommand, WriteCommand } from '../commands/command.js';
+import { resolveCommand, takesRest } from '../commands/resolve.js';
+import type { Engine, Operation, Refusal, WriteObserver } from '../engine.js';
+import { refusal } from '../engine.js';
+import { LineReply } from '../protocol/line-reply.js';
+import { RequestReader } from '../protocol/request-reader.js';
+import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
+import type { Request, Violation } from '../protocol/request.js';
+import type { BufferBudget } from './buffer-budget.js';
+import { destroyWhenIdle } from './idle.js';
+import { LINGER_MS, PAUSE_BYTES } from './limits.js';
+import type { ServerLimits } from './limits.js';
+import { Queue } from './pending.js';
+import type { Pending, PendingWrite } from './pending.js';
+
+export interface ConnectionParts {
+  readonly socket: Socket;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly limits: ServerLimits;
+  readonly budget: BufferBudget;
+  /** Told once, when the connection is over. */
+  closed(connection: Connection): void;
+  /** Told of an error that nobody expected. It costs this connection, and no other. */
+  defect(error: unknown): void;
+}
+
+/**
+ * One client. Its requests take effect in the order in which they came, and are answered in that order.
+ *
+ * Writes are handed to the engine as they come, many at a time. A quick request behind them waits in the queue and
+ * is run when the write before it was applied, before the next one is. Any other request waits until nothing is
+ * under way, and nothing behind it is read until it is answered.
+ *
+ * Replies gather in one buffer and leave with one write a turn.
+ */
+export class Connection implements WriteObserver {
+  readonly #parts: ConnectionParts;
+  readonly #reader: RequestReader;
+  readonly #reply: LineReply;
+  /** Read and not answered, in the order of reading. */
+  readonly #pending = new Queue<Pending>();
+  /** The writes among them of which the engine has not told the outcome, in the same order. */
+  readonly #unsettled = new Queue<PendingWrite>();
+  #pendingBytes = 0;
+  /** A command is answering that takes more than its own turn; nothing is read, answered or sent until it is done. */
+  #isBlocked = false;
+  /** A request waits that is run once nothing is under way; nothing behind it is read. */
+  #hasBarrier = false;
+  /** The client ended its side; what it sent before is still answered. */
+  #isInputEnded = false;
+  /** No more requests are read: there are none, the client broke the protocol, or the server stops. */
+  #isReadOut = false;
+  /** This side is ended, or the client is gone: nothing is sent any more. */
+  #isEnded = false;
+  #isSubmitting = false;
+  /** What came of the write that is being submitted, if it was turned away at once. */
+  #turnedAway: Refusal | undefined;
+  #isFlushQueued = false;
+  #isPaused = false;
+  #incompleteSinceMs: number | undefined;
+  #linger: Cancel | undefined;
+  /** What this connection has counted in the budget. */
+  #countedBytes = 0;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    const { socket, limits } = parts;
+    this.#reader = new RequestReader({ limits: limits.request, takesRest });
+    this.#reply = new LineReply(limits.unreadReplyBytesMax);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => {
+      this.#receive(chunk);
+    });
+    socket.on('end', () => {
+      this.#isInputEnded = true;
+      this.#reader.end();
+      this.#goOn();
+    });
+    socket.on('drain', () => {
+      this.#goOn();
+    });
+    // A reset is the client's way of leaving; `close` follows.
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.#over();
+    });
+  }
+
+  /** Answers what was read, reads no more, and closes. */
+  stop(): void {
+    this.#isReadOut = true;
+    this.#flush();
+  }
+
+  /** Lets go of the client at once. */
+  destroy(): void {
+    this.#parts.socket.destroy();
+  }
+
+  /** Gives up on a request that was begun too long ago. Called now and then. */
+  checkTime(nowMs: number): void {
+    const { incompleteRequestMs } = this.#parts.limits;
+    if (this.#incompleteSinceMs === undefined || nowMs - this.#incompleteSinceMs < incompleteRequestMs) {
+      return;
+    }
+    this.#incompleteSinceMs = undefined;
+    this.#violated(
+      fatal('SYNTAX', `the request was not complete after ${String(incompleteRequestMs / 1000)} s`),
+    );
+    this.#flush();
+  }
+
+  written(refused: Refusal | undefined, count: number): void {
+    if (this.#isSubmitting) {
+      this.#turnedAway = refused;
+      return;
+    }
+    const write = this.#unsettled.shift();
+    // The client may be gone; its writes take effect all the same.
+    if (write === undefined) return;
+    write.isSettled = true;
+    write.refused = refused;
+    write.count = count;
+    this.#guard(() => {
+      this.#answerReady();
+      this.#queueFlush();
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isReadOut) return;
+    this.#reader.feed(chunk);
+    this.#goOn();
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#parts.defect(error);
+      this.destroy();
+    }
+  }
+
+  /** Reads on and sends what there is. Called whenever something may have changed. */
+  #goOn(): void {
+    this.#guard(() => {
+      do {
+        this.#read();
+        this.#flush();
+        // The kernel may have taken at once what was in the way of reading on, and no `drain` tells of that.
+      } while (this.#isPaused && this.#mayRead);
+    });
+  }
+
+  /** Takes requests from the reader for as long as they may be begun. */
+  #read(): void {
+    while (this.#mayRead) {
+      const outcome = this.#reader.next();
+      if (outcome === undefined) {
+        if (this.#isInputEnded) this.#isReadOut = true;
+        break;
+      }
+      if (isViolation(outcome)) this.#violated(outcome);
+      else this.#begin(outcome);
+      if (this.#reply.length >= PAUSE_BYTES) this.#flush();
+    }
+    this.#noteProgress();
+  }
+
+  get #mayRead(): boolean {
+    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier) return false;
+    if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
+    return this.#pendingBytes < PAUSE_BYTES && this.#unreadBytes < PAUSE_BYTES;
+  }
+
+  /** Replies that the client has not taken. */
+  get #unreadBytes(): number {
+    return this.#reply.length + this.#parts.socket.writableLength;
+  }
+
+  #noteProgress(): void {
+    const { clock, socket, budget } = this.#parts;
+    if (this.#reader.partialBytes === 0) this.#incompleteSinceMs = undefined;
+    else this.#incompleteSinceMs ??= clock.nowMs();
+    this.#countBytes();
+    if (budget.isExceeded && this.#reader.partialBytes > 0 && !this.#isReadOut) {
+      this.#violated(fatal('BUSY', 'too much waits in the buffers of this server: try again in a moment'));
+    }
+    // What was left in the reader must not grow: the kernel keeps the rest, and the client notices.
+    const mustPause = !this.#isReadOut && !this.#mayRead;
+    if (mustPause === this.#isPaused) return;
+    this.#isPaused = mustPause;
+    if (mustPause) socket.pause();
+    else socket.resume();
+  }
+
+  #countBytes(): void {
+    const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#unreadBytes;
+    this.#parts.budget.change(bytes - this.#countedBytes);
+    this.#countedBytes = bytes;
+  }
+
+  #begin(request: Request): void {
+    this.#incompleteSinceMs = undefined;
+    const command = resolveCommand(request, this.#parts.limits.request);
+    if ('code' in command) this.#refuse(command);
+    else if (isWrite(command)) this.#write(command, request);
+    else if (this.#pending.length === 0) this.#run(command, request);
+    else {
+      // Nothing behind a request that is not quick is begun before it is answered.
+      const isBarrier = !command.isQuick(request);
+      const bytes = requestBytes(request);
+      this.#hasBarrier = isBarrier;
+      this.#pendingBytes += bytes;
+      this.#pending.push({ kind: 'run', command, request: cloneRequest(request), bytes, isBarrier });
+    }
+  }
+
+  #write(command: WriteCommand, request: Request): void {
+    const refused = this.#submit(command.operation(request));
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
+    const write: PendingWrite = { kind: 'write', command, isSettled: false, refused: undefined, count: 0 };
+    this.#pending.push(write);
+    this.#unsettled.push(write);
+  }
+
+  /** Hands a write to the engine; a refusal that comes at once is answered here. */
+  #submit(operation: Operation): Refusal | undefined {
+    this.#turnedAway = undefined;
+    this.#isSubmitting = true;
+    this.#parts.engine.write(operation, this);
+    this.#isSubmitting = false;
+    return this.#turnedAway;
+  }
+
+  /** Answers with an error, now or once everything in front of it was answered. */
+  #refuse(refused: Refusal): void {
+    if (this.#pending.length === 0 && !this.#isBlocked) this.#reply.error(refused);
+    else this.#pending.push({ kind: 'refused', refused });
+  }
+
+  #violated(violation: Violation): void {
+    this.#refuse(violation.refusal);
+    if (violation.fatal) this.#isReadOut = true;
+  }
+
+  /** Answers whatever nothing stands in front of any more. */
+  #answerReady(): void {
+    while (!this.#isBlocked && !this.#isEnded) {
+      const item = this.#pending.first();
+      if (item === undefined || (item.kind === 'write' && !item.isSettled)) return;
+      this.#pending.shift();
+      this.#answer(item);
+    }
+  }
+
+  #answer(item: Pending): void {
+    switch (item.kind) {
+      case 'refused':
+        this.#reply.error(item.refused);
+        break;
+      case 'run':
+        this.#pendingBytes -= item.bytes;
+        if (item.isBarrier) this.#hasBarrier = false;
+        this.#run(item.command, item.request);
+        break;
+      case 'write':
+        if (item.refused === undefined) item.command.answer(this.#reply, item.count);
+        else this.#reply.error(item.refused);
+    }
+  }
+
+  #run(command: RunCommand, request: Request): void {
+    this.#isBlocked = true;
+    const mark = this.#reply.length;
+    let isLater = false;
+    command.run(request, this.#parts.engine, this.#reply, () => {
+      this.#isBlocked = false;
+      this.#checkReply(mark);
+      if (command.name === 'QUIT') this.#isReadOut = true;
+      if (!isLater) return;
+      this.#answerReady();
+      this.#goOn();
+    });
+    isLater = true;
+  }
+
+  /** Takes a reply back that is too much beside those that wait already. One that stands alone is let through. */
+  #checkReply(mark: number): void {
+    const { socket, limits, budget } = this.#parts;
+    const isAlone = mark === 0 && socket.writableLength === 0;
+    this.#countBytes();
+    if (!isAlone && this.#unreadBytes > limits.unreadReplyBytesMax) {
+      this.#reply.rollBack(mark);
+      this.#reply.error(refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again'));
+    } else if (budget.isExceeded && this.#reply.length - mark > PAUSE_BYTES) {
+      this.#reply.rollBack(mark);
+      this.#reply.error(
+        refusal('BUSY', 'too much waits in the buffers of this server: try again in a moment'),
+      );
+    }
+  }
+
+  /** Sends what gathered, once the work that is under way in this turn is done. */
+  #queueFlush(): void {
+    if (this.#isFlushQueued || this.#isEnded) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => {
+      this.#isFlushQueued = false;
+      if (this.#isPaused || this.#reader.hasUnread) this.#goOn();
+      else this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { socket } = this.#parts;
+    // A command that has not finished may still take its reply back.
+    if (this.#isEnded || this.#isBlocked) return;
+    if (this.#reply.length > 0) {
+      socket.write(this.#reply.peek());
+      this.#reply.taken(socket.writableLength > 0);
+      this.#countBytes();
+    }
+    if (this.#isReadOut && this.#pending.length === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    const { socket, clock, limits } = this.#parts;
+    destroyWhenIdle(socket, limits.incompleteRequestMs);
+    // What the client still sends is thrown away, for a while: closing on unread bytes would cost it the last reply.
+    socket.resume();
+    socket.end(() => {
+      if (socket.destroyed) return;
+      this.#linger ??= clock.after(LINGER_MS, () => {
+        socket.destroy();
+      });
+    });
+  }
+
+  /** The socket is closed: nobody is left to answer. */
+  #over(): void {
+    this.#isEnded = true;
+    this.#isReadOut = true;
+    this.#linger?.cancel();
+    this.#pending.clear();
+    this.#unsettled.clear();
+    this.#parts.budget.change(-this.#countedBytes);
+    this.#countedBytes = 0;
+    this.#parts.closed(this);
+  }
+}
+
+function fatal(code: 'SYNTAX' | 'BUSY', message: string): Violation {
+  return { refusal: refusal(code, message), fatal: true };
+}

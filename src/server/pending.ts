@@ -1,0 +1,69 @@
+import type { RunCommand, WriteCommand } from '../commands/command.js';
+import type { Refusal } from '../engine.js';
+import type { Request } from '../protocol/request.js';
+
+/** A request that was read and cannot be answered before those in front of it. */
+export type Pending = PendingWrite | PendingRun | PendingRefusal;
+
+/** A write that the engine has. */
+export interface PendingWrite {
+  readonly kind: 'write';
+  readonly command: WriteCommand;
+  /** Set once the engine has told what came of it. */
+  isSettled: boolean;
+  refused: Refusal | undefined;
+  count: number;
+}
+
+/** Run when its turn comes: between two writes it sees exactly what was written before it. */
+export interface PendingRun {
+  readonly kind: 'run';
+  readonly command: RunCommand;
+  /** Its own copy. */
+  readonly request: Request;
+  readonly bytes: number;
+  /** Nothing behind it is read before it is answered. */
+  readonly isBarrier: boolean;
+}
+
+export interface PendingRefusal {
+  readonly kind: 'refused';
+  readonly refused: Refusal;
+}
+
+const COMPACT_AT = 1024;
+
+/** First in, first out, without moving the rest at each step. */
+export class Queue<Item> {
+  #items: (Item | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: Item): void {
+    this.#items.push(item);
+  }
+
+  first(): Item | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): Item | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) this.clear();
+    else if (this.#head >= COMPACT_AT && this.#head * 2 > this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,138 @@
+import net from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Cancel, Clock } from '../clock.js';
+import type { Engine } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import { BufferBudget } from './buffer-budget.js';
+import { Connection } from './connection.js';
+import { LINGER_MS } from './limits.js';
+import type { ServerLimits } from './limits.js';
+
+export interface ServerParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly events: EventLog;
+  readonly limits: ServerLimits;
+}
+
+/** A server that takes connections. */
+export interface RunningServer {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no more connections or requests, answers those it has, and resolves when every client is gone. */
+  stop(): Promise<void>;
+}
+
+const SWEEP_PERIOD_MS = 1000;
+
+/** Listens for clients. Rejects with the system's error when the address cannot be had. */
+export async function startServer(parts: ServerParts, host: string, port: number): Promise<RunningServer> {
+  const listener = new Listener(parts);
+  await listener.listen(host, port);
+  return listener;
+}
+
+class Listener implements RunningServer {
+  readonly #parts: ServerParts;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #budget: BufferBudget;
+  #isFull = false;
+  #sweep: Cancel | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.#budget = new BufferBudget(parts.limits.bufferBytesMax);
+    // Half open: a client may end its side and still read the answers, as `nc -N` does.
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.#accept(socket);
+    });
+  }
+
+  get host(): string {
+    return this.#address.address;
+  }
+
+  get port(): number {
+    return this.#address.port;
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#server.on('error', (error) => {
+      this.#parts.events.error({ err: error }, 'a connection could not be accepted');
+    });
+    const { clock } = this.#parts;
+    this.#sweep = clock.every(SWEEP_PERIOD_MS, () => {
+      const nowMs = clock.nowMs();
+      for (const connection of this.#connections) connection.checkTime(nowMs);
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  get #address(): AddressInfo {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server does not listen');
+    return address;
+  }
+
+  #accept(socket: Socket): void {
+    const { engine, clock, limits, events } = this.#parts;
+    if (this.#connections.size >= limits.connectionsMax) {
+      // Once for each time that the bound is reached: whoever knocks on and on must not fill the log.
+      if (!this.#isFull)
+        events.warn({ connections: this.#connections.size }, 'connections are refused: there are too many');
+      this.#isFull = true;
+      turnAway(
+        socket,
+        clock,
+        `ERROR BUSY ${String(limits.connectionsMax)} clients are connected: try again later\n`,
+      );
+      return;
+    }
+    this.#isFull = false;
+    const closed = (connection: Connection): void => {
+      this.#connections.delete(connection);
+    };
+    const defect = (error: unknown): void => {
+      events.error({ err: error }, 'a defect ended a connection');
+    };
+    this.#connections.add(
+      new Connection({ socket, engine, clock, limits, budget: this.#budget, closed, defect }),
+    );
+  }
+
+  async #stop(): Promise<void> {
+    const { clock, events, limits } = this.#parts;
+    this.#sweep?.cancel();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#connections) connection.stop();
+    const deadline = clock.after(limits.drainMs, () => {
+      events.warn({ connections: this.#connections.size }, 'clients did not take their replies in time');
+      for (const connection of this.#connections) connection.destroy();
+    });
+    await closed;
+    deadline.cancel();
+  }
+}
+
+/** Says why, and lets go of the client soon, whether or not it reads on and ends its side. */
+function turnAway(socket: Socket, clock: Clock, reason: string): void {
+  const linger = clock.after(LINGER_MS, () => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.on('close', () => linger.cancel());
+  // What it sends is thrown away: closing on unread bytes would cost it the reason, and its end would go unnoticed.
+  socket.resume();
+  socket.end(reason);
+}

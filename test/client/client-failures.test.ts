@@ -1,0 +1,240 @@
+import { expect } from 'chai';
+import { createClient } from '../../src/client/client.js';
+import { KvError } from '../../src/client/errors.js';
+import { failureOf, useScriptedServers } from './client-fixture.js';
+import { startScriptedServer } from './scripted-server.js';
+import type { Script } from './scripted-server.js';
+
+describe('client failures', () => {
+  const start = useScriptedServers();
+
+  it('ARefusalCarriesItsCode', async () => {
+    const [kv] = await start((line) => `ERROR ${line.slice(4)} the reason\n`);
+    const busy = await failureOf(kv.get('BUSY'));
+    expect([busy.code, busy.retryable, busy.outcomeUnknown]).to.deep.equal(['BUSY', true, false]);
+    expect(busy.message).to.equal('the reason');
+    const newer = await failureOf(kv.get('SOMETHING_NEW'));
+    expect([newer.code, newer.retryable]).to.deep.equal(['SOMETHING_NEW', false]);
+  });
+
+  it('OnlyUnconfirmedLeavesARefusedWriteOpen', async () => {
+    const [kv] = await start((line) =>
+      line.includes('x') ? 'ERROR UNCONFIRMED at 1:7\n' : 'ERROR NO_QUORUM b is down\n',
+    );
+    expect((await failureOf(kv.put('x', '1'))).outcomeUnknown).to.equal(true);
+    expect((await failureOf(kv.delete('x'))).outcomeUnknown).to.equal(true);
+    expect((await failureOf(kv.get('x'))).outcomeUnknown).to.equal(false);
+    expect((await failureOf(kv.put('y', '1'))).outcomeUnknown).to.equal(false);
+  });
+
+  it('AnOutcomeIsUnknownWhenTheConnectionBreaksAfterAWrite', async () => {
+    const [kv] = await start((line, socket) => {
+      if (line === 'GET b') socket.destroy();
+      return undefined;
+    });
+    const failures = await Promise.all(
+      [kv.put('a', '1'), kv.get('a'), kv.delete('a'), kv.get('b')].map(failureOf),
+    );
+    expect(failures.map((failure) => failure.code)).to.deep.equal(Array(4).fill('CONNECTION_LOST'));
+    expect(failures.map((failure) => failure.outcomeUnknown)).to.deep.equal([true, false, true, false]);
+    expect(failures.every((failure) => failure.retryable)).to.equal(true);
+  });
+
+  it('TheNextCallAfterALostConnectionConnectsAnew', async () => {
+    const [kv, remote] = await start((_line, socket, connection) => {
+      if (connection > 1) return 'two\n';
+      socket.destroy();
+      return undefined;
+    });
+    expect((await failureOf(kv.get('a'))).code).to.equal('CONNECTION_LOST');
+    expect(String(await kv.get('a'))).to.equal('two');
+    expect(remote.connections()).to.equal(2);
+  });
+
+  it('AServerThatIsNotThereIsUnreachableAndNothingIsUnknown', async () => {
+    const gone = await startScriptedServer(() => undefined);
+    await gone.close();
+    const client = createClient({ address: gone.address });
+    const failures = await Promise.all([client.put('a', '1'), client.get('a')].map(failureOf));
+    for (const failure of failures) {
+      expect([failure.code, failure.retryable, failure.outcomeUnknown]).to.deep.equal([
+        'UNREACHABLE',
+        true,
+        false,
+      ]);
+      expect(failure.message).to.include(gone.address);
+    }
+  });
+
+  it('ALateReplyIsNeverTakenForAnotherCalls', async () => {
+    let late: (() => void) | undefined;
+    const [kv, remote] = await start((line, socket) => {
+      if (line !== 'GET slow') return 'fast\n';
+      late = () => socket.write('slow\n');
+      return undefined;
+    });
+    await kv.ping();
+    const failure = await failureOf(kv.get('slow', { timeoutMs: 20 }));
+    expect([failure.code, failure.retryable]).to.deep.equal(['TIMEOUT', true]);
+    await remote.until(() => late !== undefined);
+    late?.();
+    expect(String(await kv.get('other'))).to.equal('fast');
+    expect(remote.connections()).to.equal(1);
+  });
+
+  it('AWriteThatTimesOutAfterItWasSentIsUnknown', async () => {
+    const [kv, remote] = await start((line) => (line === 'PING' ? 'PONG\n' : undefined));
+    await kv.ping();
+    const failure = await failureOf(kv.put('a', '1', { timeoutMs: 20 }));
+    expect([failure.code, failure.outcomeUnknown]).to.deep.equal(['TIMEOUT', true]);
+    expect(remote.lines).to.include('PUT a 1');
+  });
+
+  it('AConnectionThatOwesRepliesAndStaysSilentIsGivenUp', async () => {
+    const silent: Script = (line, _socket, connection) => {
+      if (line === 'PING') return 'PONG\n';
+      return connection === 1 ? undefined : 'here\n';
+    };
+    const [kv, remote] = await start(silent, { timeoutMs: 300 });
+    await kv.ping();
+    expect((await failureOf(kv.get('a'))).code).to.equal('TIMEOUT');
+    expect(String(await kv.get('a'))).to.equal('here');
+    expect(remote.connections()).to.equal(2);
+  });
+
+  it('ACallThatMayTakeLongerKeepsTheConnectionWhenAnotherTimesOut', async () => {
+    let answer: (() => void) | undefined;
+    const [kv, remote] = await start(
+      (line, socket) => {
+        if (line === 'PING') return 'PONG\n';
+        if (line.startsWith('PUT')) answer = () => socket.write('OK\nlate\n');
+        return undefined;
+      },
+      { timeoutMs: 100 },
+    );
+    await kv.ping();
+    const patient = kv.put('a', '1', { timeoutMs: 15_000 });
+    expect((await failureOf(kv.get('b'))).code).to.equal('TIMEOUT');
+    await remote.until(() => answer !== undefined);
+    answer?.();
+    await patient;
+    expect(remote.connections()).to.equal(1);
+  });
+
+  it('AnAbortedCallFailsAtOnceAndTheOthersGoOn', async () => {
+    let answer: (() => void) | undefined;
+    const [kv, remote] = await start((line, socket) => {
+      if (line === 'GET b') answer = () => socket.write('a\nb\n');
+      return undefined;
+    });
+    const abort = new AbortController();
+    const aborted = failureOf(kv.get('a', { signal: abort.signal }));
+    const other = kv.get('b');
+    await remote.until(() => answer !== undefined);
+    abort.abort();
+    expect((await aborted).code).to.equal('ABORTED');
+    answer?.();
+    expect(String(await other)).to.equal('b');
+    expect((await failureOf(kv.get('a', { signal: abort.signal }))).code).to.equal('ABORTED');
+  });
+
+  it('CallsPastTheBoundAreRefusedAndTheirPlacesComeBack', async () => {
+    const [kv] = await start(() => 'x\n', { callsMax: 2 });
+    const first = kv.get('a');
+    const second = kv.get('b');
+    const third = await failureOf(kv.put('c', '1'));
+    expect([third.code, third.retryable, third.outcomeUnknown]).to.deep.equal(['BUSY', true, false]);
+    await Promise.all([first, second]);
+    expect(String(await kv.get('c'))).to.equal('x');
+  });
+
+  it('BytesPastTheBoundAreRefusedAndTheirPlacesComeBack', async () => {
+    const [kv] = await start(() => 'OK\n', { requestBytesMax: 1000 });
+    const first = kv.put('a', 'x'.repeat(600));
+    expect((await failureOf(kv.put('b', 'x'.repeat(600)))).code).to.equal('BUSY');
+    await first;
+    await kv.put('b', 'x'.repeat(600));
+  });
+
+  it('WhatCannotBeAskedIsRefusedBeforeItIsSent', async () => {
+    const [kv, remote] = await start(() => 'OK\n');
+    expect((await failureOf(kv.get(''))).code).to.equal('SYNTAX');
+    expect((await failureOf(kv.put('', 'x'))).code).to.equal('SYNTAX');
+    expect((await failureOf(kv.get('k'.repeat(65_537)))).code).to.equal('TOO_LARGE');
+    expect((await failureOf(kv.put('k', Buffer.alloc(64 * 1024 * 1024 + 1)))).code).to.equal('TOO_LARGE');
+    expect((await failureOf(kv.put('k', Buffer.alloc(64 * 1024 * 1024, '\n')))).code).to.equal('TOO_LARGE');
+    expect((await failureOf(kv.get('k', { timeoutMs: 0 }))).code).to.equal('BAD_OPTION');
+    expect(remote.connections()).to.equal(0);
+  });
+
+  it('WhatIsNoReplyEndsTheConnection', async () => {
+    const [kv, remote] = await start((_line, _socket, connection) => (connection === 1 ? '"open\n' : 'OK\n'));
+    const failures = await Promise.all([kv.put('a', '1'), kv.get('a')].map(failureOf));
+    expect(failures.map((failure) => failure.code)).to.deep.equal(['BAD_REPLY', 'BAD_REPLY']);
+    expect(failures.map((failure) => failure.outcomeUnknown)).to.deep.equal([true, false]);
+    await kv.put('a', '1');
+    expect(remote.connections()).to.equal(2);
+  });
+
+  it('AReplyThatDoesNotFitIsNoAnswer', async () => {
+    const [kv] = await start(() => 'surprise\n');
+    const failure = await failureOf(kv.put('a', '1'));
+    expect([failure.code, failure.outcomeUnknown]).to.deep.equal(['BAD_REPLY', true]);
+    expect((await failureOf(kv.count())).code).to.equal('BAD_REPLY');
+  });
+
+  it('ClosingFailsWhatIsUnderWayAndRefusesWhatFollows', async () => {
+    const [kv, remote] = await start(() => undefined);
+    const write = failureOf(kv.put('a', '1'));
+    await remote.until(() => remote.lines.length === 1);
+    kv.close();
+    const failure = await write;
+    expect([failure.code, failure.outcomeUnknown]).to.deep.equal(['CLOSED', true]);
+    expect((await failureOf(kv.get('a'))).code).to.equal('CLOSED');
+    await remote.until(() => remote.openConnections() === 0);
+    kv.close();
+  });
+
+  it('AFailureThatNobodyAwaitsIsDropped', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    try {
+      const [kv, remote] = await start((_line, socket) => {
+        socket.destroy();
+        return undefined;
+      });
+      void kv.put('a', '1');
+      void kv.get('a');
+      await failureOf(kv.get('b'));
+      await remote.until(() => remote.openConnections() === 0);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).to.deep.equal([]);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+  });
+
+  it('WhatTheServerSaysBeforeItHangsUpIsTheReason', async () => {
+    const [kv] = await start((_line, socket) => {
+      socket.end('ERROR BUSY too many connections: try again\n');
+      return undefined;
+    });
+    const failures = await Promise.all([kv.get('a'), kv.get('b')].map(failureOf));
+    expect(failures.map((failure) => failure.code)).to.deep.equal(['BUSY', 'CONNECTION_LOST']);
+  });
+
+  it('OptionsThatMakeNoSenseAreRefused', () => {
+    for (const options of [
+      { address: 'nowhere' },
+      { address: '127.0.0.1:0' },
+      { timeoutMs: 0 },
+      { timeoutMs: NaN },
+      { timeoutMs: 2 ** 31 },
+      { callsMax: 0 },
+      { requestBytesMax: 1.5 },
+    ]) {
+      expect(() => createClient(options), JSON.stringify(options)).to.throw(KvError);
+    }
+  });
+});

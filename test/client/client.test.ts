@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { useScriptedServers } from './client-fixture.js';
+
+describe('client', () => {
+  const start = useScriptedServers();
+
+  it('EveryCallSaysWhatItMeansAndReadsWhatItIsAnswered', async () => {
+    const answers: Record<string, string> = {
+      'GET a': 'hello world\n',
+      'GET b': 'NULL\n',
+      'GET "b\\nc"': '"\\xff\\n"\n',
+      'PUT a  1 ': 'OK\n',
+      'DELETE a': 'OK\n',
+      'DELETE b': 'NULL\n',
+      'EXISTS a': '1\n',
+      'EXISTS b': '0\n',
+      KEYS: 'a\n"a b"\nEND 2\n',
+      'KEYS a*': 'END 0\n',
+      'MGET a b': '1\nNULL\nEND 2\n',
+      'MSET a 1 b ""': 'OK\n',
+      DBSIZE: '12\n',
+      PING: 'PONG\n',
+      HEARTBEAT: 'OK role=primary term=1\n',
+      SNAPSHOT: 'OK position=1:5\n',
+      STATUS: 'role=primary\nnote=a b=c\nmember=h:1 role=primary lag=0\nEND 3\n',
+    };
+    const [kv] = await start((line) => answers[line] ?? 'ERROR SYNTAX not in the script\n');
+    expect((await kv.get('a'))?.toString()).to.equal('hello world');
+    expect(await kv.get('b')).to.equal(undefined);
+    expect(await kv.get(Buffer.from('b\nc'))).to.deep.equal(Buffer.from([255, 10]));
+    await kv.put('a', ' 1 ');
+    expect(await kv.delete('a')).to.equal(true);
+    expect(await kv.delete('b')).to.equal(false);
+    expect(await kv.exists('a')).to.equal(true);
+    expect(await kv.exists('b')).to.equal(false);
+    expect((await kv.keys()).map(String)).to.deep.equal(['a', 'a b']);
+    expect(await kv.keys('a*')).to.deep.equal([]);
+    expect(await kv.mget(['a', 'b'])).to.deep.equal([Buffer.from('1'), undefined]);
+    await kv.mset(
+      new Map([
+        ['a', '1'],
+        ['b', ''],
+      ]),
+    );
+    expect(await kv.count()).to.equal(12);
+    await kv.ping();
+    expect(await kv.heartbeat()).to.deep.equal(
+      new Map([
+        ['role', 'primary'],
+        ['term', '1'],
+      ]),
+    );
+    expect(await kv.snapshot()).to.equal('1:5');
+    const { facts, members } = await kv.status();
+    expect([...facts]).to.deep.equal([
+      ['role', 'primary'],
+      ['note', 'a b=c'],
+    ]);
+    expect(members.map((member) => [...member])).to.deep.equal([
+      [
+        ['member', 'h:1'],
+        ['role', 'primary'],
+        ['lag', '0'],
+      ],
+    ]);
+  });
+
+  it('NothingIsSentForNothing', async () => {
+    const [kv, remote] = await start(() => 'OK\n');
+    expect(await kv.mget([])).to.deep.equal([]);
+    await kv.mset([]);
+    expect(remote.connections()).to.equal(0);
+  });
+
+  it('CallsOfOneTurnLeaveTogetherOnOneConnection', async () => {
+    const [kv, remote] = await start((line) => `${line.slice(4)}\n`);
+    await kv.get('first');
+    const keys = Array.from({ length: 100 }, (_, at) => `k${String(at)}`);
+    const values = await Promise.all(keys.map((key) => kv.get(key)));
+    expect(values.map(String)).to.deep.equal(keys);
+    expect(remote.connections()).to.equal(1);
+    expect(remote.chunks).to.have.length(2);
+  });
+
+  it('BytesAreCopiedBeforeTheCallReturns', async () => {
+    const [kv, remote] = await start(() => 'OK\n');
+    const value = Buffer.from('before');
+    const written = kv.put('k', value);
+    value.fill('x');
+    await written;
+    expect(remote.lines).to.deep.equal(['PUT k before']);
+  });
+
+  it('AKeyAndAValueAtTheBoundTravel', async () => {
+    const [kv, remote] = await start(() => 'OK\n', { timeoutMs: 15_000 });
+    await kv.put('k'.repeat(65_536), Buffer.alloc(64 * 1024 * 1024, 'v'));
+    expect(remote.lines[0]?.length).to.equal(4 + 65_536 + 1 + 64 * 1024 * 1024);
+  });
+
+  it('AnIdleClientDoesNotKeepTheProcessAlive', async () => {
+    const [, remote] = await start(() => 'PONG\n');
+    const library = new URL('../../src/client/client.js', import.meta.url).href;
+    const program = `
+      const { createClient } = await import(${JSON.stringify(library)});
+      await createClient({ address: ${JSON.stringify(remote.address)} }).ping();
+      console.log('answered');`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    const [code] = (await once(child, 'close')) as [number];
+    expect([code, Buffer.concat(output).toString()]).to.deep.equal([0, 'answered\n']);
+  });
+});
