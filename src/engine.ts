@@ -51,7 +51,10 @@ export const ERROR_CODES = [
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Why a request was not done. The message says what happened and what to do, on one line. */
+/**
+ * Why a request was not done. The message says what happened and what to do, on one line. With the code `NOT_PRIMARY` its
+ * first word is the primary's `host:port`, or `unknown`.
+ */
 export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
@@ -112,26 +115,57 @@ export interface Guarantees {
 }
 
 export interface MemberStatus {
+  readonly node: NodeId;
   /** `host:port` under which the others reach it. */
   readonly address: string;
   readonly role: Role;
+  /** `silent`: a member or a learner that has not been heard for a while. Undefined where this node cannot know. */
   readonly state: 'member' | 'learner' | 'silent';
-  readonly acked: Position;
-  /** Entries that it is behind. */
-  readonly lag: number;
+  /** What is durable on it, as far as this node knows. */
+  readonly acked: Position | undefined;
+  /** Entries, and bytes of the log, that it is behind. */
+  readonly lag: number | undefined;
+  readonly lagBytes: number | undefined;
+  /** Since it was last heard. Undefined for this node itself, and where it was not heard yet. */
+  readonly silentMs: number | undefined;
 }
 
 export type Role = 'primary' | 'backup';
 
+/** Whether requests are answered. */
+export type Service =
+  /** As primary. */
+  | 'serving'
+  /** A backup: it answers reads with a state that the primary had. */
+  | 'following'
+  /** A new backup that no primary has added yet. */
+  | 'unadopted'
+  /** A backup that takes part no more, until it is added again. */
+  | 'left-out'
+  /** It was the primary, or is to become it, and waits until enough others agree. */
+  | 'waiting'
+  /** Its data and the primary's disagree where they must not: it answers nothing. */
+  | 'diverged';
+
 export interface Status {
   readonly role: Role;
+  readonly service: Service;
+  /** What an operator should know or do, on one line; undefined when all is well. */
+  readonly advice: string | undefined;
+  /** Where the primary is, as far as this node knows. */
+  readonly primary: string | undefined;
+  /** On a backup: how long its primary has been silent. */
+  readonly primarySilentMs: number | undefined;
   readonly node: NodeId;
-  readonly cluster: ClusterId;
+  /** Undefined for a new backup that was not added yet. */
+  readonly cluster: ClusterId | undefined;
   readonly term: Term;
   /** The last entry of this node's log. */
   readonly position: Position;
-  /** The last entry that is safe, and shown to readers. */
+  /** The last entry that is safe. */
   readonly commit: Index;
+  /** The last entry that readers see. */
+  readonly applied: Index;
   readonly keys: number;
   /** Bytes of all keys and values, without the table's own overhead. */
   readonly dataBytes: number;
@@ -143,11 +177,26 @@ export interface Status {
   readonly members: readonly MemberStatus[];
 }
 
+/** What came of a change of who takes part. */
+export interface Reconfigured {
+  readonly status: Status;
+  /** A promotion: what each member answered; undefined where it did not. */
+  readonly found: readonly { readonly address: string; readonly position: Position | undefined }[];
+  /** A promotion: the members that take part no more. `ADD_BACKUP` brings them back. */
+  readonly leftOut: readonly string[];
+  /** A promotion: the primary that handed over. */
+  readonly handedOverBy: string | undefined;
+  /** A promotion that accepted loss: up to here the data is known, and what was acknowledged behind it is lost. */
+  readonly knownUpTo: Position | undefined;
+}
+
 /** A change of who takes part, asked for by an operator. */
 export type Reconfiguration =
   | { readonly kind: 'addBackup'; readonly address: string }
   | { readonly kind: 'removeBackup'; readonly address: string; readonly backupIsDown: boolean }
-  | { readonly kind: 'promote'; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean };
+  | { readonly kind: 'promote'; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
+  /** How many members must hold a write before it is answered, from now on. */
+  | { readonly kind: 'setAcks'; readonly acks: AcksPolicy };
 
 export interface Engine {
   readonly guarantees: Guarantees;
@@ -181,7 +230,7 @@ export interface Engine {
 
   status(): Status;
 
-  reconfigure(change: Reconfiguration): Promise<Refusal | Status>;
+  reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured>;
 
   /** Finishes what was accepted, leaves the files complete and lets go of them. Safe to call twice. */
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import type { Frame } from './frame.js';
  *     at  bytes
  *      0      4  length  of what follows the kind
  *      4      1  kind
- *      5         body    open: nothing
+ *      5         body    open, configure: JSON, see control.ts; alone in their frame
  *                        put: pairs, each (key length 4, value length 4, key, value)
  *                        delete: keys, each (key length 4, key)
  */
@@ -19,6 +19,8 @@ export const EntryKind = {
   open: 0,
   put: 1,
   delete: 2,
+  /** Changes who takes part. */
+  configure: 3,
 } as const;
 
 const LENGTH_BYTES = 4;
@@ -64,8 +66,10 @@ export class FrameBuilder {
     this.#count = 0;
   }
 
-  open(): void {
-    this.#begin(EntryKind.open, ENTRY_HEADER_BYTES);
+  /** An entry that concerns the cluster. */
+  control(kind: number, body: Buffer): void {
+    this.#begin(kind, ENTRY_HEADER_BYTES + body.length);
+    this.#copy({ bytes: body, start: 0, end: body.length });
   }
 
   append(operation: Operation): void {
@@ -189,18 +193,18 @@ export class EntryReader {
     if (this.#end - this.#at < ENTRY_HEADER_BYTES) throw this.#malformed('its header is cut short');
     const length = this.#bytes.readUInt32LE(this.#at);
     this.kind = this.#bytes[this.#at + LENGTH_BYTES] ?? -1;
-    if (this.kind > EntryKind.delete) {
+    if (this.kind > EntryKind.configure) {
       throw this.#malformed(`its kind ${String(this.kind)} is unknown to this version`);
     }
     this.#at += ENTRY_HEADER_BYTES;
     if (length > this.#end - this.#at) throw this.#malformed('it is longer than its frame');
-    if (this.kind === EntryKind.open && length > 0) throw this.#malformed('it opens a term and does more');
     this.#entryEnd = this.#at + length;
     return true;
   }
 
   nextItem(): boolean {
-    if (this.#at === this.#entryEnd) return false;
+    if (this.#at === this.#entryEnd || this.kind === EntryKind.open || this.kind === EntryKind.configure)
+      return false;
     const isPut = this.kind === EntryKind.put;
     const head = isPut ? 2 * LENGTH_BYTES : LENGTH_BYTES;
     if (this.#entryEnd - this.#at < head) throw this.#malformed('an item is cut short');

@@ -1,18 +1,37 @@
-import type { ByteRange, ClusterId, Index, NodeId } from '../engine.js';
+import type { ByteRange, ClusterId, FsyncPolicy, Index, NodeId, Refusal } from '../engine.js';
+import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
+import type { Message } from '../replication/message.js';
 import type { NodeState } from '../storage/node-state.js';
 
-/** What the node needs from outside. The files implement these for real; tests put fakes in their place. */
+/** What the node needs from outside. The files and the network implement these for real; tests put fakes in their place. */
 
 export interface Log {
+  /** The last frame that was appended. */
   readonly end: LogEnd;
   /** Grows with every append by the bytes that it took. */
   readonly appendedBytes: number;
   /**
-   * Takes a frame that follows the end. It is as safe as the fsync policy says once this resolves. An error whose name
-   * is `DiskFull` means that nothing was written; any other is final.
+   * Makes room for a frame of this size, so that its append cannot fail for want of room.
+   *
+   * @throws an error whose name is `DiskFull`; nothing was written then, and it may be tried again.
    */
-  append(frame: Frame): Promise<void>;
+  reserve(frameBytes: number): Promise<void>;
+  /**
+   * Takes frames that follow the end. They are as safe as the fsync policy says once this resolves, with one sync for all.
+   * An error whose name is `DiskFull` means that nothing was written; any other is final.
+   */
+  append(frames: readonly Frame[]): Promise<void>;
+  /**
+   * The frames that follow the entry `after`, where a frame ends: as many as fit into `bytesMax`, and at least one. Their bytes are
+   * the caller's. `trimmed` when the log reaches back no further than behind it; empty at the end.
+   */
+  read(after: Index, bytesMax: number): Promise<readonly Frame[] | 'trimmed'>;
+  /**
+   * Cuts the log behind `end`, where a frame ends, and keeps what is cut in a file of its own beside the data.
+   * Durable once this resolves with the name of that file.
+   */
+  truncate(end: LogEnd): Promise<string>;
   /** Makes everything that was appended durable. */
   sync(): Promise<void>;
   /** Lets go of what nobody needs who has everything up to `index`. */
@@ -44,4 +63,82 @@ export interface Snapshots {
   begin(): Promise<SnapshotOutput>;
   /** Completes a snapshot and puts it in the current one's place. */
   install(output: SnapshotOutput): Promise<void>;
+  /** Opens the JSON file as it is now, to be sent to a backup: it stays readable until closed, whatever is installed. */
+  openCurrent(): Promise<SnapshotSource | undefined>;
 }
+
+/** A snapshot that is sent to a backup. */
+export interface SnapshotSource {
+  readonly end: LogEnd;
+  readonly size: number;
+  read(offset: number, bytesMax: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** A snapshot that comes from the primary, written to a file of its own until it is whole. */
+export interface Arrival {
+  /** How many bytes have arrived. */
+  readonly size: number;
+  add(bytes: Buffer): Promise<void>;
+  /** Checks that it is whole and that it is the map at `end`. Throws when it is not. */
+  finish(end: LogEnd): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** What replaces the whole content of a node. */
+export interface Replacements {
+  /** Begins to take a snapshot from the primary. */
+  receive(): Promise<Arrival>;
+  /**
+   * Puts a whole arrival in the place of everything that this node holds: the JSON file, the log, which begins behind `end`, and the
+   * state. In one step: after a crash it has happened, or it has not. What the log held that is not in `keepUpTo` is kept in a file
+   * of its own.
+   */
+  replace(arrival: Arrival, end: LogEnd, state: NodeState): Promise<void>;
+  /** Shows every entry of the JSON file, to fill an empty store. */
+  load(put: (key: ByteRange, value: ByteRange) => void): Promise<void>;
+  /** Makes a new backup, which has no data, a node of its primary's cluster. */
+  adopt(cluster: ClusterId, state: NodeState): Promise<void>;
+}
+
+/** Who a node says it is when a link is opened. */
+export interface PeerIdentity {
+  readonly node: NodeId;
+  /** Undefined for a new backup that was not added yet. */
+  readonly cluster: ClusterId | undefined;
+  /** Where others reach it. */
+  readonly address: string;
+  readonly fsync: FsyncPolicy;
+}
+
+/** A connection between two nodes, from its handshake on. Once it is closed or broken, nothing arrives on it any more. */
+export interface Link {
+  readonly peer: PeerIdentity;
+  /** This node opened it. */
+  readonly isOutgoing: boolean;
+  /** Hands a message over. The bytes of its frames stay as they are until it is sent. */
+  send(message: Message): void;
+  close(): void;
+}
+
+/** What the network tells the node. */
+export interface LinkObserver {
+  identity(): PeerIdentity;
+  /** Why a node that knocks is not let in; undefined when it may. */
+  admit(peer: PeerIdentity): Refusal | undefined;
+  up(link: Link): void;
+  received(link: Link, message: Message): void;
+  down(link: Link): void;
+  /** A peer that is to be reached cannot be, for this reason. Told at each attempt that failed. */
+  unreachable(peer: Peer, reason: Refusal): void;
+}
+
+export interface Network {
+  observe(observer: LinkObserver): void;
+  /** Keeps one outgoing link to each of these, and to no others: opens it, and opens it again when it breaks. */
+  reach(peers: readonly Peer[]): void;
+  /** Reaches a node that is not known yet and asks who it is. Answers within a few seconds. */
+  identify(address: string): Promise<PeerIdentity | Refusal>;
+}
+
+export type { PlacedConfiguration };

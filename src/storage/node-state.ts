@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ClusterId, Index, NodeId, Role, Term } from '../engine.js';
+import type { PlacedConfiguration } from '../log/control.js';
 import type { LogEnd } from '../log/frame.js';
 import { StorageFault, damaged } from './fault.js';
 import type { Files } from './files.js';
@@ -8,12 +9,24 @@ import { readWhole } from './files.js';
 
 /** What a node must not forget. It is on disk before anything that follows from it is done or said. */
 export interface NodeState {
-  readonly cluster: ClusterId;
+  /** Undefined for a new backup that was not added to a cluster yet; its log is not begun then. */
+  readonly cluster: ClusterId | undefined;
   readonly node: NodeId;
+  /** `primary`: it has held the office in `term`, and asks for its place when it starts. */
   readonly role: Role;
-  /** The highest term that this node has taken or heard of. */
+  /** The highest term that this node has taken, granted or followed. */
   readonly term: Term;
-  /** What the first content held when the node was made: its log begins behind it. 0 for an empty one. */
+  /** Whom it granted `term`. */
+  readonly vote: NodeId | undefined;
+  /** The last one that this node knows to be committed. Undefined before there is any. */
+  readonly configuration: PlacedConfiguration | undefined;
+  /** It was told that it takes part no more. It counts nowhere until it is added again. */
+  readonly isLeftOut: boolean;
+  /** A new backup lets only the node at this address add it. */
+  readonly primaryAddress: string | undefined;
+  /** The log is known to be committed at least up to here. */
+  readonly commit: Index;
+  /** What the first content held when the node was made, or was replaced: its log begins behind it. 0 for an empty one. */
   readonly originIndex: Index;
   /** The log holds at least the entries up to here. Undefined until there is a log. */
   readonly logIndex: Index | undefined;

@@ -1,0 +1,200 @@
+import type { Index, NodeId, Position, Term } from '../engine.js';
+import type { PlacedConfiguration } from '../log/control.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import type { History } from '../log/history.js';
+import type { PromotionAnswer } from './promotion.js';
+
+/**
+ * What nodes say to each other. A message may be lost, late, doubled or overtaken by another one; it never reaches
+ * another process than the one at the other end of the link that it was sent on.
+ *
+ * `term` is the sender's own, unless said otherwise. An answer to a message of a past term carries the higher one.
+ */
+export type Message =
+  | Heartbeat
+  | HeartbeatAnswer
+  | Probe
+  | Append
+  | AppendAnswer
+  | Mismatch
+  | SnapshotPart
+  | SnapshotAnswer
+  | Survey
+  | SurveyAnswer
+  | Fence
+  | FenceAnswer
+  | Fetch
+  | Supply
+  | HandOver
+  | HandOverAnswer
+  | LeftOut
+  | LeftOutAnswer;
+
+/** From the primary, each second and whenever its commit moved: it is there, and how far its log is safe. */
+export interface Heartbeat {
+  readonly kind: 'heartbeat';
+  readonly term: Term;
+  readonly last: Position;
+  readonly commit: Index;
+  /** Numbers the heartbeats, so that the primary knows which one an answer renews its lease from. */
+  readonly round: number;
+  /** The first entry of the term has committed. */
+  readonly isServing: boolean;
+  /** Whether the receiver is a member, by the sender's newest configuration. */
+  readonly isMember: boolean;
+}
+
+export interface HeartbeatAnswer {
+  readonly kind: 'heartbeat answer';
+  readonly term: Term;
+  readonly round: number;
+}
+
+/** Opens the stream to a backup: does it have this entry, the primary's last? */
+export interface Probe {
+  readonly kind: 'probe';
+  readonly term: Term;
+  readonly end: LogEnd;
+}
+
+/** Frames that follow `previous`. */
+export interface Append {
+  readonly kind: 'append';
+  readonly term: Term;
+  readonly previous: LogEnd;
+  readonly frames: readonly Frame[];
+  readonly commit: Index;
+  readonly isServing: boolean;
+  readonly isMember: boolean;
+}
+
+/** Everything up to `durable` is on the sender's disk and is the same as in the primary's log. */
+export interface AppendAnswer {
+  readonly kind: 'append answer';
+  readonly term: Term;
+  readonly durable: Index;
+}
+
+/** The sender does not have the entry that a probe or an append named; this is what it has. */
+export interface Mismatch {
+  readonly kind: 'mismatch';
+  readonly term: Term;
+  readonly history: History;
+  /** The last entry that the sender has applied. */
+  readonly applied: Index;
+}
+
+/** A piece of the primary's snapshot. */
+export interface SnapshotPart {
+  readonly kind: 'snapshot part';
+  readonly term: Term;
+  /** The position of the snapshot. */
+  readonly end: LogEnd;
+  readonly configuration: PlacedConfiguration;
+  readonly offset: number;
+  readonly bytes: Buffer;
+  readonly isLast: boolean;
+}
+
+export interface SnapshotAnswer {
+  readonly kind: 'snapshot answer';
+  readonly term: Term;
+  readonly end: LogEnd;
+  /** Everything before this byte has arrived. Less than was sent: go on from here. */
+  readonly offset: number;
+  /** The snapshot is installed, durably. */
+  readonly isInstalled: boolean;
+}
+
+/** Asks how a node is, and changes nothing. */
+export interface Survey {
+  readonly kind: 'survey';
+  readonly term: Term;
+  /** Numbers the sender's attempts to become primary. */
+  readonly attempt: number;
+}
+
+export interface SurveyAnswer {
+  readonly kind: 'survey answer';
+  readonly term: Term;
+  readonly attempt: number;
+  readonly role: 'serving' | 'opening' | 'asking' | 'backup';
+  readonly answer: PromotionAnswer;
+  /** The primary that the sender follows, or is. */
+  readonly primary: NodeId | undefined;
+  readonly primaryAddress: string | undefined;
+  /** The sender was the last primary and waits for its place. */
+  readonly wantsPlace: boolean;
+  /** The sender serves, and by its committed configuration the asker takes no part. */
+  readonly isExcluded: boolean;
+}
+
+/** Takes a term: whoever answers follows no primary of an earlier one any more. */
+export interface Fence {
+  readonly kind: 'fence';
+  /** The new term. */
+  readonly term: Term;
+  readonly attempt: number;
+  /** The primary agreed to hand over to the sender. */
+  readonly isHandOver: boolean;
+  /** The operator vouches that these are stopped: the receiver closes its links to them. */
+  readonly down: readonly NodeId[];
+}
+
+export interface FenceAnswer {
+  readonly kind: 'fence answer';
+  /** The term asked for when it is granted, otherwise the sender's own. */
+  readonly term: Term;
+  readonly attempt: number;
+  readonly isGranted: boolean;
+  /** Why not, for people. */
+  readonly reason: string | undefined;
+  /** The sender granted a lease to a live primary, and cannot agree before this has passed. */
+  readonly waitMs: number;
+  readonly answer: PromotionAnswer;
+  /** Nodes that were said to be down and are not. */
+  readonly alive: readonly NodeId[];
+}
+
+/** Asks a node that was fenced for what follows in its log, so that the sender's own becomes as long. */
+export interface Fetch {
+  readonly kind: 'fetch';
+  readonly term: Term;
+  readonly history: History;
+}
+
+export interface Supply {
+  readonly kind: 'supply';
+  readonly term: Term;
+  /** What they have in common and the frames follow; undefined when the sender's log reaches back no further. */
+  readonly previous: LogEnd | undefined;
+  readonly frames: readonly Frame[];
+}
+
+/** Asks the primary to stop taking writes, to bring the sender up to date and to let it take over. */
+export interface HandOver {
+  readonly kind: 'hand over';
+  readonly term: Term;
+  readonly attempt: number;
+}
+
+export interface HandOverAnswer {
+  readonly kind: 'hand over answer';
+  readonly term: Term;
+  readonly attempt: number;
+  /** The receiver has everything, nothing more comes, and the sender will agree. */
+  readonly isReady: boolean;
+  readonly reason: string | undefined;
+}
+
+/** Tells a node that it takes part no more. */
+export interface LeftOut {
+  readonly kind: 'left out';
+  readonly term: Term;
+  readonly configuration: PlacedConfiguration;
+}
+
+export interface LeftOutAnswer {
+  readonly kind: 'left out answer';
+  readonly term: Term;
+}
