@@ -22,6 +22,8 @@ export interface NodeState {
   readonly configuration: PlacedConfiguration | undefined;
   /** It was told that it takes part no more. It counts nowhere until it is added again. */
   readonly isLeftOut: boolean;
+  /** Who opened the last term of its log. */
+  readonly lastPrimary: NodeId | undefined;
   /** A new backup lets only the node at this address add it. */
   readonly primaryAddress: string | undefined;
   /** The log is known to be committed at least up to here. */
@@ -89,6 +91,7 @@ export async function saveNodeState(
     vote: state.vote ?? null,
     configuration: state.configuration ?? null,
     isLeftOut: state.isLeftOut,
+    lastPrimary: state.lastPrimary ?? null,
     primaryAddress: state.primaryAddress ?? null,
     commit: state.commit,
     originIndex: state.originIndex,
@@ -117,6 +120,7 @@ interface Fields {
   readonly vote: NodeId | null;
   readonly configuration: PlacedConfiguration | null;
   readonly isLeftOut: boolean;
+  readonly lastPrimary: NodeId | null;
   readonly primaryAddress: string | null;
   readonly commit: Index;
   readonly originIndex: Index;
@@ -135,6 +139,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     vote: content.vote ?? undefined,
     configuration: content.configuration ?? undefined,
     isLeftOut: content.isLeftOut,
+    lastPrimary: content.lastPrimary ?? undefined,
     primaryAddress: content.primaryAddress ?? undefined,
     commit: content.commit,
     originIndex: content.originIndex,
@@ -154,6 +159,7 @@ function isWhole(content: Record<string, unknown>): content is Record<string, un
     orNull(isString)(vote) &&
     orNull(isConfiguration)(configuration) &&
     typeof isLeftOut === 'boolean' &&
+    orNull(isString)(content.lastPrimary) &&
     orNull(isString)(primaryAddress) &&
     isCount(content.commit) &&
     isCount(content.originIndex) &&
