@@ -44,14 +44,14 @@ export class LinkedNode implements LinkObserver {
   readonly id: NodeId;
   readonly #options: NodeOptions;
   #server: RunningServer | undefined;
-  #wake: () => void = () => undefined;
+  readonly #waiting = new Set<() => void>();
 
   private constructor(options: NodeOptions) {
     this.#options = options;
     this.id = options.id ?? nodeId('a');
     const log = (_fields: object, message: string): void => {
       this.logged.push(message);
-      this.#wake();
+      this.#wakeAll();
     };
     const events: EventLog = { debug: log, info: log, warn: log, error: log };
     const clock = options.clock ?? systemClock;
@@ -136,7 +136,7 @@ export class LinkedNode implements LinkObserver {
 
   /** Resolves once the condition holds; the test's own time limit bounds the wait. */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (!condition()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   async link(at = 0): Promise<Link> {
@@ -151,7 +151,12 @@ export class LinkedNode implements LinkObserver {
 
   #tell(event: Told): void {
     this.told.push(event);
-    this.#wake();
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 }
 
@@ -197,6 +202,47 @@ export async function listen(work: (socket: net.Socket) => void): Promise<Listen
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;
+    },
+  };
+}
+
+/** A clock whose periodic work is done when the test says so. */
+export class TickedClock implements Clock {
+  readonly #works = new Set<() => void>();
+  readonly nowMs = systemClock.nowMs;
+  readonly after = systemClock.after;
+  readonly nextTurn = systemClock.nextTurn;
+
+  every(_periodMs: number, work: () => void): { cancel(): void } {
+    this.#works.add(work);
+    return { cancel: () => void this.#works.delete(work) };
+  }
+
+  tick(times: number): void {
+    for (let time = 0; time < times; time++) for (const work of this.#works) work();
+  }
+}
+
+/** Nodes and listeners that are gone when the test is over. */
+export function linkFixture(): {
+  node(options?: NodeOptions): Promise<LinkedNode>;
+  listener(work: (socket: net.Socket) => void): Promise<Listening>;
+} {
+  let ends: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const end of ends) await end();
+    ends = [];
+  });
+  return {
+    async node(options) {
+      const node = await LinkedNode.start(options);
+      ends.push(() => node.stop());
+      return node;
+    },
+    async listener(work) {
+      const listening = await listen(work);
+      ends.push(() => listening.close());
+      return listening;
     },
   };
 }
