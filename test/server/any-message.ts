@@ -7,16 +7,12 @@ import type { Message } from '../../src/replication/message.js';
 import type { PromotionAnswer } from '../../src/replication/promotion.js';
 import { anyOperation, anyUint53, frameOf } from '../log/frames.js';
 
-const HEX = [...'0123456789abcdef'];
-
 const flag = fc.boolean();
 const whole = fc.maxSafeNat();
-const term = whole as fc.Arbitrary<number> as fc.Arbitrary<Term>;
-const index = whole as fc.Arbitrary<number> as fc.Arbitrary<Index>;
+const term = whole as fc.Arbitrary<Term>;
+const index = whole as fc.Arbitrary<Index>;
 const uint32 = fc.nat({ max: 2 ** 32 - 1 });
-const identity: fc.Arbitrary<string> = fc
-  .array(fc.constantFrom(...HEX), { minLength: 32, maxLength: 32 })
-  .map((digits) => digits.join(''));
+const identity = fc.stringMatching(/^[0-9a-f]{32}$/);
 const node = identity as fc.Arbitrary<NodeId>;
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 50 }), fc.constantFrom('__proto__', '"\n\\'));
 const reason = fc.option(text, { nil: undefined });

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../src/clock.js';
+import type { Cancel, Clock } from '../../src/clock.js';
 import { systemClock } from '../../src/clock.js';
 import type { ClusterId, Engine, Index, NodeId, Refusal, Term } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
@@ -209,11 +209,20 @@ export async function listen(work: (socket: net.Socket) => void): Promise<Listen
 /** A clock whose periodic work is done when the test says so. */
 export class TickedClock implements Clock {
   readonly #works = new Set<() => void>();
-  readonly nowMs = systemClock.nowMs;
-  readonly after = systemClock.after;
-  readonly nextTurn = systemClock.nextTurn;
 
-  every(_periodMs: number, work: () => void): { cancel(): void } {
+  nowMs(): number {
+    return systemClock.nowMs();
+  }
+
+  after(delayMs: number, work: () => void): Cancel {
+    return systemClock.after(delayMs, work);
+  }
+
+  nextTurn(work: () => void): void {
+    systemClock.nextTurn(work);
+  }
+
+  every(_periodMs: number, work: () => void): Cancel {
     this.#works.add(work);
     return { cancel: () => void this.#works.delete(work) };
   }
