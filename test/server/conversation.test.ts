@@ -135,7 +135,7 @@ describe('A conversation with the server', () => {
     });
   }
 
-  for (const command of ['ADD_BACKUP 127.0.0.1:1', 'REMOVE_BACKUP 127.0.0.1:1', 'PROMOTE', 'REPLICATE x']) {
+  for (const command of ['ADD_BACKUP 127.0.0.1:1', 'REMOVE_BACKUP 127.0.0.1:1', 'PROMOTE']) {
     it(`${command} is refused clearly until it exists`, async () => {
       const { address } = await fixture.start();
       const received = await talk(address, `${command}\n`);
