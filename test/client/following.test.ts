@@ -179,6 +179,7 @@ describe('a client of a backup', () => {
     let refuse: (() => void) | undefined;
     const primary = await node(() => 'OK\n');
     const backup = await node((line, socket) => {
+      if (line === 'PUT b 2') return 'OK\n';
       if (line === 'PUT a 1') refuse = () => socket.write(`ERROR NOT_PRIMARY ${primary.address}\nhere\n`);
       return undefined;
     });
@@ -191,6 +192,8 @@ describe('a client of a backup', () => {
     const read = kv.get('c');
     refuse?.();
     expect(String(await read)).to.equal('here');
+    await kv.put('b', '2');
+    expect(backup.lines).to.deep.equal(['PUT a 1', 'GET c', 'PUT b 2']);
     expect(primary.connections()).to.equal(0);
   });
 
