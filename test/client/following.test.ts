@@ -179,7 +179,7 @@ describe('a client of a backup', () => {
     let refuse: (() => void) | undefined;
     const primary = await node(() => 'OK\n');
     const backup = await node((line, socket) => {
-      if (line === 'PUT b 2') return 'OK\n';
+      if (line === 'PUT b 2') return 'late\nOK\n';
       if (line === 'PUT a 1') refuse = () => socket.write(`ERROR NOT_PRIMARY ${primary.address}\nhere\n`);
       return undefined;
     });
@@ -189,11 +189,12 @@ describe('a client of a backup', () => {
     await backup.until(() => refuse !== undefined);
     abort.abort();
     expect((await write).code).to.equal('ABORTED');
-    const read = kv.get('c');
+    const [read, late] = [kv.get('c'), kv.get('d')];
     refuse?.();
     expect(String(await read)).to.equal('here');
     await kv.put('b', '2');
-    expect(backup.lines).to.deep.equal(['PUT a 1', 'GET c', 'PUT b 2']);
+    expect(String(await late)).to.equal('late');
+    expect(backup.lines).to.deep.equal(['PUT a 1', 'GET c', 'GET d', 'PUT b 2']);
     expect(primary.connections()).to.equal(0);
   });
 
