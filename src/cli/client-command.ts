@@ -1,5 +1,6 @@
 import { createClient } from '../client/client.js';
-import type { CallOptions, KvClient } from '../client/client.js';
+import type { CallOptions } from '../client/call.js';
+import type { KvClient } from '../client/client.js';
 import { KvError } from '../client/errors.js';
 import { systemClock } from '../clock.js';
 import type { Invocation } from './invocation.js';
