@@ -38,7 +38,10 @@ export async function openNode(options: DataDirectoryOptions, directory: string)
   if (found === undefined) return makeNode(options, directory, names);
   const { replacing, ...state } = found;
   if (replacing !== undefined) {
-    const finished = await finishReplacement(files, options.dbPath, directory, names, { ...found, replacing });
+    const finished = await finishReplacement(files, options.dbPath, directory, names, {
+      ...found,
+      replacing,
+    });
     return resumeNode(options, directory, (await files.list(directory)) ?? [], finished);
   }
   return resumeNode(options, directory, names, state);
@@ -49,7 +52,7 @@ async function makeNode(
   directory: string,
   names: string[],
 ): Promise<OpenedNode> {
-  const { files, dbPath } = options;
+  const { dbPath } = options;
   const left = names.find((name) => sequenceOf(name) !== undefined || name === PREVIOUS_NAME);
   if (left !== undefined) {
     const message = `${directory} holds ${left} and no node.json: put node.json back, or move the directory away to start anew from ${dbPath}`;
