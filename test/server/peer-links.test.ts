@@ -91,13 +91,25 @@ describe('Links to peers', () => {
 
   it('AnotherLinkFromTheSameNodeTakesThePlaceOfTheFirst', async () => {
     const b = await fixture.node({ id: B, limits: { ...LIMITS, incomingMax: 1 } });
+    const stranger = {
+      node: nodeId('5'),
+      cluster: CLUSTER,
+      address: '127.0.0.1:1',
+      fsync: 'always',
+    } as const;
+    const conversations: Conversation[] = [];
     for (let round = 1; round <= 3; round++) {
-      const a = await fixture.node();
-      a.links.reach([b.peer]);
-      await b.until(() => b.count('up') === round);
-      a.links.close();
+      const conversation = await Conversation.open(b.address);
+      conversation.send(helloLine(stranger, b.id));
+      await conversation.lines(1);
+      conversations.push(conversation);
     }
-    expect(b.told.slice(0, 3).map((event) => event.kind)).to.deep.equal(['up', 'down', 'up']);
+    for (const replaced of conversations.slice(0, 2)) await replaced.toTheEnd();
+    expect(b.told.map((event) => event.kind)).to.deep.equal(['up', 'down', 'up', 'down', 'up']);
+    conversations[2]!.end();
+    await b.until(() => b.count('down') >= 3);
+    await conversations[2]!.toTheEnd();
+    expect(b.count('down')).to.equal(3);
   });
 
   it('OthersOpenAreBounded', async () => {
