@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { parseAddress } from '../client/address.js';
 import { ERROR_CODES, refusal } from '../engine.js';
-import type { ClusterId, ErrorCode, FsyncPolicy, NodeId, Refusal } from '../engine.js';
+import type { ClusterId, ErrorCode, FsyncPolicy, NodeId, Refusal, Role } from '../engine.js';
 import type { PeerIdentity } from '../node/ports.js';
 import { isIdentity } from './message-fields.js';
 
@@ -9,7 +9,7 @@ import { isIdentity } from './message-fields.js';
  * How a link begins. The node that opens it sends one line, the other one answers with one line, and behind it there are
  * parts of messages on both sides (see `link-parts.ts`).
  *
- *     REPLICATE version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY to=HEX|any
+ *     REPLICATE version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY role=ROLE to=HEX|any
  *     OK version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY
  *
  * With `to=any` it asks only who is there, and the connection is closed behind the answer. Instead of `OK` there may
@@ -31,6 +31,7 @@ export interface LinkAcceptor {
 export const HANDSHAKE_LINE_BYTES_MAX = 1024;
 const MESSAGE_LENGTH_MAX = 900;
 const VERSION = '1';
+const ROLES = ['primary', 'backup'] as const satisfies readonly Role[];
 const FSYNC_POLICIES: readonly FsyncPolicy[] = ['always', 'everysec', 'off'];
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f]+/g;
@@ -88,7 +89,7 @@ export function notTheOne(there: PeerIdentity, wanted: NodeId, cluster: ClusterI
 
 function fieldsOf(me: PeerIdentity): string {
   const cluster = me.cluster ?? 'none';
-  return `version=${VERSION} cluster=${cluster} node=${me.node} address=${me.address} fsync=${me.fsync}`;
+  return `version=${VERSION} cluster=${cluster} node=${me.node} address=${me.address} fsync=${me.fsync} role=${me.role}`;
 }
 
 /** Undefined when these are not names with values, or a name stands twice. Names that are not known are passed over. */
@@ -117,11 +118,14 @@ function identityIn(fields: ReadonlyMap<string, string>): PeerIdentity | string 
   if ('invalid' in parsed || parsed.port === 0) return malformed('address');
   const fsync = FSYNC_POLICIES.find((policy) => policy === fields.get('fsync'));
   if (fsync === undefined) return malformed('fsync');
+  const role = ROLES.find((each) => each === fields.get('role'));
+  if (role === undefined) return malformed('role');
   return {
     node: node as NodeId,
     cluster: cluster === 'none' ? undefined : (cluster as ClusterId),
     address,
     fsync,
+    role,
   };
 }
 

@@ -61,12 +61,13 @@ const nodes = list(node, MEMBERS_MAX);
 const configuration = record<PlacedConfiguration>({ members: peers, learners: peers, acks, position });
 const span = record<TermSpan>({ term, firstIndex: index, isLossy: flag });
 const history = record<History>({ spans: list(span, SPANS_MAX), last: position });
-const membership = record<Membership>({ position, members: nodes });
+const membership = record<Membership>({ position, members: nodes, acks });
 const memberships = record<KnownMemberships>({ committed: membership, open: list(membership, OPEN_MAX) });
 const answer = record<PromotionAnswer>({
   node,
   last: position,
   memberships,
+  lastPrimary: optional(node),
   isLeftOut: flag,
   isConfirmed: flag,
 });
@@ -78,10 +79,11 @@ const FIELDS: {
 } = {
   heartbeat: { term, last: position, commit: index, round: whole, isServing: flag, isMember: flag },
   'heartbeat answer': { term, round: whole },
-  probe: { term, end },
+  probe: { term, probe: whole, history },
+  'probe answer': { term, probe: whole, matched: index, durable: index, wantsSnapshot: flag },
   append: { term, previous: end, frames: frameCount, commit: index, isServing: flag, isMember: flag },
-  'append answer': { term, durable: index },
-  mismatch: { term, history, applied: index },
+  'append answer': { term, matched: index, durable: index },
+  mismatch: { term },
   'snapshot part': { term, end, configuration, offset: whole, bytes, isLast: flag },
   'snapshot answer': { term, end, offset: whole, isInstalled: flag },
   survey: { term, attempt: whole },
@@ -93,7 +95,8 @@ const FIELDS: {
     primary: optional(node),
     primaryAddress: optional(address),
     wantsPlace: flag,
-    isExcluded: flag,
+    excludedBy: optional(configuration),
+    peers,
   },
   fence: { term, attempt: whole, isHandOver: flag, down: nodes },
   'fence answer': {

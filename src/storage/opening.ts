@@ -65,6 +65,7 @@ async function makeNode(
 
 const NEW_NODE = {
   vote: undefined,
+  lastPrimary: undefined,
   configuration: undefined,
   isLeftOut: false,
   primaryAddress: undefined,
