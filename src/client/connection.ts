@@ -241,7 +241,7 @@ export class Connection {
 
 function refusedBy(reply: Extract<ParsedReply, { kind: 'error' }>, call: Call): KvError {
   const outcomeUnknown = call.request.effect !== 'reads' && reply.code === 'UNCONFIRMED';
-  return new KvError(reply.code, reply.message, { outcomeUnknown });
+  return new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
 }
 
 function systemCode(error: Error): string {
