@@ -22,6 +22,8 @@ export interface ServerParts {
 export interface RunningServer {
   readonly host: string;
   readonly port: number;
+  /** Lets go of every client at once: what they were shown may be gone. */
+  dropClients(): void;
   /**
    * Takes no more connections or requests, answers those it has, and resolves when every client is gone. Links that were
    * handed over go on: answers may wait for what arrives on them, so they are closed afterwards, by whoever owns them.
@@ -82,6 +84,10 @@ class Listener implements RunningServer {
       const nowMs = clock.nowMs();
       for (const connection of this.#connections) connection.checkTime(nowMs);
     });
+  }
+
+  dropClients(): void {
+    for (const connection of this.#connections) connection.destroy();
   }
 
   stop(): Promise<void> {
