@@ -36,9 +36,12 @@ export function onSupplied(
   step: Step,
   input: { link: LinkId; term: Term; after: Index; frames: readonly Frame[] | 'trimmed' },
 ): void {
-  if (input.term !== step.state.term) return;
+  const { state } = step;
+  if (input.term !== state.term) return;
   const frames = input.frames === 'trimmed' ? [] : input.frames;
-  send(step, input.link, { kind: 'supply', term: input.term, previous: endBefore(step, frames), frames });
+  const isAtEnd = input.frames !== 'trimmed' && frames.length === 0 && input.after === state.last.index;
+  const previous = isAtEnd ? state.last : endBefore(step, frames);
+  send(step, input.link, { kind: 'supply', term: input.term, previous, frames });
 }
 
 /** Takes what the source has. Answers whether the log is as long as the source's now; undefined when that cannot be. */

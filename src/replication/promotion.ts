@@ -71,7 +71,7 @@ export function decidePromotion(
   const members = answers.map((answer) => answer.node);
   return {
     kind: 'granted',
-    longest: longestOf(answers) ?? candidate,
+    longest: longestOf(answers, candidate),
     members,
     opening: [{ share: 'majority', members }],
     isLossy: true,
@@ -91,7 +91,7 @@ function decideSafely(
     return refused({ why: 'not a member' });
   }
   const majorities = binding.map(({ members }) => ({ share: 'majority', members }) as const);
-  const longest = longestOf(counted) ?? candidate;
+  const longest = longestOf(counted, candidate);
   const isMajority = areMet(majorities, agreeing);
   const members = newest.members.filter((member) => agreeing.has(member));
   const isWhole = members.length === newest.members.length;
@@ -141,8 +141,12 @@ function sortedByLog(answers: readonly PromotionAnswer[]): PromotionAnswer[] {
   return [...answers].sort((a, b) => comparePositions(a.last, b.last));
 }
 
-function longestOf(answers: readonly PromotionAnswer[]): NodeId | undefined {
-  return sortedByLog(answers).at(-1)?.node;
+/** The candidate itself where nobody has more. */
+function longestOf(answers: readonly PromotionAnswer[], candidate: NodeId): NodeId {
+  const longest = sortedByLog(answers).at(-1);
+  const own = answers.find(({ node }) => node === candidate);
+  if (longest === undefined || (own !== undefined && comparePositions(own.last, longest.last) === 0)) return candidate;
+  return longest.node;
 }
 
 function tooFew(
