@@ -25,12 +25,12 @@ export class SimulatedDisk {
   /** The files, for the process whose clock this is. Calls of a process that has ended are never answered. */
   mount(clock: Clock, random: Random): Files {
     const delay = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
-    const around: Around = async (call, run, write) => {
+    const around: Around = async (call, run) => {
       if (WRITING.has(call.operation)) await delay(random.next() * 0.2);
       if (!SYNCING.has(call.operation)) return this.#unlessFull(call, run);
       // What was synced before the process hears of it, and what was not yet, are both there at a crash.
       await delay(random.next() * random.next() * this.syncMsMax);
-      await this.#failIfDue(call, write);
+      await this.#failIfDue(call);
       const result = await run();
       await delay(random.next() * 0.2);
       return result;
@@ -44,7 +44,7 @@ export class SimulatedDisk {
     throw new InjectedFailure('ENOSPC', call);
   }
 
-  #failIfDue(call: FilesCall, _write: unknown): Promise<void> {
+  #failIfDue(call: FilesCall): Promise<void> {
     if (!this.failsNextSync || call.operation !== 'sync') return Promise.resolve();
     this.failsNextSync = false;
     this.failures++;
