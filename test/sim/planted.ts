@@ -1,0 +1,93 @@
+import type { Log, NodeStates } from '../../src/node/ports.js';
+import type { Files } from '../../src/storage/files.js';
+
+/**
+ * Rules of replication that a planted bug turns off. The core takes such an object and asks it where the rule is applied; what is
+ * shipped never gives it one, so every rule holds.
+ */
+export interface ReplicationRules {
+  /** Count entries of earlier terms like those of the current one. */
+  readonly countsOldTerms?: boolean;
+  /** Do not open a term with an entry of its own, and serve at once. */
+  readonly skipsOpeningEntry?: boolean;
+  /** Go on in the old term after a restart or a failed append. */
+  readonly reusesPositions?: boolean;
+  /** Let half be enough, whether those who answer were confirmed or not. */
+  readonly acceptsUnconfirmedHalf?: boolean;
+  /** Grant votes right after a start, whatever lease was granted before. */
+  readonly forgetsLeases?: boolean;
+}
+
+/** One defect, and where it is put in. */
+export interface Planted {
+  readonly name: string;
+  readonly rules?: ReplicationRules;
+  log?(log: Log): Log;
+  states?(states: NodeStates): NodeStates;
+  files?(files: Files): Files;
+  /** How the schedules must be for it to matter. */
+  readonly options?: PlantedOptions;
+}
+
+export interface PlantedOptions {
+  readonly nodes?: number;
+  readonly cutsPower?: boolean;
+}
+
+/** An append that resolves before its bytes are durable. What fails afterwards is never told. */
+function appendEarly(log: Log): Log {
+  let last: Promise<void> = Promise.resolve();
+  let promised = log.end;
+  return {
+    get end() {
+      return promised;
+    },
+    get appendedBytes() {
+      return log.appendedBytes;
+    },
+    reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
+    append(frames) {
+      const frame = frames.at(-1);
+      if (frame === undefined) return Promise.resolve();
+      const { term, checksum } = frame;
+      promised = { term, checksum, index: (frame.firstIndex + frame.count - 1) as typeof promised.index };
+      // Its own copy: the caller takes an appended frame to be free for other use.
+      const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
+      last = last.then(() => log.append(copies));
+      last.catch(() => undefined);
+      return Promise.resolve();
+    },
+    read: (after, bytesMax) => last.then(() => log.read(after, bytesMax)),
+    truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
+    sync: () => last.then(() => log.sync()),
+    removeUpTo: (index) => last.then(() => log.removeUpTo(index)),
+  };
+}
+
+/** Saves everything but the term and the vote, which stay as they were first saved. */
+function forgetVote(states: NodeStates): NodeStates {
+  let kept: Pick<Parameters<NodeStates['saveState']>[0], 'term' | 'vote'> | undefined;
+  return {
+    saveState(state) {
+      kept ??= { term: state.term, vote: state.vote };
+      return states.saveState({ ...state, ...kept });
+    },
+  };
+}
+
+function skipDirectorySync(files: Files): Files {
+  return { ...files, syncDirectory: () => Promise.resolve() };
+}
+
+/** Every defect that the simulator must find. The role that a log belongs to is decided where it is wrapped. */
+export const PLANTED: readonly Planted[] = [
+  { name: 'reply before fsync', log: appendEarly, options: { cutsPower: true } },
+  { name: 'backup acknowledges before it is durable', log: appendEarly, options: { cutsPower: true } },
+  { name: 'vote not persisted', states: forgetVote, options: { nodes: 3 } },
+  { name: 'skipped directory fsync', files: skipDirectorySync, options: { cutsPower: true } },
+  { name: 'old-term counting', rules: { countsOldTerms: true }, options: { nodes: 5 } },
+  { name: 'missing empty entry', rules: { skipsOpeningEntry: true } },
+  { name: 'position reuse', rules: { reusesPositions: true }, options: { cutsPower: true } },
+  { name: 'half without confirmation', rules: { acceptsUnconfirmedHalf: true }, options: { nodes: 2 } },
+  { name: 'lease forgotten over a restart', rules: { forgetsLeases: true }, options: { nodes: 3 } },
+];
