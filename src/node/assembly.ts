@@ -82,6 +82,8 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     written: (end) => {
       lengths.note(end.index, log().appendedBytes);
       replica.written(end);
+    },
+    idle: () => {
       proposals.goOn();
     },
     failed: fail,

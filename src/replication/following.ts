@@ -115,7 +115,8 @@ function followCommit(step: Step, office: BackupOffice, commit: Index): void {
 export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { state } = step;
   const office = follow(step, link, message.term);
-  if (office === undefined) return;
+  // A primary's log only grows: one that is shorter than what it has sent was overtaken on the way.
+  if (office === undefined || message.history.last.index < office.verified) return;
   const own = historyOf(state);
   const common = own.last.index === 0 ? own.last : commonPrefix(own, message.history);
   const { term } = state;
@@ -129,6 +130,7 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
     return;
   }
   office.matched = common.index;
+  office.verified = common.index;
   const durable = Math.min(state.durable, common.index) as Index;
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
 }
@@ -160,6 +162,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append): void {
   const last = frames.at(-1);
   const matched = last === undefined ? previous.index : lastIndexOf(last);
   if (matched > office.matched) office.matched = matched;
+  if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
   if (!isNew) acknowledge(step);
