@@ -14,6 +14,7 @@ import {
   contentOf,
   framesBehind,
   openReplica,
+  portsOf,
   reasonOf,
   recordBackup,
   sentSnapshot,
@@ -22,7 +23,7 @@ import {
 const ARRIVING = `${DB_PATH}.d/arriving.json`;
 
 async function receive(data: DataDirectory, bytes: Buffer, pieceBytes = 1000) {
-  const arrival = await data.receive();
+  const arrival = await portsOf(data).replacements.receive();
   for (let at = 0; at < bytes.length; at += pieceBytes)
     await arrival.add(bytes.subarray(at, at + pieceBytes));
   expect(arrival.size).to.equal(bytes.length);
@@ -54,14 +55,16 @@ describe('An arrival', () => {
     for (const [sent, announced] of cases) {
       const arrival = await receive(data, sent);
       expect((await reasonOf(arrival.finish(announced))).name).to.equal('SnapshotDamage');
-      expect((await reasonOf(data.replace(arrival, end, data.state))).message).to.include('whole');
+      expect(
+        (await reasonOf(portsOf(data).replacements.replace(arrival, end, data.state))).message,
+      ).to.include('whole');
       await arrival.abandon();
     }
     const first = await receive(data, bytes);
     const second = await receive(data, bytes);
     await first.abandon();
     await second.finish(end);
-    await data.replace(second, end, data.state);
+    await portsOf(data).replacements.replace(second, end, data.state);
     await data.close();
   });
 
@@ -96,7 +99,7 @@ describe('A node whose content is replaced', () => {
     const arrival = await receive(data, bytes);
     await arrival.finish(end);
     const { log } = data;
-    await data.replace(arrival, end, newState(data, end));
+    await portsOf(data).replacements.replace(arrival, end, newState(data, end));
     expect(data.log).to.equal(log);
     expect(data.log!.end).to.deep.equal(end);
     expect(await data.log!.read(10 as Index, 100)).to.equal('trimmed');
@@ -132,7 +135,7 @@ describe('A node whose content is replaced', () => {
     await data.saveState({ ...data.state, commit: 10 as Index });
     const arrival = await receive(data, bytes);
     await arrival.finish(end);
-    await data.replace(arrival, end, newState(data, end));
+    await portsOf(data).replacements.replace(arrival, end, newState(data, end));
     expect([...disk.image().keys()].filter((file) => file.includes('/lost-'))).to.deep.equal([]);
     await data.close();
   });
@@ -145,7 +148,7 @@ describe('A node whose content is replaced', () => {
       const { data } = await openReplica(files);
       const arrival = await receive(data, bytes);
       await arrival.finish(end);
-      await data.replace(arrival, end, newState(data, end));
+      await portsOf(data).replacements.replace(arrival, end, newState(data, end));
       tell('replaced');
       await data.log!.append(frames);
       tell('appended');
@@ -193,10 +196,12 @@ describe('A node whose content is replaced', () => {
     const arrival = await receive(data, bytes);
     await arrival.finish(end);
     failing.failWhile(({ operation }) => operation === 'rename', 'ENOSPC');
-    expect((await reasonOf(data.replace(arrival, end, newState(data, end)))).name).to.equal('DiskFull');
+    expect(
+      (await reasonOf(portsOf(data).replacements.replace(arrival, end, newState(data, end)))).name,
+    ).to.equal('DiskFull');
     failing.failWhile(({ operation, file }) => operation === 'rename' && !file.includes('lost'), 'ENOSPC');
     const old = data.state;
-    const failure = await reasonOf(data.replace(arrival, end, newState(data, end)));
+    const failure = await reasonOf(portsOf(data).replacements.replace(arrival, end, newState(data, end)));
     expect(failure.message).to.include('next start');
     failing.heal();
     expect((await reasonOf(data.saveState(old))).message).to.include('next start');
@@ -213,7 +218,7 @@ describe('A node whose content is replaced', () => {
     const arrival = await receive(data, bytes);
     await arrival.finish(end);
     failing.failWhile(({ operation, file }) => operation === 'duplicate' && file === ARRIVING, 'EIO');
-    await reasonOf(data.replace(arrival, end, newState(data, end)));
+    await reasonOf(portsOf(data).replacements.replace(arrival, end, newState(data, end)));
     disk.endProcess();
     const left = disk.image();
     for (const content of [undefined, bytes.subarray(0, 100), Buffer.alloc(0)]) {

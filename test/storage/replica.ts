@@ -2,6 +2,7 @@ import type { ByteRange, ClusterId, Index, Term } from '../../src/engine.js';
 import { FrameBuilder } from '../../src/log/entry.js';
 import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
+import type { Log, NodeStates, Replacements, Snapshots } from '../../src/node/ports.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory, DataDirectoryOptions, RecoveryEvent } from '../../src/storage/data-directory.js';
 import type { Files } from '../../src/storage/files.js';
@@ -153,4 +154,14 @@ export async function recordBackup(): Promise<{ image: Image; content: Map<strin
   await data.close();
   const lost = Buffer.concat(frames.slice(7).map(bytesOf));
   return { image: disk.image(), content: contentOf(table), lost };
+}
+
+/** A data directory as the node's loop knows it. */
+export function portsOf(data: DataDirectory): {
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  readonly replacements: Replacements;
+  readonly states: NodeStates;
+} {
+  return { log: data.log!, snapshots: data.snapshots, replacements: data, states: data };
 }

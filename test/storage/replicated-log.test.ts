@@ -258,6 +258,25 @@ describe('A log that is cut behind an entry', () => {
     });
   });
 
+  it('IsReadAsItIsWhenTheReadEndsAlsoBesideTheCut', async () => {
+    let besides = 0;
+    for (let delay = 0; delay < 300; delay++) {
+      const log = await makeLog(emptyDisk().mount(), EMPTY_LOG, 4096);
+      const written = framesBehind(EMPTY_LOG, 5, 30);
+      await log.append(written);
+      const cutting = log.truncate(endOf(written[9]!)).then(() => log.append(framesBehind(log.end, 6, 3)));
+      for (let turns = 0; turns < delay; turns++) await Promise.resolve();
+      const wasWhole = log.end.index === 30;
+      const read = (await log.read(5 as Index, 10_000)) as Frame[];
+      if (wasWhole && log.end.index < 30) besides++;
+      const others = framesBehind(endOf(written[9]!), 6, 3);
+      const model = log.end.index === 30 ? written : [...written.slice(0, 10), ...others];
+      expect(sameBytes(read)).to.deep.equal(sameBytes(model.slice(5, 5 + read.length)));
+      await cutting;
+    }
+    expect(besides).to.be.greaterThan(0);
+  });
+
   it('IsRefusedBehindWhatItDoesNotHold', async () => {
     const log = await makeLog(emptyDisk().mount());
     const frames = framesBehind(EMPTY_LOG, 1, 4, 40, 2);
