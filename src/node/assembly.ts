@@ -137,6 +137,7 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     propose: (frame) => {
       replica.input({ kind: 'propose', frame });
     },
+    failed: fail,
     whoIsSilent: () => whoIsSilent(state),
   });
   const feeder: Feeder = new Feeder({

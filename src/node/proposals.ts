@@ -27,6 +27,8 @@ export interface ProposalsParts {
   /** What the next frame follows, and its term. */
   tail(): { readonly term: Term; readonly last: LogEnd };
   propose(frame: Frame): void;
+  /** The log takes nothing more. */
+  failed(error: unknown): void;
   /** Members that do not answer, for people. */
   whoIsSilent(): string;
 }
@@ -115,6 +117,7 @@ export class Proposals {
       if (error instanceof Error && error.name === 'DiskFull') {
         return refusal('DISK_FULL', 'the disk is full, nothing was written: make room and try again');
       }
+      this.#parts.failed(error);
       return refusal('INTERNAL', 'the log takes no more writes: look at the log of this node');
     }
     // The office may have been lost meanwhile.

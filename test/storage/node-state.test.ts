@@ -20,7 +20,7 @@ describe('The node state', () => {
     role: 'backup',
     term: 7 as Term,
     lastPrimary: undefined,
-  vote: 'e'.repeat(32) as NodeId,
+    vote: 'e'.repeat(32) as NodeId,
     configuration: { ...configuration, position: { term: 6 as Term, index: 3 as Index } },
     isLeftOut: true,
     primaryAddress: PRIMARY_ADDRESS,
