@@ -122,7 +122,8 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { term } = state;
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;
   if (common === undefined || common.index < state.commit) {
-    if (common !== undefined && !isReplacedAfter(message.history, common.index)) {
+    const { history } = message;
+    if (common !== undefined && !isReplacedAfter(history, common.index) && !isReplacedAfter(own, common.index)) {
       diverge(step, common.index, link);
       return;
     }
@@ -135,7 +136,7 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
 }
 
-/** Whether an operator accepted the loss of what this node has behind `index`. */
+/** Whether an operator accepted that what lies behind `index` may be lost: on the primary's side, or on this one. */
 function isReplacedAfter(history: History, index: Index): boolean {
   return history.spans.some((span) => span.isLossy && span.firstIndex > index);
 }
