@@ -86,6 +86,7 @@ export function begin(beginning: Beginning): ReplicaState {
     links: new Map(),
     reached: [],
     arrival: undefined,
+    isReplacing: false,
     divergence: undefined,
   };
   return state;

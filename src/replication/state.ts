@@ -208,6 +208,8 @@ export interface ReplicaState {
   arrival:
     | { readonly end: LogEnd; readonly configuration: PlacedConfiguration; link: LinkId; offset: number; isBusy: boolean }
     | undefined;
+  /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
+  isReplacing: boolean;
   /** Set when its log and the primary's disagree where they must not. */
   divergence: string | undefined;
 }
