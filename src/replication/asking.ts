@@ -32,6 +32,11 @@ const TRIES_MAX = 3;
 
 export function beginAttempt(step: Step, purpose: Purpose): void {
   const { state, nowMs } = step;
+  if (purpose.kind === 'remove' && aliveAmong(step, [purpose.peer.node]).length > 0) {
+    const outcome = stillAlive([purpose.peer], state.address());
+    step.effects.push({ kind: 'answer', command: purpose.command, outcome });
+    return;
+  }
   const attempt: Attempt = {
     number: ++state.attempts,
     purpose,

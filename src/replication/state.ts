@@ -43,6 +43,8 @@ export interface Progress {
   state: 'probing' | 'streaming' | 'snapshot';
   /** The backup has everything up to here, durably. Invariant: match < next. */
   match: Index;
+  /** `match` when its link was opened: less than that after a restart means that its disk has lost something. */
+  matchBefore: Index;
   /** The first entry that was not sent. */
   next: Index;
   /** Sent and not acknowledged, oldest first: where each message ends, and its bytes. */
