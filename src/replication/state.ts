@@ -167,6 +167,8 @@ export interface Attempt {
 export type Purpose =
   /** It was the primary and wants its place back. */
   | { readonly kind: 'own place' }
+  /** It wants nothing but to know: a backup that hears no primary finds out who is, or that it was left out. */
+  | { readonly kind: 'look' }
   | { readonly kind: 'promote'; readonly command: CommandId; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
   | { readonly kind: 'remove'; readonly command: CommandId; readonly peer: Peer };
 
