@@ -33,12 +33,10 @@ import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
  * majority has it. It stands in for a real node where the simulator itself is tested.
  */
 export type ToyFault =
-  /** A backup acknowledges what is not on its disk yet. */
-  | 'acknowledges early'
-  /** The primary answers once it has the write on its own disk. */
-  | 'answers alone'
-  /** The primary shows what is not committed. */
-  | 'shows too early'
+  /** The primary answers before anybody has the write on disk. */
+  | 'answers at once'
+  /** The primary shows what was true a moment ago. */
+  | 'shows old values'
   /** A restarted primary goes on in the term it had. */
   | 'keeps its term'
   /** A backup forgets deletes. */
@@ -73,6 +71,7 @@ class Toy {
   readonly #fault: ToyFault | undefined;
   #isPrimary: boolean;
   readonly #map = new Map<string, string>();
+  #oldMap = new Map<string, string>();
   #frames: Frame[] = [];
   #term = 0 as Term;
   #commit = 0;
@@ -214,6 +213,7 @@ class Toy {
   }
 
   #tick(): void {
+    this.#oldMap = new Map(this.#map);
     if (this.#isPrimary) {
       for (const link of this.#links.values()) this.#stream(link);
       return;
@@ -285,8 +285,7 @@ class Toy {
       if (this.#term !== message.term) return;
       link.send({ kind: 'append answer', term: this.#term, durable: reach as Index });
     };
-    if (this.#fault === 'acknowledges early') answer();
-    else this.#writing.then(answer, () => undefined);
+    this.#writing.then(answer, () => undefined);
     this.#commit = Math.max(this.#commit, Math.min(message.commit, reach));
     this.#apply();
   }
@@ -338,7 +337,7 @@ class Toy {
     const majority = Math.floor(this.#nodes / 2) + 1;
     // The primary never changes, so what it does not have itself would be lost with its next start.
     const safe = Math.min(this.#durable, matches[majority - 1] ?? 0);
-    const own = this.#fault === 'answers alone' ? this.#durable : safe;
+    const own = this.#fault === 'answers at once' ? this.#end.index : safe;
     const entry = this.#frames.find((frame) => endOf(frame).index === own);
     if (entry?.term !== this.#term || own <= this.#commit) return;
     this.#commit = own;
@@ -372,12 +371,7 @@ class Toy {
   #read(key: ByteRange, sink: ValueSink): ReadOutcome {
     if (this.#isPrimary && !this.#isServing) return refusal('NO_QUORUM', 'not yet');
     const name = key.bytes.toString('latin1', key.start, key.end);
-    let value = this.#map.get(name);
-    if (this.#fault === 'shows too early') {
-      for (const frame of this.#frames.filter(({ firstIndex }) => firstIndex > this.#applied)) {
-        for (const { puts } of entriesOf(frame)) for (const [key, put] of puts) if (key === name) value = put;
-      }
-    }
+    const value = (this.#fault === 'shows old values' ? this.#oldMap : this.#map).get(name);
     if (value === undefined) sink.miss();
     else sink.hit(Buffer.from(value, 'latin1'), 0, value.length);
     return 'answered';
@@ -394,6 +388,7 @@ class Toy {
     const frame = copyFrame(builder.seal(this.#term, (this.#end.index + 1) as Index, this.#end.checksum));
     this.#waiting.push({ index: frame.firstIndex, observer });
     this.#append([frame]);
+    if (this.#fault === 'answers at once') this.#advance();
     for (const link of this.#links.values()) this.#stream(link);
   }
 
