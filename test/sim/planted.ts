@@ -1,5 +1,9 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Plan } from './plan.js';
+import { runSeeds } from './seeds.js';
+import type { Campaign } from './seeds.js';
+import type { StartNode } from './sim-node.js';
 
 /**
  * Rules of replication that a planted bug turns off. The core takes such an object and asks it where the rule is applied; what is
@@ -22,20 +26,16 @@ export interface ReplicationRules {
 export interface Planted {
   readonly name: string;
   readonly rules?: ReplicationRules;
-  log?(log: Log): Log;
+  /** `isPrimary` says what the node is at that moment. */
+  log?(log: Log, isPrimary: () => boolean): Log;
   states?(states: NodeStates): NodeStates;
   files?(files: Files): Files;
   /** How the schedules must be for it to matter. */
-  readonly options?: PlantedOptions;
+  readonly plan?: Partial<Plan>;
 }
 
-export interface PlantedOptions {
-  readonly nodes?: number;
-  readonly cutsPower?: boolean;
-}
-
-/** An append that resolves before its bytes are durable. What fails afterwards is never told. */
-function appendEarly(log: Log): Log {
+/** While it is on, an append resolves before its bytes are durable. What fails afterwards is never told. */
+function appendEarly(log: Log, isOn: () => boolean): Log {
   let last: Promise<void> = Promise.resolve();
   let promised = log.end;
   return {
@@ -55,7 +55,7 @@ function appendEarly(log: Log): Log {
       const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
       last = last.then(() => log.append(copies));
       last.catch(() => undefined);
-      return Promise.resolve();
+      return isOn() ? Promise.resolve() : last;
     },
     read: (after, bytesMax) => last.then(() => log.read(after, bytesMax)),
     truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
@@ -79,15 +79,30 @@ function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
 }
 
-/** Every defect that the simulator must find. The role that a log belongs to is decided where it is wrapped. */
+/** Without a power cut, what was written is not lost. */
+const POWER_CUTS: Partial<Plan> = {
+  fsync: 'always',
+  faults: { kinds: ['power cut', 'kill', 'slow disk', 'isolate'], pauseMsMax: 3000, downMsMax: 3000 },
+};
+
+/** Every defect that the simulator must find. */
 export const PLANTED: readonly Planted[] = [
-  { name: 'reply before fsync', log: appendEarly, options: { cutsPower: true } },
-  { name: 'backup acknowledges before it is durable', log: appendEarly, options: { cutsPower: true } },
-  { name: 'vote not persisted', states: forgetVote, options: { nodes: 3 } },
-  { name: 'skipped directory fsync', files: skipDirectorySync, options: { cutsPower: true } },
-  { name: 'old-term counting', rules: { countsOldTerms: true }, options: { nodes: 5 } },
+  { name: 'reply before fsync', log: appendEarly, plan: POWER_CUTS },
+  {
+    name: 'backup acknowledges before it is durable',
+    log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
+    plan: POWER_CUTS,
+  },
+  { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 } },
+  { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS },
+  { name: 'old-term counting', rules: { countsOldTerms: true }, plan: { nodes: 5 } },
   { name: 'missing empty entry', rules: { skipsOpeningEntry: true } },
-  { name: 'position reuse', rules: { reusesPositions: true }, options: { cutsPower: true } },
-  { name: 'half without confirmation', rules: { acceptsUnconfirmedHalf: true }, options: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { forgetsLeases: true }, options: { nodes: 3 } },
+  { name: 'position reuse', rules: { reusesPositions: true }, plan: POWER_CUTS },
+  { name: 'half without confirmation', rules: { acceptsUnconfirmedHalf: true }, plan: { nodes: 2 } },
+  { name: 'lease forgotten over a restart', rules: { forgetsLeases: true }, plan: { nodes: 3 } },
 ];
+
+/** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */
+export function findPlanted(planted: Planted, startNode: StartNode, seedsMax: number): Promise<Campaign> {
+  return runSeeds(1, seedsMax, { startNode, planted, plan: planted.plan ?? {} });
+}

@@ -122,7 +122,7 @@ export class Session {
         network.scheduler.after(RETRY_MS, `${text} held up`, () => arrive(triesLeft - 1));
       }
     };
-    network.scheduler.after(delayMs, text, () => arrive(GIVE_UP_MS / RETRY_MS));
+    network.scheduler.after(delayMs, text, () => arrive(Math.floor(GIVE_UP_MS / RETRY_MS)));
   }
 
   #receive(end: End, message: Message): void {
