@@ -57,8 +57,8 @@ export const startSimNode: StartNode = async (ports) => {
   const replayedTo = data.log.end;
   const history: History = { spans, last: data.log.end };
   const { node, log, states } = plant(ports, data);
-  const { start } = ReplicaEngine as unknown as { start: (this: void, parts: object) => Promise<Engine> };
-  const engine = await start({
+  const starter = ReplicaEngine as unknown as { start(parts: object): Promise<Engine> };
+  const engine = await starter.start({
     ...ports,
     ...{ store, log, states, snapshots: data.snapshots, state: data.state, history, replayedTo },
     replacements: watchedReplacements(data.replacements, watcher),
