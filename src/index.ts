@@ -1,6 +1,7 @@
 export { createClient } from './client/client.js';
-export type { CallOptions, ClientOptions, KvClient } from './client/client.js';
-export type { StatusReport } from './client/answers.js';
+export type { ClientOptions, KvClient, PromotionOptions, RemovalOptions } from './client/client.js';
+export type { CallOptions } from './client/call.js';
+export type { PromotionReport, StatusReport } from './client/answers.js';
 export type { Bytes } from './client/requests.js';
 export { CLIENT_ERROR_CODES, KvError } from './client/errors.js';
 export type { ClientErrorCode, KvErrorCode } from './client/errors.js';

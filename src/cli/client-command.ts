@@ -1,10 +1,12 @@
+import type { CallOptions } from '../client/call.js';
 import { createClient } from '../client/client.js';
-import type { CallOptions, KvClient } from '../client/client.js';
+import type { KvClient } from '../client/client.js';
 import { KvError } from '../client/errors.js';
 import { systemClock } from '../clock.js';
 import type { Invocation } from './invocation.js';
 import { CommandError } from './exit.js';
 import { explain } from './explain.js';
+import type { Target } from './explain.js';
 import { readServerAddress, readTimeoutMs } from './options.js';
 
 /** What a command that talks to a server works with. */
@@ -16,13 +18,29 @@ export interface ClientSession {
   readonly remaining: () => CallOptions;
 }
 
+/** What to do about a change of who takes part when nobody knows whether it was made. */
+export const WHEN_CHANGE_UNCONFIRMED = 'look at "kv status" before you try again';
+
 /** Runs a command against the server that the command line names, and puts its errors into words. */
-export async function withClient(
+export function withClient(
   invocation: Invocation,
   work: (session: ClientSession) => Promise<number>,
 ): Promise<number> {
-  const address = readServerAddress(invocation, process.env);
-  const timeoutMs = readTimeoutMs(invocation);
+  const target: Target = {
+    address: readServerAddress(invocation, process.env),
+    option: '--address',
+    timeoutMs: readTimeoutMs(invocation),
+    whenUnconfirmed: 'read the key before you try again',
+  };
+  return withTarget(target, work);
+}
+
+/** The same for a command that says itself whom it talks to. */
+export async function withTarget(
+  target: Target,
+  work: (session: ClientSession) => Promise<number>,
+): Promise<number> {
+  const { address, timeoutMs } = target;
   const endMs = systemClock.nowMs() + timeoutMs;
   const client = createClient({ address, timeoutMs });
   const remaining = (): CallOptions => ({ timeoutMs: Math.max(1, endMs - systemClock.nowMs()) });
@@ -30,7 +48,7 @@ export async function withClient(
     return await work({ client, endMs, remaining });
   } catch (error) {
     if (!(error instanceof KvError)) throw error;
-    const { exitCode, message } = explain(error, address, timeoutMs);
+    const { exitCode, message } = explain(error, target);
     throw new CommandError(exitCode, message);
   } finally {
     client.close();

@@ -21,25 +21,42 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 /** Codes of servers that ask who is calling. */
 const NOT_AUTHORISED: ReadonlySet<string> = new Set(['NOT_AUTHORISED', 'NOAUTH', 'WRONGPASS', 'NOPERM']);
 
-export function explain(error: KvError, address: Address, timeoutMs: number): Explanation {
-  const where = showAddress(address);
+/** Whom a command talks to, and for how long. */
+export interface Target {
+  readonly address: Address;
+  /** The option that names it. */
+  readonly option: '--address' | '--primary';
+  readonly timeoutMs: number;
+  /** What to do when nobody knows whether it was done. */
+  readonly whenUnconfirmed: string;
+}
+
+export function explain(error: KvError, target: Target): Explanation {
   const message = plainText(error.message);
   if (error.outcomeUnknown) {
-    const advice = 'read the key before you try again';
-    return { exitCode: EXIT.unconfirmed, message: `unconfirmed: ${message}: ${advice} (${error.code})` };
+    const told = `unconfirmed: ${message}: ${target.whenUnconfirmed} (${error.code})`;
+    return { exitCode: EXIT.unconfirmed, message: told };
   }
-  if (error.code === 'UNREACHABLE' && isRefusedConnection(error.cause)) {
-    const advice = 'start a server with "kv server", or name another with --address';
-    return { exitCode: EXIT.unreachable, message: `nothing listens at ${where}: ${advice}` };
+  if (!error.answered && UNREACHABLE.has(error.code)) {
+    return { exitCode: EXIT.unreachable, message: unreachable(error, message, target) };
   }
-  if (error.code === 'TIMEOUT') {
-    const advice = 'see whether the server is well, or allow more with --timeout';
-    const seconds = String(timeoutMs / 1000);
-    return { exitCode: EXIT.unreachable, message: `no answer from ${where} within ${seconds} s: ${advice}` };
-  }
-  if (UNREACHABLE.has(error.code)) return { exitCode: EXIT.unreachable, message };
   const exitCode = NOT_AUTHORISED.has(error.code) ? EXIT.notAuthorised : EXIT.refused;
   return { exitCode, message: `${message} (${error.code})` };
+}
+
+function unreachable(error: KvError, message: string, target: Target): string {
+  const where = showAddress(target.address);
+  if (error.code === 'TIMEOUT') {
+    const advice = 'see whether the server is well, or allow more with --timeout';
+    return `no answer from ${where} within ${String(target.timeoutMs / 1000)} s: ${advice}`;
+  }
+  // A connection names the node at its other end, which is another one when the call was sent on.
+  if (error.code === 'UNREACHABLE' && !message.includes(where)) {
+    const advice = 'while it is down nothing can be written, and "kv promote" makes a backup the primary';
+    return `${where} is a backup, and its primary is out of reach: ${message}; ${advice}`;
+  }
+  if (error.code !== 'UNREACHABLE' || !isRefusedConnection(error.cause)) return message;
+  return `nothing listens at ${where}: start a server with "kv server", or name another with ${target.option}`;
 }
 
 function isRefusedConnection(cause: unknown): boolean {

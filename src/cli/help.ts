@@ -80,6 +80,7 @@ function exampleRow(example: Example): readonly [string, string] {
 }
 
 function section(title: string, rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
+  // A long line that explains itself pushes nothing aside.
+  const width = Math.max(0, ...rows.filter(([, right]) => right !== '').map(([left]) => left.length));
   return ['', `${title}:`, ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd())];
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_ADDRESS, parseAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
-import type { FsyncPolicy } from '../engine.js';
+import type { AcksPolicy, FsyncPolicy, Role } from '../engine.js';
 import { UsageError } from './exit.js';
 
 /** One option as the command line and its help know it. */
@@ -16,7 +16,8 @@ export interface OptionSpec {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export const FSYNC_POLICIES = ['always', 'everysec', 'off'] as const satisfies readonly FsyncPolicy[];
-export const ROLES = ['primary', 'backup'] as const;
+export const ACKS_POLICIES = ['majority', 'all', '0'] as const satisfies readonly AcksPolicy[];
+export const ROLES = ['primary', 'backup'] as const satisfies readonly Role[];
 export const FORMATS = ['text', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -29,6 +30,14 @@ export interface ServerOptions {
   readonly allowUnauthenticated: boolean;
   readonly logLevel: LogLevel;
   readonly segmentBytes: number | undefined;
+  /** How a new data file starts; what a node knows already wins. Undefined when not given, and so are the others here. */
+  readonly role: Role | undefined;
+  /** The node that may add this new backup. Given with the role `backup`, and only then. */
+  readonly primary: Address | undefined;
+  /** Where the other nodes reach this one, when that is not where it listens. */
+  readonly advertise: Address | undefined;
+  /** A setting of the cluster: on the primary it is changed, elsewhere it waits until the node is one. */
+  readonly acks: AcksPolicy | undefined;
 }
 
 export const SEGMENT_BYTES_MIN = 4096;
@@ -36,6 +45,10 @@ export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024;
 
 const SECONDS_MAX = 86_400;
 const TIMEOUT_SECONDS = '5';
+/** Changes of who takes part wait for other nodes, and for leases. */
+export const CHANGE_TIMEOUT_SECONDS = '15';
+/** A new backup fetches all the data. */
+export const CATCH_UP_TIMEOUT_SECONDS = '60';
 
 /** The options that were given, by name, and the flags among them. */
 export interface GivenOptions {
@@ -61,6 +74,22 @@ export const FORMAT_OPTION: OptionSpec = {
   description: 'how data is printed',
   shownDefault: FORMATS[0],
 };
+export const PRIMARY_OPTION: OptionSpec = {
+  name: 'primary',
+  operand: 'HOST:PORT',
+  description: 'the primary, which is asked to do it',
+};
+export const BACKUP_OPTION: OptionSpec = {
+  name: 'backup',
+  operand: 'HOST:PORT',
+  description: 'the backup, as the primary reaches it',
+};
+
+/** `--timeout` with another default. */
+export function timeoutOption(shownDefault: string): OptionSpec {
+  return { ...TIMEOUT_OPTION, shownDefault };
+}
+
 /** Understood with every command, and without one. */
 export const GENERAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'help', description: 'show what a command does' },
@@ -79,7 +108,23 @@ export function readAddress(given: GivenOptions, environment: NodeJS.ProcessEnv)
 
 /** The address of a server that is there already, so that port 0 makes no sense. */
 export function readServerAddress(given: GivenOptions, environment: NodeJS.ProcessEnv): Address {
-  const address = readAddress(given, environment);
+  return reachable(readAddress(given, environment));
+}
+
+/** The address of another node, in an option of this name; undefined when it is not given. */
+export function readNodeAddress(given: GivenOptions, name: string): Address | undefined {
+  const text = given.values.get(name);
+  return text === undefined ? undefined : reachable(addressOf(`--${name}`, text));
+}
+
+/** The same for a command that makes no sense without it. */
+export function requireNodeAddress(given: GivenOptions, name: string): Address {
+  const address = readNodeAddress(given, name);
+  if (address === undefined) throw new UsageError(`--${name} HOST:PORT is missing`);
+  return address;
+}
+
+function reachable(address: Address): Address {
   if (address.port === 0)
     throw new UsageError('nobody can be reached at port 0: name the port of the server');
   return address;
@@ -91,8 +136,8 @@ export function addressOf(source: string, text: string): Address {
   return address;
 }
 
-export function readTimeoutMs(given: GivenOptions): number {
-  const text = given.values.get('timeout') ?? TIMEOUT_SECONDS;
+export function readTimeoutMs(given: GivenOptions, otherwiseSeconds = TIMEOUT_SECONDS): number {
+  const text = given.values.get('timeout') ?? otherwiseSeconds;
   const seconds = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : NaN;
   if (seconds > 0 && seconds <= SECONDS_MAX) return Math.max(1, Math.round(seconds * 1000));
   const range = `a number of seconds above 0 and at most ${String(SECONDS_MAX)}`;
@@ -104,12 +149,12 @@ export function readFormat(given: GivenOptions): Format {
 }
 
 /** The value of an option that has a few words to choose from. */
-export function readChoice<Choice extends string>(
+export function readChoice<Choice extends string, Otherwise extends Choice | undefined>(
   given: GivenOptions,
   name: string,
   choices: readonly Choice[],
-  otherwise: Choice,
-): Choice {
+  otherwise: Otherwise,
+): Choice | Otherwise {
   const text = given.values.get(name);
   if (text === undefined) return otherwise;
   const choice = choices.find((candidate) => candidate === text);

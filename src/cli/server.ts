@@ -1,5 +1,6 @@
 import { pino, stdTimeFunctions, destination } from 'pino';
 import pretty from 'pino-pretty';
+import { DEFAULT_ADDRESS, showAddress } from '../client/address.js';
 import { systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
 import { termCount } from '../log/term.js';
@@ -29,6 +30,10 @@ export async function runServer(options: ServerOptions): Promise<number> {
       allowUnauthenticated: options.allowUnauthenticated,
       events,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
+      ...(options.role === undefined ? {} : { role: options.role }),
+      ...(options.primary === undefined ? {} : { primary: options.primary }),
+      ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
+      ...(options.acks === undefined ? {} : { acks: options.acks }),
     });
   } catch (error) {
     process.stderr.write(`kv: ${startFaultLine(error)}\n`);
@@ -100,23 +105,49 @@ function firstSignal(events: EventLog): Promise<NodeJS.Signals> {
 
 /** The line for scripts, then what a person may want to type next. */
 function greet(node: RunningNode, options: ServerOptions): void {
+  process.stdout.write(`${greeting(node, options, process.env).join('\n')}\n`);
+}
+
+/** The lines of the greeting, the one for scripts first. */
+export function greeting(
+  node: Pick<RunningNode, 'address' | 'role' | 'term' | 'keys'>,
+  options: Pick<ServerOptions, 'dbPath' | 'primary' | 'advertise'>,
+  environment: NodeJS.ProcessEnv,
+): string[] {
   const { address, role, term, keys } = node;
-  const kv = process.env.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
-  const elsewhere = address === '127.0.0.1:7001' ? '' : ` --address ${address}`;
-  const [host = '', port = ''] = splitAddress(address);
-  const lines = [
+  const kv = environment.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
+  return [
     `ready ${address} role=${role} term=${String(termCount(term))}`,
     '',
     `  ${String(keys)} ${keys === 1 ? 'key' : 'keys'} in ${options.dbPath}. In another terminal:`,
     '',
-    `    ${kv} put mykey "hello world"${elsewhere}`,
-    `    ${kv} get mykey${elsewhere}`,
-    `    printf 'GET mykey\\n' | nc -N ${host} ${port}`,
+    ...(role === 'primary' ? firstCalls(kv, address) : firstStepsOfBackup(kv, address, options)),
     '',
     '  Ctrl-C stops the server and leaves the JSON file complete.',
     '',
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function firstCalls(kv: string, address: string): string[] {
+  const elsewhere = address === DEFAULT_ADDRESS ? '' : ` --address ${address}`;
+  const [host = '', port = ''] = splitAddress(address);
+  return [
+    `    ${kv} put mykey "hello world"${elsewhere}`,
+    `    ${kv} get mykey${elsewhere}`,
+    `    printf 'GET mykey\\n' | nc -N ${host} ${port}`,
+  ];
+}
+
+/** A backup is of no use before its primary was told of it, and takes no writes after that. */
+function firstStepsOfBackup(
+  kv: string,
+  address: string,
+  { primary, advertise }: Pick<ServerOptions, 'primary' | 'advertise'>,
+): string[] {
+  const status = `    ${kv} status --address ${address}`;
+  if (primary === undefined) return [status];
+  const reachedAt = advertise === undefined ? address : showAddress(advertise);
+  return [`    ${kv} add-backup --primary ${showAddress(primary)} --backup ${reachedAt}`, status];
 }
 
 function splitAddress(address: string): string[] {

@@ -4,13 +4,15 @@ import net from 'node:net';
 import { showAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
 import { systemClock } from '../clock.js';
-import type { FsyncPolicy, Role, Term } from '../engine.js';
+import type { AcksPolicy, FsyncPolicy, Role, Service, Term } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { showPosition } from '../log/term.js';
 import { replayFrame } from '../node/applier.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
-import { DEFAULT_SERVER_LIMITS } from '../server/limits.js';
+import { committedAtStart } from '../replication/beginning.js';
+import { DEFAULT_SERVER_LIMITS, linkLimits } from '../server/limits.js';
 import type { ServerLimits } from '../server/limits.js';
+import { PeerLinks } from '../server/peer-links.js';
 import { startServer as startListening } from '../server/server.js';
 import type { RunningServer } from '../server/server.js';
 import { openDataDirectory } from '../storage/data-directory.js';
@@ -28,6 +30,14 @@ export interface StartOptions {
   /** The JSON file; the log lies beside it in a directory of the same name and `.d`. */
   readonly dbPath: string;
   readonly fsync?: FsyncPolicy;
+  /** How a new data file starts; what a node knows already wins over it. */
+  readonly role?: Role | undefined;
+  /** The only node that may add a new backup. */
+  readonly primary?: Address | undefined;
+  /** Where the other nodes reach this one; the address that it listens at when not given. */
+  readonly advertise?: Address | undefined;
+  /** How many members must hold a write. Changed where this node is the primary. */
+  readonly acks?: AcksPolicy | undefined;
   /** Listen where other machines can connect, although no client is asked who it is. */
   readonly allowUnauthenticated?: boolean;
   /** Size of a log segment. */
@@ -35,6 +45,8 @@ export interface StartOptions {
   /** The JSON file is written when the log grew by this much. */
   readonly snapshotLogBytes?: number;
   readonly limits?: ServerLimits;
+  /** A write that is not confirmed after this long is answered so. */
+  readonly writeTimeoutMs?: number;
   readonly events?: EventLog;
   /** The file system; tests put one in its place that fails. */
   readonly files?: Files;
@@ -45,6 +57,7 @@ export interface RunningNode {
   /** `HOST:PORT`, with the port that the system chose. */
   readonly address: string;
   readonly role: Role;
+  readonly service: Service;
   readonly term: Term;
   readonly keys: number;
   /** Answers what was accepted, writes the JSON file and lets go of the data. Safe to call twice. */
@@ -61,6 +74,9 @@ export class StartFault extends Error {
 const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_SNAPSHOT_LOG_BYTES = 64 * 1024 * 1024;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+const WRITE_TIMEOUT_MS = 4000;
+const SETTLE_MS = 3000;
+const SETTLE_STEP_MS = 20;
 
 const SILENT: EventLog = {
   debug: () => undefined,
@@ -81,41 +97,54 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   const { data, store } = await openData(options, events);
   let tellFailure: (reason: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (tellFailure = resolve));
+  const limits = options.limits ?? DEFAULT_SERVER_LIMITS;
+  const links = new PeerLinks({ clock: systemClock, events, limits: linkLimits(limits.request), random });
   let engine: ReplicaEngine | undefined;
   let server: RunningServer | undefined;
   try {
     engine = await ReplicaEngine.start({
       store,
-      log: data.log,
+      log: () => data.log,
       states: data,
       snapshots: data.snapshots,
+      replacements: data,
+      network: links,
       state: data.state,
+      history: data.history,
+      replayedTo: data.replayedTo,
       clock: systemClock,
       events,
       fsync: options.fsync ?? 'always',
+      acks: options.acks,
       waitingBytesMax: WAITING_BYTES_MAX,
+      writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
-      address: () => (server === undefined ? showAddress(options.address) : addressOf(server)),
+      address: () => advertised(options, server),
       random,
       failed: (error) => {
         events.error({ err: error }, 'nothing more can be written; this node stops');
         tellFailure(error instanceof Error ? error : new Error(String(error)));
       },
+      replaced: () => server?.dropClients(),
     });
     const { host, port } = options.address;
-    const limits = options.limits ?? DEFAULT_SERVER_LIMITS;
-    server = await startListening({ engine, clock: systemClock, events, limits }, host, port);
+    server = await startListening({ engine, clock: systemClock, events, limits, links }, host, port);
+    await settle(engine);
   } catch (error) {
+    await server?.stop();
     await engine?.close();
+    links.close();
     await data.close();
     throw listenFault(options.address, error);
   }
-  const { role, term, keys } = engine.status();
-  const parts = { server, engine, data };
+  const { role, service, term, keys, advice } = engine.status();
+  if (advice !== undefined) events.warn({ role, service }, advice);
+  const parts = { server, engine, links, data };
   let stopping: Promise<void> | undefined;
   return {
     address: addressOf(server),
     role,
+    service,
     term,
     keys,
     failed,
@@ -123,13 +152,30 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   };
 }
 
+/** Where the others reach this node. */
+function advertised(options: StartOptions, server: RunningServer | undefined): string {
+  const { advertise, address } = options;
+  if (advertise !== undefined) return showAddress(advertise);
+  return showAddress(server === undefined ? address : { host: address.host, port: server.port });
+}
+
+/** A node that was the primary gets a moment to find out whether it still is, so that what it says first holds. */
+async function settle(engine: ReplicaEngine): Promise<void> {
+  const untilMs = systemClock.nowMs() + SETTLE_MS;
+  while (engine.status().service === 'waiting' && systemClock.nowMs() < untilMs) {
+    await new Promise<void>((resolve) => systemClock.after(SETTLE_STEP_MS, resolve));
+  }
+}
+
 async function stopAll(parts: {
   server: RunningServer;
   engine: ReplicaEngine;
+  links: PeerLinks;
   data: DataDirectory;
 }): Promise<void> {
   await parts.server.stop();
   await parts.engine.close();
+  parts.links.close();
   await parts.data.close();
 }
 
@@ -138,12 +184,19 @@ async function openData(
   events: EventLog,
 ): Promise<{ data: DataDirectory; store: Store }> {
   const seed = randomBytes(4).readInt32LE();
-  let store = new Store(new HashTable(seed));
+  const store = new Store(new HashTable(seed));
+  const { role, primary } = options;
   const data = await openDataDirectory({
     files: options.files ?? systemFiles,
     dbPath: options.dbPath,
     fsync: options.fsync ?? 'always',
     segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
+    firstStart:
+      role === 'backup' && primary !== undefined
+        ? { role: 'backup', primaryAddress: showAddress(primary) }
+        : { role: 'primary' },
+    isCommitted: ({ node, configuration, isLeftOut, commit }) =>
+      committedAtStart({ self: node, configuration, isLeftOut, commit }),
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {
@@ -151,7 +204,7 @@ async function openData(
     },
     target: {
       clear: () => {
-        store = new Store(new HashTable(seed));
+        store.clear();
       },
       put: (key, value) => {
         store.put(key, value);
@@ -186,6 +239,9 @@ function reportRecovery(events: EventLog, dbPath: string, event: RecoveryEvent):
         { file: dbPath, fault: event.fault, keptAs: event.keptAs },
         'the JSON file was made good from the log',
       );
+      break;
+    case 'entries kept':
+      events.warn({ keptAs: event.keptAs }, 'entries that only this node had are kept in a file of their own');
       break;
     case 'torn end cut': {
       const { file, offset, keptAs } = event;

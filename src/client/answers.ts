@@ -4,8 +4,24 @@ import { KvError } from './errors.js';
 /** What `STATUS` answers. Names and values are the server's own; a newer one may name more. */
 export interface StatusReport {
   readonly facts: ReadonlyMap<string, string>;
-  /** One map for each member: `member` is its address, then `role`, `state`, `acked` and `lag`. */
+  /** One map for each member: `member` is its address, then `role`, `state`, `acked`, `lag` and more. */
   readonly members: readonly ReadonlyMap<string, string>[];
+}
+
+/** What a promotion found and decided. Positions are written `term:index`. */
+export interface PromotionReport {
+  /** The new term, as people count it. */
+  readonly term: number;
+  /** The end of the new primary's log. */
+  readonly position: string;
+  /** How far the log of each member goes; undefined where it did not answer. */
+  readonly found: readonly { readonly address: string; readonly position: string | undefined }[];
+  /** Members that take part no more. `addBackup` brings them back. */
+  readonly leftOut: readonly string[];
+  /** The primary that handed over. */
+  readonly handedOverBy: string | undefined;
+  /** Only when data loss was accepted: up to here the data is known, and what was acknowledged behind it is lost. */
+  readonly knownUpTo: string | undefined;
 }
 
 /*
@@ -76,6 +92,32 @@ export function status(reply: Reply): StatusReport | KvError {
     else facts.set(name, line.slice(equals + 1));
   }
   return { facts, members };
+}
+
+export function promotion(reply: Reply): PromotionReport | KvError {
+  if (reply?.kind !== 'ok') return unexpected(true);
+  const facts = readFields(reply.fields);
+  const [term, position] = [facts.get('term'), facts.get('position')];
+  if (term === undefined || !/^\d{1,15}$/.test(term) || position === undefined) return unexpected(true);
+  return {
+    term: Number(term),
+    position,
+    found: listOf(facts.get('found')).map(readFound),
+    leftOut: listOf(facts.get('left_out')),
+    handedOverBy: facts.get('handed_over_by'),
+    knownUpTo: facts.get('known_up_to'),
+  };
+}
+
+function listOf(text: string | undefined): string[] {
+  return text === undefined ? [] : text.split(',');
+}
+
+/** `host:port@term:index`, or `host:port@none`. */
+function readFound(text: string): PromotionReport['found'][number] {
+  const at = text.lastIndexOf('@');
+  const position = text.slice(at + 1);
+  return { address: text.slice(0, Math.max(0, at)), position: position === 'none' ? undefined : position };
 }
 
 function readFields(text: string): Map<string, string> {

@@ -7,11 +7,20 @@ import type { KvErrorCode } from './errors.js';
 export interface CallRequest {
   readonly bytes: Buffer;
   readonly shape: ReplyShape;
-  readonly isWrite: boolean;
+  /** As in the table of commands. What `manages` is an operator's, meant for one node: it is never sent on to another. */
+  readonly effect: 'reads' | 'writes' | 'manages';
 }
 
 export type CallReply = Exclude<ParsedReply, { readonly kind: 'error' | 'malformed' }>;
 export type CallOutcome = CallReply | KvError;
+
+/** What the caller of one call may ask for. */
+export interface CallOptions {
+  /** How long this call may take, instead of what the client was made with. */
+  readonly timeoutMs?: number;
+  /** Gives the call up when it fires. A write that was sent may then still take effect. */
+  readonly signal?: AbortSignal;
+}
 
 export interface CallLimits {
   readonly timeoutMs: number;
@@ -31,6 +40,8 @@ export class Call {
   readonly #onAbort: () => void;
   /** Whether any byte of the request may have left this process. Set by the connection, right before it writes. */
   sent = false;
+  /** How often it was sent on, after a refusal that named another node. */
+  hops = 0;
   #settled = false;
 
   /** `done` is called once. `timedOut` is called after it when the reason was the deadline. */
@@ -73,8 +84,10 @@ export class Call {
   /** Ends the call without an answer: what was sent of a write may take effect. */
   fail(code: KvErrorCode, message: string, cause?: unknown): void {
     if (this.#settled) return;
-    const outcomeUnknown = this.sent && this.request.isWrite;
-    const told = outcomeUnknown ? `${message}; the write may have taken effect, or may yet` : message;
+    const { effect } = this.request;
+    const outcomeUnknown = this.sent && effect !== 'reads';
+    const what = effect === 'writes' ? 'write' : 'change';
+    const told = outcomeUnknown ? `${message}; the ${what} may have taken effect, or may yet` : message;
     this.settle(new KvError(code, told, { outcomeUnknown, cause }));
   }
 }

@@ -2,12 +2,11 @@ import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { DEFAULT_ADDRESS, parseAddress, showAddress } from './address.js';
 import type { Address } from './address.js';
-import { Call } from './call.js';
-import type { CallOutcome, CallReply, CallRequest } from './call.js';
-import { Connection } from './connection.js';
-import { KvError } from './errors.js';
 import * as answers from './answers.js';
-import type { StatusReport } from './answers.js';
+import type { PromotionReport, StatusReport } from './answers.js';
+import type { CallOptions } from './call.js';
+import { Caller } from './caller.js';
+import { KvError } from './errors.js';
 import * as requests from './requests.js';
 import type { Bytes } from './requests.js';
 
@@ -23,16 +22,26 @@ export interface ClientOptions {
   readonly clock?: Clock;
 }
 
-export interface CallOptions {
-  /** How long this call may take, instead of what the client was made with. */
-  readonly timeoutMs?: number;
-  /** Gives the call up when it fires. A write that was sent may then still take effect. */
-  readonly signal?: AbortSignal;
+/** What an operator vouches for when a backup is removed. */
+export interface RemovalOptions extends CallOptions {
+  /** It is stopped, and stays so until the call is answered. */
+  readonly backupIsDown?: boolean;
+}
+
+/** What an operator vouches for when a backup is made the primary. */
+export interface PromotionOptions extends CallOptions {
+  /** The members that do not answer are stopped, and stay so until the call is answered. */
+  readonly othersAreDown?: boolean;
+  /** Goes on whatever is missing. Only with `othersAreDown`. */
+  readonly acceptDataLoss?: boolean;
 }
 
 /**
  * A client of one server. Calls made together travel together on one connection, which is made when it is
  * first needed and made anew after it was lost.
+ *
+ * When that server is a backup, it answers reads itself and names its primary for writes: those are sent there then, over a
+ * second connection, in the order made. Once that one is lost, writes begin at the configured server again.
  *
  * Every call fails with a {@link KvError} and nothing else. A failure that nobody awaits is dropped and
  * never ends the process.
@@ -59,23 +68,18 @@ export interface KvClient {
   ping(options?: CallOptions): Promise<void>;
   /** Writes the server's JSON file now; answers its position, `term:index`. */
   snapshot(options?: CallOptions): Promise<string>;
+  /** Makes a node a backup of this primary. Resolves once it is known and on its way to be a member. */
+  addBackup(address: string | Address, options?: CallOptions): Promise<void>;
+  removeBackup(address: string | Address, options?: RemovalOptions): Promise<void>;
+  /** Makes this node the primary; answers what was found and decided. */
+  promote(options?: PromotionOptions): Promise<PromotionReport>;
   /** Fails what is under way and lets go of the connection. Safe to call twice. */
   close(): void;
 }
 
 const TIMEOUT_MS = 5_000;
-/** The longest delay that a timer of the system can hold. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 const CALLS_MAX = 10_000;
 const REQUEST_BYTES_MAX = 256 * 1024 * 1024;
-
-interface Settings {
-  readonly address: Address;
-  readonly timeoutMs: number;
-  readonly callsMax: number;
-  readonly requestBytesMax: number;
-  readonly clock: Clock;
-}
 
 /**
  * Makes a client. Nothing is sent before the first call.
@@ -103,110 +107,22 @@ export function createClient(options: ClientOptions = {}): KvClient {
     heartbeat: (call) => caller.call(() => requests.read('HEARTBEAT', 'single'), answers.fields, call),
     ping: (call) => caller.call(() => requests.read('PING', 'single'), answers.pong, call),
     snapshot: (call) => caller.call(() => requests.read('SNAPSHOT', 'single'), answers.position, call),
+    addBackup: (address, call) =>
+      caller.call(() => requests.addBackup(readAddress(address)), answers.done, call),
+    removeBackup: (address, call = {}) =>
+      caller.call(
+        () => requests.removeBackup(readAddress(address), call.backupIsDown === true),
+        answers.done,
+        call,
+      ),
+    promote: (call = {}) =>
+      caller.call(
+        () => requests.promote(call.othersAreDown === true, call.acceptDataLoss === true),
+        answers.promotion,
+        call,
+      ),
     close: () => caller.close(),
   };
-}
-
-/** What both ends of every call have in common: bounds, deadlines, and the connection. */
-class Caller {
-  readonly #settings: Settings;
-  #connection: Connection | undefined;
-  #closed = false;
-  /** Calls that hold a place in a queue, given up or not, and the bytes of their requests. */
-  #queued = 0;
-  #queuedBytes = 0;
-  /** Calls that somebody waits for. */
-  #awaited = 0;
-
-  constructor(settings: Settings) {
-    checkTimeout(settings.timeoutMs);
-    checkBound('callsMax', settings.callsMax);
-    checkBound('requestBytesMax', settings.requestBytesMax);
-    this.#settings = settings;
-  }
-
-  call<Answer>(
-    encode: () => CallRequest | undefined,
-    read: (reply: CallReply | undefined) => Answer | KvError,
-    options: CallOptions = {},
-  ): Promise<Answer> {
-    const promise = new Promise<Answer>((resolve, reject) => {
-      const done = (outcome: CallOutcome | undefined): void => {
-        const answer = outcome instanceof KvError ? outcome : read(outcome);
-        if (answer instanceof KvError) reject(answer);
-        else resolve(answer);
-      };
-      try {
-        this.#start(encode, options, done);
-      } catch (error) {
-        reject(error instanceof KvError ? error : new KvError('BAD_OPTION', String(error), { cause: error }));
-      }
-    });
-    promise.catch(() => undefined);
-    return promise;
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#connection?.close();
-  }
-
-  #start(
-    encode: () => CallRequest | undefined,
-    options: CallOptions,
-    done: (outcome: CallOutcome | undefined) => void,
-  ): void {
-    if (this.#closed) throw new KvError('CLOSED', 'the client was closed: make a new one');
-    if (options.signal?.aborted === true) throw new KvError('ABORTED', 'the call was aborted');
-    const timeoutMs = options.timeoutMs ?? this.#settings.timeoutMs;
-    checkTimeout(timeoutMs);
-    this.#checkRoom(0);
-    const request = encode();
-    if (request === undefined) {
-      done(undefined);
-      return;
-    }
-    this.#checkRoom(request.bytes.length);
-    this.#queued++;
-    this.#queuedBytes += request.bytes.length;
-    this.#awaited++;
-    const connection = (this.#connection ??= this.#connect());
-    if (this.#awaited === 1) connection.setInUse(true);
-    const settled = (outcome: CallOutcome): void => {
-      this.#awaited--;
-      if (this.#awaited === 0) connection.setInUse(false);
-      done(outcome);
-    };
-    const limits = { timeoutMs, signal: options.signal };
-    const timedOut = (): void => connection.checkSilence();
-    connection.add(new Call(this.#settings.clock, request, limits, settled, timedOut));
-  }
-
-  #checkRoom(bytes: number): void {
-    const { callsMax, requestBytesMax, address } = this.#settings;
-    const advice = `await some before making more (${showAddress(address)})`;
-    if (this.#queued >= callsMax) {
-      throw new KvError('BUSY', `${String(callsMax)} calls are under way: ${advice}`);
-    }
-    if (this.#queuedBytes + bytes > requestBytesMax) {
-      throw new KvError('BUSY', `requests of ${String(requestBytesMax)} bytes are under way: ${advice}`);
-    }
-  }
-
-  #connect(): Connection {
-    return new Connection({
-      address: this.#settings.address,
-      clock: this.#settings.clock,
-      silenceMsMax: this.#settings.timeoutMs,
-      lost: (connection) => {
-        if (this.#connection === connection) this.#connection = undefined;
-      },
-      released: (call) => {
-        this.#queued--;
-        this.#queuedBytes -= call.request.bytes.length;
-      },
-    });
-  }
 }
 
 function readAddress(address: string | Address): Address {
@@ -215,14 +131,4 @@ function readAddress(address: string | Address): Address {
   if (parsed.port === 0)
     throw new KvError('BAD_OPTION', 'nobody can be reached at port 0: name the real port');
   return parsed;
-}
-
-function checkTimeout(timeoutMs: number): void {
-  if (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX) return;
-  throw new KvError('BAD_OPTION', `timeoutMs is above 0 and at most ${String(TIMEOUT_MS_MAX)}`);
-}
-
-function checkBound(name: string, bound: number): void {
-  if (Number.isSafeInteger(bound) && bound > 0) return;
-  throw new KvError('BAD_OPTION', `${name} is a whole number above 0`);
 }

@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.js';
+import { showAddress } from '../protocol/address.js';
+import type { Address } from '../protocol/address.js';
 import { LineReplyReader } from '../protocol/line-reply-reader.js';
 import type { ParsedReply } from '../protocol/line-reply-reader.js';
-import { showAddress } from './address.js';
-import type { Address } from './address.js';
 import type { Call } from './call.js';
 import { KvError } from './errors.js';
 
@@ -23,6 +23,11 @@ export interface ConnectionOptions {
   readonly lost: (connection: Connection) => void;
   /** Called for each call when its place in the queue is free again, answered or not. */
   readonly released: (call: Call) => void;
+  /**
+   * Takes a call that was refused with `NOT_PRIMARY` to another node, if it can, before its place is free. Otherwise the
+   * refusal is the call's outcome.
+   */
+  readonly sendOn: (call: Call, message: string) => boolean;
 }
 
 type State = 'connecting' | 'open' | 'lost';
@@ -174,8 +179,10 @@ export class Connection {
       }
       this.#head++;
       this.#sweep();
+      const isElsewhere =
+        reply.kind === 'error' && reply.code === 'NOT_PRIMARY' && this.#options.sendOn(call, reply.message);
       this.#options.released(call);
-      call.settle(reply.kind === 'error' ? refusedBy(reply, call) : reply);
+      if (!isElsewhere) call.settle(reply.kind === 'error' ? refusedBy(reply, call) : reply);
     }
     if (this.#reader.hasUnread) this.#unasked(this.#reader.next('single'));
   }
@@ -233,8 +240,8 @@ export class Connection {
 }
 
 function refusedBy(reply: Extract<ParsedReply, { kind: 'error' }>, call: Call): KvError {
-  const outcomeUnknown = call.request.isWrite && reply.code === 'UNCONFIRMED';
-  return new KvError(reply.code, reply.message, { outcomeUnknown });
+  const outcomeUnknown = call.request.effect !== 'reads' && reply.code === 'UNCONFIRMED';
+  return new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
 }
 
 function systemCode(error: Error): string {

@@ -47,15 +47,18 @@ export class KvError extends Error {
    * have left and no answer settled it.
    */
   readonly outcomeUnknown: boolean;
+  /** A server answered so. Otherwise the client found it out by itself. */
+  readonly answered: boolean;
 
   constructor(
     code: KvErrorCode,
     message: string,
-    details: { outcomeUnknown?: boolean; cause?: unknown } = {},
+    details: { outcomeUnknown?: boolean; answered?: boolean; cause?: unknown } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.retryable = PASSING.has(code);
     this.outcomeUnknown = details.outcomeUnknown ?? false;
+    this.answered = details.answered ?? false;
   }
 }

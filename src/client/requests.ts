@@ -1,3 +1,5 @@
+import { showAddress } from '../protocol/address.js';
+import type { Address } from '../protocol/address.js';
 import { DEFAULT_REQUEST_LIMITS } from '../protocol/limits.js';
 import { encodePut, encodeRequest } from '../protocol/line-request.js';
 import type { ReplyShape } from '../protocol/line-reply-reader.js';
@@ -53,12 +55,39 @@ export function read(name: string, shape: ReplyShape): CallRequest {
   return asRead(encodeRequest(name, []), shape);
 }
 
+export function addBackup(address: Address): CallRequest {
+  return asChange('ADD_BACKUP', [showAddress(address)]);
+}
+
+export function removeBackup(address: Address, backupIsDown: boolean): CallRequest {
+  return asChange('REMOVE_BACKUP', [showAddress(address), ...(backupIsDown ? ['BACKUP_IS_DOWN'] : [])]);
+}
+
+export function promote(othersAreDown: boolean, acceptDataLoss: boolean): CallRequest {
+  if (acceptDataLoss && !othersAreDown) {
+    throw new KvError('BAD_OPTION', 'acceptDataLoss goes further than othersAreDown: give both');
+  }
+  const consents = [
+    ...(othersAreDown ? ['OTHERS_ARE_DOWN'] : []),
+    ...(acceptDataLoss ? ['ACCEPT_DATA_LOSS'] : []),
+  ];
+  return asChange('PROMOTE', consents);
+}
+
+function asChange(name: string, words: readonly string[]): CallRequest {
+  const bytes = encodeRequest(
+    name,
+    words.map((word) => Buffer.from(word)),
+  );
+  return { bytes: checkSize(bytes), shape: 'single', effect: 'manages' };
+}
+
 function asRead(bytes: Buffer, shape: ReplyShape): CallRequest {
-  return { bytes: checkSize(bytes), shape, isWrite: false };
+  return { bytes: checkSize(bytes), shape, effect: 'reads' };
 }
 
 function asWrite(bytes: Buffer): CallRequest {
-  return { bytes: checkSize(bytes), shape: 'single', isWrite: true };
+  return { bytes: checkSize(bytes), shape: 'single', effect: 'writes' };
 }
 
 function toBuffer(bytes: Bytes): Buffer {

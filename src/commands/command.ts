@@ -16,6 +16,8 @@ export type Shape =
   | 'entries'
   /** A pattern, or nothing. */
   | 'pattern'
+  /** Where another node is. */
+  | 'address'
   /** Whatever a later version makes of it. */
   | 'anything';
 
@@ -23,6 +25,11 @@ interface CommandBase {
   /** In capitals. */
   readonly name: string;
   readonly shape: Shape;
+  /**
+   * Words in capitals that may stand behind the others, each only behind the one before it: what a later one asks for goes
+   * further than an earlier one, and nobody is to ask for it alone.
+   */
+  readonly consents?: readonly string[];
   /**
    * `reads`: changes nothing. `writes`: goes through the log. `manages`: an operator's. Only what reads is executed
    * from a last line that was cut off.
@@ -63,10 +70,12 @@ const USAGE: Record<Shape, string> = {
   entry: ' key value',
   entries: ' key value [key value …]',
   pattern: ' [glob]',
+  address: ' host:port',
   anything: ' …',
 };
 
-/** How the command is written, such as `PUT key value`. */
+/** How the command is written, such as `PUT key value` or `PROMOTE [OTHERS_ARE_DOWN [ACCEPT_DATA_LOSS]]`. */
 export function usageOf(command: Command): string {
-  return command.name + USAGE[command.shape];
+  const { name, shape, consents = [] } = command;
+  return name + USAGE[shape] + consents.map((word) => ` [${word}`).join('') + ']'.repeat(consents.length);
 }

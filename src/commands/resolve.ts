@@ -3,6 +3,7 @@ import { refusal } from '../engine.js';
 import type { RequestLimits } from '../protocol/limits.js';
 import { showWord } from '../protocol/quoting.js';
 import type { Request } from '../protocol/request.js';
+import { readAddress } from './address.js';
 import { usageOf } from './command.js';
 import type { Command, Shape } from './command.js';
 import { COMMANDS } from './table.js';
@@ -34,9 +35,27 @@ export function resolveCommand(request: Request, limits: RequestLimits): Command
     const what = `${command.name} was cut off before the end of its line, so it was not done`;
     return refusal('SYNTAX', `${what}: end the line with a line feed`);
   }
-  const count = request.words.length - 1;
-  if (!fits(command.shape, count)) return refusal('SYNTAX', `the command is written ${usageOf(command)}`);
-  return checkWords(command.shape, request.words, limits) ?? command;
+  const words = withoutConsents(command, request.words);
+  if (words === undefined || !fits(command.shape, words.length - 1)) {
+    return refusal('SYNTAX', `the command is written ${usageOf(command)}`);
+  }
+  return checkWords(command.shape, words, limits) ?? command;
+}
+
+/** The words in front of those that consent; undefined when these are not the ones that the command knows, in their order. */
+function withoutConsents(command: Command, words: readonly ByteRange[]): readonly ByteRange[] | undefined {
+  const { consents = [], shape } = command;
+  if (consents.length === 0) return words;
+  const front = shape === 'nothing' ? 1 : 2;
+  const given = words.slice(front);
+  const areKnown = given.every((word, at) => consents[at] !== undefined && isWord(word, consents[at]));
+  return areKnown ? words.slice(0, front) : undefined;
+}
+
+/** Whether a word that was sent is this one, in any mix of capitals. */
+function isWord(sent: ByteRange, word: string): boolean {
+  if (sent.end - sent.start !== word.length) return false;
+  return sent.bytes.toString('latin1', sent.start, sent.end).toUpperCase() === word;
 }
 
 function unknown(name: ByteRange): Refusal {
@@ -52,6 +71,7 @@ function fits(shape: Shape, count: number): boolean {
     case 'nothing':
       return count === 0;
     case 'key':
+    case 'address':
       return count === 1;
     case 'keys':
       return count >= 1;
@@ -69,6 +89,7 @@ function fits(shape: Shape, count: number): boolean {
 function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
   if (shape === 'nothing' || shape === 'anything') return undefined;
   if (shape === 'pattern') return checkPattern(words[1], limits);
+  if (shape === 'address') return checkAddress(words[1]);
   const hasValues = shape === 'entry' || shape === 'entries';
   for (let at = 1; at < words.length; at++) {
     const word = words[at];
@@ -88,6 +109,14 @@ function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLi
 function checkPattern(pattern: ByteRange | undefined, limits: RequestLimits): Refusal | undefined {
   const length = pattern === undefined ? 0 : pattern.end - pattern.start;
   return length > limits.globBytesMax ? tooLarge('the pattern', length, limits.globBytesMax) : undefined;
+}
+
+function checkAddress(word: ByteRange | undefined): Refusal | undefined {
+  if (word === undefined) return undefined;
+  const address = readAddress(word);
+  if ('invalid' in address) return refusal('SYNTAX', address.invalid);
+  if (address.port === 0) return refusal('SYNTAX', 'nobody can be reached at port 0: name the real port');
+  return undefined;
 }
 
 function tooLarge(what: string, length: number, bound: number): Refusal {

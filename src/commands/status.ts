@@ -1,30 +1,53 @@
-import type { MemberStatus, Status } from '../engine.js';
+import type { Guarantees, MemberStatus, Position, Status } from '../engine.js';
 import { showPosition, termCount } from '../log/term.js';
 
-/** What STATUS answers, one `name=value` line each. */
+/** What STATUS answers, one `name=value` line each. Every fact is there on every node; `none` stands for what is not known. */
 export function statusLines(status: Status): string[] {
-  const { guarantees, snapshot } = status;
+  const { guarantees } = status;
   return [
     `role=${status.role}`,
+    `service=${status.service}`,
+    `advice=${status.advice ?? NONE}`,
+    `primary=${status.primary ?? NONE}`,
+    `primary_silent_ms=${wholeOrNone(status.primarySilentMs)}`,
     `term=${String(termCount(status.term))}`,
     `position=${showPosition(status.position)}`,
     `commit=${String(status.commit)}`,
+    `applied=${String(status.applied)}`,
     `keys=${String(status.keys)}`,
     `data_bytes=${String(status.dataBytes)}`,
-    `snapshot=${snapshot === undefined ? 'none' : showPosition(snapshot)}`,
+    `snapshot=${positionOrNone(status.snapshot)}`,
     `waiting_bytes=${String(status.waitingBytes)}`,
     `fsync=${guarantees.fsync}`,
-    // In words, because `fsync=everysec` tells only those who know what it costs.
-    `acknowledged_writes_survive=${guarantees.fsync === 'always' ? 'power-cut' : 'process-crash'}`,
+    `acknowledged_writes_survive=${survivedBy(guarantees)}`,
     `acks=${guarantees.acks}`,
     `reads=${guarantees.linearizableReads ? 'linearizable' : 'any'}`,
     `node=${status.node}`,
-    `cluster=${status.cluster}`,
+    `cluster=${status.cluster ?? NONE}`,
     ...status.members.map(memberLine),
   ];
 }
 
+const NONE = 'none';
+
+/** In words, because `fsync=everysec` and `acks=0` tell only those who know what they cost. */
+function survivedBy({ fsync, acks }: Guarantees): string {
+  const crash = fsync === 'always' ? 'power-cut' : 'process-crash';
+  return acks === '0' ? `${crash}-but-not-promotion` : crash;
+}
+
 function memberLine(member: MemberStatus): string {
-  const { address, role, state, acked, lag } = member;
-  return `member=${address} role=${role} state=${state} acked=${showPosition(acked)} lag=${String(lag)}`;
+  const { node, address, role, state, acked, lag, lagBytes, silentMs } = member;
+  const progress = `acked=${positionOrNone(acked)} lag=${wholeOrNone(lag)} lag_bytes=${wholeOrNone(lagBytes)}`;
+  const heard = `silent_ms=${wholeOrNone(silentMs)}`;
+  return `member=${address} role=${role} state=${state} ${progress} ${heard} node=${node}`;
+}
+
+function positionOrNone(position: Position | undefined): string {
+  return position === undefined ? NONE : showPosition(position);
+}
+
+/** Times come with fractions from the clock, which nobody needs. */
+function wholeOrNone(value: number | undefined): string {
+  return value === undefined ? NONE : String(Math.round(value));
 }

@@ -5,6 +5,8 @@ import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import type { Command, RunCommand } from './command.js';
 import { compileGlob, matchesGlob } from './glob.js';
+import { RECONFIGURING_COMMANDS } from './reconfigure.js';
+import { settle } from './settle.js';
 import { statusLines } from './status.js';
 
 /** More keys than this are read in slices, and so not in one turn. */
@@ -120,21 +122,6 @@ async function takeSnapshot(engine: Engine, reply: Reply): Promise<void> {
   const outcome = await engine.snapshot();
   if ('code' in outcome) reply.error(outcome);
   else reply.ok(`position=${showPosition(outcome)}`);
-}
-
-/** Commands of the protocol that this version answers with a refusal, so that nobody mistakes them for typing errors. */
-function notYet(name: string, summary: string): RunCommand {
-  const message = `${name} is not available yet: this version runs as one node, without backups`;
-  return {
-    name,
-    shape: 'anything',
-    effect: 'manages',
-    answers: '`ERROR`',
-    summary,
-    ...answering((reply) => {
-      reply.error(refusal('UNKNOWN_COMMAND', message));
-    }),
-  };
 }
 
 /** Every command there is, defined once: help, docs, checks and both ends of the protocol derive from it. */
@@ -296,18 +283,17 @@ export const COMMANDS: readonly Command[] = [
       done();
     },
   },
-  notYet('ADD_BACKUP', 'Adds a backup.'),
-  notYet('REMOVE_BACKUP', 'Removes a backup.'),
-  notYet('PROMOTE', 'Makes a backup the primary.'),
-  notYet('REPLICATE', 'Opens the link between two nodes.'),
+  ...RECONFIGURING_COMMANDS,
+  {
+    name: 'REPLICATE',
+    shape: 'anything',
+    effect: 'manages',
+    answers: 'frames of the log, to a node of the cluster',
+    summary: 'Opens the link between two nodes; nobody types it.',
+    // The server takes what comes from a node before it gets here.
+    ...answering((reply) => {
+      const message = 'REPLICATE is spoken between nodes of a cluster, and this was not said by one';
+      reply.error(refusal('NOT_A_PEER', `${message}: ADD_BACKUP makes a node a backup`));
+    }),
+  },
 ];
-
-/** Ends a command that takes more than a turn. */
-function settle(work: Promise<void>, reply: Reply, done: () => void): void {
-  const mark = reply.length;
-  work.then(done, (error: unknown) => {
-    reply.rollBack(mark);
-    reply.error(refusal('INTERNAL', error instanceof Error ? error.message : String(error)));
-    done();
-  });
-}

@@ -1,5 +1,5 @@
-import type { ByteRange, ClusterId, FsyncPolicy, Index, NodeId, Refusal } from '../engine.js';
-import type { Peer, PlacedConfiguration } from '../log/control.js';
+import type { ByteRange, ClusterId, FsyncPolicy, Index, NodeId, Refusal, Role } from '../engine.js';
+import type { Peer } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { Message } from '../replication/message.js';
 import type { NodeState } from '../storage/node-state.js';
@@ -86,15 +86,15 @@ export interface Arrival {
 }
 
 /** What replaces the whole content of a node. */
-export interface Replacements {
+export interface Replacements<Arriving extends Arrival = Arrival> {
   /** Begins to take a snapshot from the primary. */
-  receive(): Promise<Arrival>;
+  receive(): Promise<Arriving>;
   /**
    * Puts a whole arrival in the place of everything that this node holds: the JSON file, the log, which begins behind `end`, and the
-   * state. In one step: after a crash it has happened, or it has not. What the log held that is not in `keepUpTo` is kept in a file
-   * of its own.
+   * state. In one step: after a crash it has happened, or it has not. What the log held behind the last entry that is known to be
+   * committed is kept in a file of its own.
    */
-  replace(arrival: Arrival, end: LogEnd, state: NodeState): Promise<void>;
+  replace(arrival: Arriving, end: LogEnd, state: NodeState): Promise<void>;
   /** Shows every entry of the JSON file, to fill an empty store. */
   load(put: (key: ByteRange, value: ByteRange) => void): Promise<void>;
   /** Makes a new backup, which has no data, a node of its primary's cluster. */
@@ -109,6 +109,7 @@ export interface PeerIdentity {
   /** Where others reach it. */
   readonly address: string;
   readonly fsync: FsyncPolicy;
+  readonly role: Role;
 }
 
 /** A connection between two nodes, from its handshake on. Once it is closed or broken, nothing arrives on it any more. */
@@ -141,4 +142,3 @@ export interface Network {
   identify(address: string): Promise<PeerIdentity | Refusal>;
 }
 
-export type { PlacedConfiguration };

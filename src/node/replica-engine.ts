@@ -2,6 +2,7 @@ import { turn } from '../clock.js';
 import type { Cancel, Clock } from '../clock.js';
 import { copyRange, refusal } from '../engine.js';
 import type {
+  AcksPolicy,
   ByteRange,
   Engine,
   FsyncPolicy,
@@ -10,6 +11,7 @@ import type {
   Position,
   ReadOutcome,
   Reconfiguration,
+  Reconfigured,
   Refusal,
   ScanPage,
   Status,
@@ -17,135 +19,196 @@ import type {
   WriteObserver,
 } from '../engine.js';
 import type { EventLog } from '../event-log.js';
-import { termAfter } from '../log/term.js';
+import type { LogEnd } from '../log/frame.js';
+import type { ReplicationRules } from '../replication/rules.js';
+import { holdsLease, readObjection } from '../replication/standing.js';
+import type { Change, CommandOutcome, ReplicaState, Timing } from '../replication/state.js';
+import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';
-import type { Log, NodeStates, Snapshots } from './ports.js';
-import { Snapshotter } from './snapshotter.js';
-import { WritePipeline } from './write-pipeline.js';
+import { assemble } from './assembly.js';
+import type { Assembly } from './assembly.js';
+import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
+import { statusOf } from './status.js';
 
 /** Keys that are read in one turn; more of them are read in slices, with the lock held. */
 const KEYS_A_SLICE = 10_000;
 const SYNC_PERIOD_MS = 1000;
+const TICK_MS = 100;
+/** How long a read waits for the primary to be sure that it still is one. */
+const CONFIRM_MS = 2000;
+const READS_WAITING_MAX = 100_000;
 
 export interface ReplicaEngineParts {
   readonly store: Store;
-  readonly log: Log;
+  /** Undefined until a new backup was added to a cluster. */
+  log(): Log | undefined;
   readonly states: NodeStates;
   readonly snapshots: Snapshots;
+  readonly replacements: Replacements;
+  readonly network: Network;
   readonly clock: Clock;
   readonly events: EventLog;
+  /** What the files hold, and how much of it the store has. */
   readonly state: NodeState;
+  readonly history: LogHistory;
+  readonly replayedTo: LogEnd;
   readonly fsync: FsyncPolicy;
+  /** For a new cluster; for one that is there, the primary changes it. */
+  readonly acks: AcksPolicy | undefined;
   readonly waitingBytesMax: number;
+  readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
-  /** Where others reach this node, for STATUS. */
+  readonly timing?: Timing;
+  readonly rules?: ReplicationRules;
+  /** Where others reach this node. */
   address(): string;
   random(): number;
   /** Told once when the node must not go on: its log took a failure. */
   failed(error: unknown): void;
+  /** The content was replaced by another history: what clients were shown may be gone. */
+  replaced(): void;
 }
 
 /**
- * A node: the store, its log, and the way between them.
- *
- * Today it is a cluster of one, the primary: it takes a new term when it starts, opens it with an empty entry, and what is
- * durable here is committed.
+ * A node: the store, its log, its part in the cluster, and the way between them. What it decides it decides in the core
+ * (`replication/`); here it is done.
  */
 export class ReplicaEngine implements Engine {
-  readonly guarantees: Guarantees;
   readonly #parts: ReplicaEngineParts;
-  readonly #pipeline: WritePipeline;
-  readonly #snapshotter: Snapshotter;
-  #state: NodeState;
-  #syncing: Cancel | undefined;
+  readonly #assembly: Assembly;
+  #readsWaiting = 0;
+  #timers: Cancel[] = [];
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: ReplicaEngineParts, state: NodeState) {
+  private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
-    this.#state = state;
-    this.guarantees = { fsync: parts.fsync, acks: 'majority', linearizableReads: true };
-    this.#snapshotter = new Snapshotter({
-      ...parts,
-      identity: { cluster: state.cluster, node: state.node },
-      logBytes: parts.snapshotLogBytes,
-      applied: () => this.#pipeline.applied,
-    });
-    const pipelineParts = {
-      ...parts,
-      snapshotIsBehind: () => this.#snapshotter.isBehind,
-      snapshotCaughtUp: () => this.#snapshotter.caughtUp(),
-      applied: () => {
-        this.#snapshotter.writeIfDue();
-      },
-    };
-    this.#pipeline = new WritePipeline(pipelineParts, state.term);
+    this.#assembly = assemble(parts);
   }
 
   /**
-   * Takes up service as primary. A position is never used again for other bytes: what a crash cut off may have
-   * been seen somewhere, so this start writes under a term of its own, and that term is durable first.
+   * Takes up the part that the node had. The only member of its cluster serves once this resolves; with other members it takes until enough of
+   * them agree, and a backup waits for its primary.
    */
   static async start(parts: ReplicaEngineParts): Promise<ReplicaEngine> {
-    const { end } = parts.log;
     parts.store.settle();
-    const highest = parts.state.term > end.term ? parts.state.term : end.term;
-    const state: NodeState = {
-      ...parts.state,
-      term: termAfter(highest, parts.random()),
-      logIndex: end.index,
-      cleanEnd: undefined,
-    };
-    await parts.states.saveState(state);
-    const engine = new ReplicaEngine(parts, state);
-    await engine.#pipeline.open();
-    if (parts.fsync === 'everysec') {
-      engine.#syncing = parts.clock.every(SYNC_PERIOD_MS, () => {
-        parts.log.sync().catch((error: unknown) => {
-          engine.#pipeline.fail(error);
-        });
-      });
-    }
+    const engine = new ReplicaEngine(parts);
+    await engine.#begin();
     return engine;
   }
 
+  async #begin(): Promise<void> {
+    const { clock, fsync, network } = this.#parts;
+    const { replica, observer, failure } = this.#assembly;
+    network.observe(observer);
+    replica.input({ kind: 'tick' });
+    this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
+    if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
+    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone) await this.#assembly.served();
+    const reason = failure();
+    if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
+  }
+
+  get #isAlone(): boolean {
+    const { configurations } = this.#assembly.replica.state;
+    if (configurations === undefined) return false;
+    return [configurations.committed, ...configurations.open].every(({ members }) => members.length === 1);
+  }
+
+  #tick(): void {
+    const { replica, proposals } = this.#assembly;
+    replica.input({ kind: 'tick' });
+    proposals.checkTime(replica.state.commit);
+    proposals.goOn();
+  }
+
+  #sync(): void {
+    this.#parts.log()?.sync().catch((error: unknown) => {
+      this.#assembly.fail(error);
+    });
+  }
+
+  get #state(): ReplicaState {
+    return this.#assembly.replica.state;
+  }
+
+  get guarantees(): Guarantees {
+    const { configurations } = this.#state;
+    const newest = configurations?.open.at(-1) ?? configurations?.committed;
+    const isPrimary = this.#state.office.kind === 'primary';
+    return { fsync: this.#parts.fsync, acks: newest?.acks ?? 'majority', linearizableReads: isPrimary };
+  }
+
   read(key: ByteRange, sink: ValueSink): ReadOutcome {
-    const { lock } = this.#parts.store;
-    if (this.#pipeline.isBetweenEntries) {
-      this.#parts.store.read(key, sink);
+    const { store } = this.#parts;
+    const standing = this.#readStanding();
+    const isBetweenEntries = this.#assembly.applying.isBetweenEntries;
+    if (standing === 'unsure' && isBetweenEntries) return unsure();
+    if (standing === 'unsure') return 'wait';
+    if (standing !== 'sure') return standing;
+    if (isBetweenEntries) {
+      store.read(key, sink);
       return 'answered';
     }
-    const { failure } = this.#pipeline;
-    if (failure !== undefined) return failure;
-    if (!lock.tryRead()) return 'wait';
-    this.#parts.store.read(key, sink);
-    lock.releaseRead();
+    if (!store.lock.tryRead()) return 'wait';
+    store.read(key, sink);
+    store.lock.releaseRead();
     return 'answered';
+  }
+
+  /** Whether what the store holds may be shown now. `unsure`: only once others have confirmed that this node is the primary. */
+  #readStanding(): 'sure' | 'unsure' | Refusal {
+    const failed = this.#assembly.refusal();
+    if (failed !== undefined) return failed;
+    const state = this.#state;
+    const { office } = state;
+    if (office.kind === 'primary' && office.isServing) {
+      const isApplied = this.#assembly.applying.end.index >= office.opening;
+      return isApplied && holdsLease(state, office, this.#parts.clock.nowMs()) ? 'sure' : 'unsure';
+    }
+    return readObjection(state, this.#assembly.hint) ?? 'sure';
   }
 
   readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refused?: Refusal) => void): void {
     const { store } = this.#parts;
-    const { failure, isBetweenEntries } = this.#pipeline;
+    const standing = this.#readStanding();
+    const isBetweenEntries = this.#assembly.applying.isBetweenEntries;
     const isSmall = keys.length <= KEYS_A_SLICE;
-    if (failure !== undefined) {
-      done(failure);
-    } else if (isSmall && isBetweenEntries) {
+    if (standing !== 'sure' && standing !== 'unsure') {
+      done(standing);
+    } else if (standing === 'unsure' && isBetweenEntries) {
+      done(unsure());
+    } else if (standing === 'sure' && isSmall && isBetweenEntries) {
       done(readInto(store, keys, sink));
-    } else if (isSmall && store.lock.tryRead()) {
+    } else if (standing === 'sure' && isSmall && store.lock.tryRead()) {
       const refused = readInto(store, keys, sink);
       store.lock.releaseRead();
       done(refused);
+    } else if (this.#readsWaiting >= READS_WAITING_MAX) {
+      done(refusal('BUSY', 'too many reads wait: try again in a moment'));
     } else {
-      this.#readInSlices(keys.map(copyRange), sink).then(done, (error: unknown) => {
-        done(refusal('BUSY', error instanceof Error ? error.message : String(error)));
-      });
+      this.#readsWaiting++;
+      this.#readLater(keys.map(copyRange), sink)
+        .catch((error: unknown) => refusal('BUSY', error instanceof Error ? error.message : String(error)))
+        .then(
+          (refused) => {
+            this.#readsWaiting--;
+            done(refused);
+          },
+          () => undefined,
+        );
     }
   }
 
-  async #readInSlices(keys: readonly ByteRange[], sink: ValueSink): Promise<Refusal | undefined> {
+  async #readLater(keys: readonly ByteRange[], sink: ValueSink): Promise<Refusal | undefined> {
     const { store, clock } = this.#parts;
+    const before = await this.#confirm();
+    if (before !== undefined) return before;
     await store.lock.read();
     try {
+      // While this waited for the lock the office may have been lost.
+      const standing = this.#readStanding();
+      if (standing !== 'sure') return standing === 'unsure' ? unsure() : standing;
       for (let at = 0; at < keys.length; at += KEYS_A_SLICE) {
         if (at > 0) await turn(clock);
         const refused = readInto(store, keys.slice(at, at + KEYS_A_SLICE), sink);
@@ -157,8 +220,21 @@ export class ReplicaEngine implements Engine {
     }
   }
 
+  /** Waits until it is sure that a read may be answered here. */
+  async #confirm(): Promise<Refusal | undefined> {
+    const { clock } = this.#parts;
+    const untilMs = clock.nowMs() + CONFIRM_MS;
+    let standing = this.#readStanding();
+    if (standing === 'unsure') this.#assembly.replica.input({ kind: 'confirm reads' });
+    for (standing = this.#readStanding(); standing === 'unsure'; standing = this.#readStanding()) {
+      if (clock.nowMs() >= untilMs) return unsure();
+      await this.#assembly.nextStep();
+    }
+    return standing === 'sure' ? undefined : standing;
+  }
+
   write(operation: Operation, observer: WriteObserver): void {
-    if (this.#closing === undefined) this.#pipeline.write(operation, observer);
+    if (this.#closing === undefined) this.#assembly.proposals.write(operation, observer);
     else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
   }
 
@@ -180,8 +256,9 @@ export class ReplicaEngine implements Engine {
   }
 
   async snapshot(): Promise<Position | Refusal> {
+    if (this.#parts.log() === undefined) return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
     try {
-      return await this.#snapshotter.write();
+      return await this.#assembly.snapshotter.write();
     } catch (error) {
       // The reason's own text may name files; it is in the event log.
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'a defect';
@@ -195,33 +272,48 @@ export class ReplicaEngine implements Engine {
   }
 
   status(): Status {
-    const { store, log, snapshots } = this.#parts;
-    const own = {
-      address: this.#parts.address(),
-      role: this.#state.role,
-      state: 'member',
-      acked: log.end,
-      lag: 0,
-    } as const;
+    return statusOf(this.#parts, this.#assembly, this.guarantees);
+  }
+
+  async reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured> {
+    if (this.#closing !== undefined) return refusal('INTERNAL', 'this node is stopping');
+    const wanted = change.kind === 'addBackup' ? await this.#identify(change.address) : change;
+    if ('code' in wanted) return wanted;
+    const outcome = await this.#assembly.replica.command(wanted);
+    return 'code' in outcome ? outcome : this.#reconfigured(outcome);
+  }
+
+  #reconfigured(outcome: CommandOutcome): Reconfigured {
+    const own = { address: this.#parts.address(), position: this.#state.last };
+    const found = outcome.found.map(({ peer, answer }) => ({ address: peer.address, position: answer?.answer.last }));
     return {
-      role: this.#state.role,
-      node: this.#state.node,
-      cluster: this.#state.cluster,
-      term: this.#state.term,
-      position: log.end,
-      commit: this.#pipeline.committed.index,
-      keys: store.count,
-      dataBytes: store.dataBytes,
-      snapshot: snapshots.current,
-      waitingBytes: this.#pipeline.waitingBytes,
-      guarantees: this.guarantees,
-      members: [own],
+      status: this.status(),
+      found: found.length === 0 ? [] : [own, ...found],
+      leftOut: outcome.leftOut.map(({ address }) => address),
+      handedOverBy: outcome.handedOverBy?.address,
+      knownUpTo: outcome.knownUpTo,
     };
   }
 
-  reconfigure(change: Reconfiguration): Promise<Refusal | Status> {
-    const message = `${change.kind} is not available yet: this version runs as one node`;
-    return Promise.resolve(refusal('UNKNOWN_COMMAND', message));
+  /** Reaches a node that is to be added, and looks whether it can be. */
+  async #identify(address: string): Promise<Refusal | Change> {
+    const { network, fsync } = this.#parts;
+    const state = this.#state;
+    if (state.office.kind !== 'primary') {
+      const standing = this.#assembly.objection();
+      return standing ?? refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
+    }
+    const peer = await network.identify(address);
+    if ('code' in peer) return peer;
+    if (peer.node === state.self)
+      return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
+    if (peer.cluster !== undefined && peer.cluster !== state.cluster)
+      return refusal('WRONG_CLUSTER', `${address} belongs to another cluster and has its own data: start it with an empty --db-path`);
+    if (peer.role === 'primary')
+      return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);
+    if (fsync === 'always' && peer.fsync !== 'always')
+      this.#parts.events.warn({ backup: address, fsync: peer.fsync }, 'this backup does not sync what the primary syncs: it will not be counted');
+    return { kind: 'addBackup', peer: { node: peer.node, address } };
   }
 
   close(): Promise<void> {
@@ -230,17 +322,32 @@ export class ReplicaEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    const { log, states, events } = this.#parts;
-    await this.#pipeline.idle();
-    this.#syncing?.cancel();
-    if (this.#pipeline.failure !== undefined) return;
+    const { states, events } = this.#parts;
+    const { replica, applying, writer, snapshotter, feeder } = this.#assembly;
+    await this.#assembly.settled();
+    for (const timer of this.#timers) timer.cancel();
+    replica.stop();
+    await replica.idle();
+    await writer.idle();
+    await applying.idle();
+    await feeder.close();
+    const log = this.#parts.log();
+    if (this.#assembly.failure() !== undefined || log === undefined) return;
     await log.sync();
     // A failure was told as an event; the log has everything, so the stop is a clean one all the same.
-    await this.#snapshotter.write().catch(() => undefined);
-    this.#state = { ...this.#state, logIndex: log.end.index, cleanEnd: log.end };
-    await states.saveState(this.#state);
+    await snapshotter.write().catch(() => undefined);
+    const { nodeState, state } = replica;
+    const commit = state.commit;
+    await states.saveState({ ...nodeState, commit, logIndex: log.end.index, cleanEnd: log.end });
     events.info({ index: log.end.index }, 'stopped cleanly');
   }
+}
+
+function unsure(): Refusal {
+  return refusal(
+    'NO_QUORUM',
+    'not read: too few members confirm that this node is still the primary; look at status, and try again in a moment',
+  );
 }
 
 /** Reads keys until the sink is full. The store is locked, or is at the position of one entry. */

@@ -1,6 +1,6 @@
 import { turn } from '../clock.js';
 import type { Clock } from '../clock.js';
-import type { ClusterId, NodeId } from '../engine.js';
+import type { ClusterId, Index, NodeId } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { Store } from '../store/store.js';
@@ -10,13 +10,15 @@ const SLOTS_A_SLICE = 500;
 
 export interface SnapshotterParts {
   readonly store: Store;
-  readonly log: Log;
+  log(): Log;
   readonly snapshots: Snapshots;
   readonly clock: Clock;
   readonly events: EventLog;
-  readonly identity: { readonly cluster: ClusterId; readonly node: NodeId };
+  identity(): { readonly cluster: ClusterId; readonly node: NodeId };
   /** A snapshot is due when the log grew by this much since the last, and by as much as the last one is large. */
   readonly logBytes: number;
+  /** A backup is being sent a snapshot of this position: the log is kept from there on. */
+  neededFrom(): Index | undefined;
   /** The position of the store while nobody holds its lock for writing. */
   applied(): LogEnd;
 }
@@ -42,6 +44,11 @@ export class Snapshotter {
     return this.#output?.backedUp ?? false;
   }
 
+  /** Whether it goes through the store just now. */
+  get isWalking(): boolean {
+    return this.#output !== undefined;
+  }
+
   async caughtUp(): Promise<void> {
     // A failure of the file is the snapshot's own matter, and ends the wait as well.
     await this.#output?.drained().catch(() => undefined);
@@ -50,8 +57,8 @@ export class Snapshotter {
   /** Starts a snapshot if enough was logged since the last one. Never rejects: a failure is an event. */
   writeIfDue(): void {
     if (this.#running !== undefined) return;
-    const { log, snapshots, logBytes } = this.#parts;
-    const grown = log.appendedBytes - this.#logBytesAtLast;
+    const { snapshots, logBytes } = this.#parts;
+    const grown = this.#parts.log().appendedBytes - this.#logBytesAtLast;
     if (grown < Math.max(logBytes, snapshots.currentBytes)) return;
     this.write().catch(() => undefined);
   }
@@ -67,6 +74,11 @@ export class Snapshotter {
         return this.#begin();
       });
     return this.#next;
+  }
+
+  /** Resolves when none is being written. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
   }
 
   #begin(): Promise<LogEnd> {
@@ -87,7 +99,8 @@ export class Snapshotter {
   }
 
   async #write(): Promise<LogEnd> {
-    const { clock, log, snapshots, events } = this.#parts;
+    const { clock, snapshots, events } = this.#parts;
+    const log = this.#parts.log();
     const startedMs = clock.nowMs();
     // Also after a failure: the next attempt waits until as much was logged again.
     this.#logBytesAtLast = log.appendedBytes;
@@ -98,7 +111,8 @@ export class Snapshotter {
       // The file must never be ahead of the log: recovery takes its position for a proof that the log reached it.
       await log.sync();
       await snapshots.install(output);
-      await log.removeUpTo(snapshots.previousIndex);
+      const neededFrom = this.#parts.neededFrom() ?? snapshots.previousIndex;
+      await log.removeUpTo(Math.min(neededFrom, snapshots.previousIndex) as Index);
       const tookMs = Math.round(clock.nowMs() - startedMs);
       events.info({ index: end.index, bytes: snapshots.currentBytes, tookMs }, 'snapshot written');
       return end;
@@ -112,11 +126,11 @@ export class Snapshotter {
   }
 
   async #walk(output: SnapshotOutput): Promise<LogEnd> {
-    const { store, clock, identity } = this.#parts;
+    const { store, clock } = this.#parts;
     // Whoever applies holds the lock for a whole frame, so this is between two frames.
     await store.lock.read();
     const end = this.#parts.applied();
-    output.start({ ...identity, end });
+    output.start({ ...this.#parts.identity(), end });
     const walk = store.walk((key, value) => {
       output.add(key, value);
     });

@@ -49,6 +49,13 @@ export class RequestReader {
     this.#at = 0;
   }
 
+  /** Gives away what lies behind the last request, for somebody who reads it otherwise, and reads nothing more. */
+  takeUnread(): Buffer {
+    const unread = this.#chunk.subarray(this.#at);
+    this.#die();
+    return unread;
+  }
+
   /** Says that no more chunks come: an unterminated last line is then a request too. */
   end(): void {
     this.#ended = true;

@@ -1,15 +1,17 @@
-import type { Index, NodeId } from '../engine.js';
-import { areMet } from './quorum.js';
+import type { AcksPolicy, Index, NodeId } from '../engine.js';
 import type { Requirement } from './quorum.js';
 
-/** An entry that the primary appended in its own term and that is not committed. */
-export interface OpenEntry {
-  readonly index: Index;
+/** Entries that the primary appended in its own term, that are not committed, and that need the same. */
+export interface OpenRange {
+  /** The last of them. They begin behind the range before. */
+  readonly last: Index;
   /**
-   * What it needs. A write: a majority (or all) of the membership in force at its position. A change of
+   * What they need. A write: a majority (or all) of the membership in force at its position. A change of
    * membership: a majority of the old and of the new one. The opening of a term: what the promotion decided.
    */
   readonly needs: readonly Requirement[];
+  /** They are committed all at once: the opening of a term commits everything before it. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -20,17 +22,38 @@ export interface OpenEntry {
  * is not made safe by a later entry that shrinks the membership.
  *
  * @param open - the entries of the primary's term behind the last committed one, in order.
- * @param holders - the nodes that are known to hold the log durably up to an index.
+ * @param durable - up to where a node is known to hold the log durably.
  * @returns the last index that is committed, or undefined when nothing new is.
  */
 export function committable(
-  open: readonly OpenEntry[],
-  holders: (index: Index) => ReadonlySet<NodeId>,
+  open: readonly OpenRange[],
+  durable: (node: NodeId) => Index,
 ): Index | undefined {
   let committed: Index | undefined;
-  for (const entry of open) {
-    if (!areMet(entry.needs, holders(entry.index))) break;
-    committed = entry.index;
+  for (const range of open) {
+    const held = Math.min(...range.needs.map((need) => heldBy(need, durable)));
+    if (range.isWhole && held < range.last) break;
+    const reached = Math.min(range.last, held) as Index;
+    if (committed !== undefined && reached <= committed) break;
+    committed = reached;
+    if (reached < range.last) break;
   }
   return committed;
+}
+
+/** The last index that enough nodes hold. */
+function heldBy({ share, members }: Requirement, durable: (node: NodeId) => Index): number {
+  const held = members.map(durable).sort((a, b) => b - a);
+  const count = {
+    majority: Math.floor(held.length / 2) + 1,
+    half: Math.ceil(held.length / 2),
+    all: held.length,
+  }[share];
+  return held[count - 1] ?? 0;
+}
+
+/** What a write needs under a membership. */
+export function writeNeeds(acks: AcksPolicy, primary: NodeId, members: readonly NodeId[]): Requirement {
+  if (acks === '0') return { share: 'all', members: [primary] };
+  return { share: acks, members };
 }

@@ -1,4 +1,5 @@
-import type { NodeId, Position } from '../engine.js';
+import type { AcksPolicy, Index, NodeId, Position } from '../engine.js';
+import type { PlacedConfiguration } from '../log/control.js';
 import { comparePositions } from '../log/term.js';
 
 /**
@@ -13,6 +14,7 @@ export interface Membership {
   /** Of the entry that set it. */
   readonly position: Position;
   readonly members: readonly NodeId[];
+  readonly acks: AcksPolicy;
 }
 
 /** What one node's log says about memberships. */
@@ -44,4 +46,47 @@ export function bindingMemberships(answers: readonly KnownMemberships[]): Member
 
 function byPosition(a: Membership, b: Membership): number {
   return comparePositions(a.position, b.position);
+}
+
+/** The configurations that one log holds: the last one known to be committed, and those behind it, oldest first. */
+export interface Configurations {
+  readonly committed: PlacedConfiguration;
+  readonly open: readonly PlacedConfiguration[];
+}
+
+/** The configuration in force: the newest one, committed or not. */
+export function newest(configurations: Configurations): PlacedConfiguration {
+  return configurations.open.at(-1) ?? configurations.committed;
+}
+
+export function withAppended(
+  configurations: Configurations,
+  added: PlacedConfiguration | undefined,
+): Configurations {
+  if (added === undefined) return configurations;
+  return { ...configurations, open: [...configurations.open, added] };
+}
+
+/** What is left when the log is cut behind `last`. */
+export function withoutBehind(configurations: Configurations, last: Index): Configurations {
+  return { ...configurations, open: configurations.open.filter(({ position }) => position.index <= last) };
+}
+
+/** What there is once everything up to `commit` is committed. */
+export function withCommitted(configurations: Configurations, commit: Index): Configurations {
+  const committed = configurations.open.findLast(({ position }) => position.index <= commit);
+  if (committed === undefined) return configurations;
+  const open = configurations.open.filter(({ position }) => position.index > commit);
+  return { committed, open };
+}
+
+export function knownMemberships(configurations: Configurations): KnownMemberships {
+  return {
+    committed: membershipOf(configurations.committed),
+    open: configurations.open.map(membershipOf),
+  };
+}
+
+function membershipOf({ position, members, acks }: PlacedConfiguration): Membership {
+  return { position, members: members.map(({ node }) => node), acks };
 }

@@ -1,5 +1,5 @@
 import type { Index, NodeId, Position, Term } from '../engine.js';
-import type { PlacedConfiguration } from '../log/control.js';
+import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { History } from '../log/history.js';
 import type { PromotionAnswer } from './promotion.js';
@@ -14,6 +14,7 @@ export type Message =
   | Heartbeat
   | HeartbeatAnswer
   | Probe
+  | ProbeAnswer
   | Append
   | AppendAnswer
   | Mismatch
@@ -50,11 +51,25 @@ export interface HeartbeatAnswer {
   readonly round: number;
 }
 
-/** Opens the stream to a backup: does it have this entry, the primary's last? */
+/** Opens the stream to a backup: this is what the primary has. The backup finds what both have in common. */
 export interface Probe {
   readonly kind: 'probe';
   readonly term: Term;
-  readonly end: LogEnd;
+  /** Numbers the probes to one backup. */
+  readonly probe: number;
+  readonly history: History;
+}
+
+export interface ProbeAnswer {
+  readonly kind: 'probe answer';
+  readonly term: Term;
+  readonly probe: number;
+  /** The last entry that both have. */
+  readonly matched: Index;
+  /** How much of that is durable on the sender. */
+  readonly durable: Index;
+  /** Nothing in common is left, or what the sender has must be replaced: it needs the whole map. */
+  readonly wantsSnapshot: boolean;
 }
 
 /** Frames that follow `previous`. */
@@ -72,16 +87,15 @@ export interface Append {
 export interface AppendAnswer {
   readonly kind: 'append answer';
   readonly term: Term;
+  /** Up to here the sender has what the primary has, and some of it may not be durable yet. */
+  readonly matched: Index;
   readonly durable: Index;
 }
 
-/** The sender does not have the entry that a probe or an append named; this is what it has. */
+/** The sender does not have the entry that an append follows: probe again. */
 export interface Mismatch {
   readonly kind: 'mismatch';
   readonly term: Term;
-  readonly history: History;
-  /** The last entry that the sender has applied. */
-  readonly applied: Index;
 }
 
 /** A piece of the primary's snapshot. */
@@ -125,8 +139,10 @@ export interface SurveyAnswer {
   readonly primaryAddress: string | undefined;
   /** The sender was the last primary and waits for its place. */
   readonly wantsPlace: boolean;
-  /** The sender serves, and by its committed configuration the asker takes no part. */
-  readonly isExcluded: boolean;
+  /** The sender serves, and this configuration, which is committed, leaves the asker out. */
+  readonly excludedBy: PlacedConfiguration | undefined;
+  /** Every node that the sender knows of. */
+  readonly peers: readonly Peer[];
 }
 
 /** Takes a term: whoever answers follows no primary of an earlier one any more. */

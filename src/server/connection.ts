@@ -10,11 +10,13 @@ import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
 import type { Request, Violation } from '../protocol/request.js';
 import type { BufferBudget } from './buffer-budget.js';
+import type { LinkAcceptor } from './handshake.js';
 import { destroyWhenIdle } from './idle.js';
 import { LINGER_MS, PAUSE_BYTES } from './limits.js';
 import type { ServerLimits } from './limits.js';
 import { Queue } from './pending.js';
 import type { Pending, PendingWrite } from './pending.js';
+import { readReplicate } from './replicate.js';
 
 export interface ConnectionParts {
   readonly socket: Socket;
@@ -22,7 +24,9 @@ export interface ConnectionParts {
   readonly clock: Clock;
   readonly limits: ServerLimits;
   readonly budget: BufferBudget;
-  /** Told once, when the connection is over. */
+  /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */
+  readonly links?: LinkAcceptor | undefined;
+  /** Told once, when the connection is over, or was handed to the links. */
   closed(connection: Connection): void;
   /** Told of an error that nobody expected. It costs this connection, and no other. */
   defect(error: unknown): void;
@@ -56,6 +60,9 @@ export class Connection implements WriteObserver {
   #isReadOut = false;
   /** This side is ended, or the client is gone: nothing is sent any more. */
   #isEnded = false;
+  /** Nothing was asked yet. */
+  #isFresh = true;
+  #isHandedOver = false;
   #isSubmitting = false;
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
@@ -65,6 +72,24 @@ export class Connection implements WriteObserver {
   #linger: Cancel | undefined;
   /** What this connection has counted in the budget. */
   #countedBytes = 0;
+  readonly #listeners = {
+    data: (chunk: Buffer) => {
+      this.#receive(chunk);
+    },
+    end: () => {
+      this.#isInputEnded = true;
+      this.#reader.end();
+      this.#goOn();
+    },
+    drain: () => {
+      this.#goOn();
+    },
+    // A reset is the client's way of leaving; `close` follows.
+    error: () => undefined,
+    close: () => {
+      this.#over();
+    },
+  };
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -72,22 +97,7 @@ export class Connection implements WriteObserver {
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
     this.#reply = new LineReply(limits.unreadReplyBytesMax);
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => {
-      this.#receive(chunk);
-    });
-    socket.on('end', () => {
-      this.#isInputEnded = true;
-      this.#reader.end();
-      this.#goOn();
-    });
-    socket.on('drain', () => {
-      this.#goOn();
-    });
-    // A reset is the client's way of leaving; `close` follows.
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.#over();
-    });
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
 
   /** Answers what was read, reads no more, and closes. */
@@ -167,6 +177,7 @@ export class Connection implements WriteObserver {
       }
       if (isViolation(outcome)) this.#violated(outcome);
       else this.#begin(outcome);
+      this.#isFresh = false;
       if (this.#reply.length >= PAUSE_BYTES) this.#flush();
     }
     this.#noteProgress();
@@ -200,6 +211,7 @@ export class Connection implements WriteObserver {
   }
 
   #countBytes(): void {
+    if (this.#isHandedOver) return;
     const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#unreadBytes;
     this.#parts.budget.change(bytes - this.#countedBytes);
     this.#countedBytes = bytes;
@@ -209,6 +221,7 @@ export class Connection implements WriteObserver {
     this.#incompleteSinceMs = undefined;
     const command = resolveCommand(request, this.#parts.limits.request);
     if ('code' in command) this.#refuse(command);
+    else if (command.name === 'REPLICATE') this.#replicate(request);
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
     else {
@@ -219,6 +232,25 @@ export class Connection implements WriteObserver {
       this.#pendingBytes += bytes;
       this.#pending.push({ kind: 'run', command, request: cloneRequest(request), bytes, isBarrier });
     }
+  }
+
+  /** Another node opens a link: from here on the connection is the links' own. */
+  #replicate(request: Request): void {
+    const { socket, links } = this.#parts;
+    const hello = readReplicate(request, this.#isFresh);
+    if ('code' in hello) {
+      this.#refuse(hello);
+      return;
+    }
+    if (links === undefined) {
+      this.#refuse(refusal('NOT_A_PEER', 'this server takes no links from other nodes'));
+      return;
+    }
+    const rest = this.#reader.takeUnread();
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
+    this.#over();
+    this.#isHandedOver = true;
+    links.accept(socket, hello, rest);
   }
 
   #write(command: WriteCommand, request: Request): void {

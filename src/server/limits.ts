@@ -32,3 +32,41 @@ export const PAUSE_BYTES = 1024 * 1024;
 
 /** How long a client may keep its side open after this side ended. */
 export const LINGER_MS = 1000;
+
+/** What links between nodes may take. */
+export interface LinkLimits {
+  /** One message. It holds a frame with the largest request. */
+  readonly messageBytesMax: number;
+  /** What waits to be sent to one peer. Whoever sends keeps a window that is far smaller: past this the link is closed. */
+  readonly queuedBytesMax: number;
+  /** Links that others opened. */
+  readonly incomingMax: number;
+  /** From the begin of an attempt to the end of the handshake. */
+  readonly handshakeMs: number;
+}
+
+const MIB = 1024 * 1024;
+/** In a frame four bytes stand in front of each word, and the fields of the message in front of it. */
+const WORD_HEAD_BYTES = 4;
+const MESSAGE_HEAD_ROOM_BYTES = 5 * MIB;
+
+/**
+ * The bounds of links that carry what clients may ask of a server. They are never below those of a server with the bounds
+ * that it has by itself, so that a primary can be followed by a backup which takes less from its own clients.
+ */
+export function linkLimits(request: RequestLimits): LinkLimits {
+  const frameBytesMax = Math.max(frameBytes(request), frameBytes(DEFAULT_REQUEST_LIMITS));
+  const messageBytesMax = frameBytesMax + MESSAGE_HEAD_ROOM_BYTES;
+  return { messageBytesMax, queuedBytesMax: messageBytesMax + 24 * MIB, incomingMax: 64, handshakeMs: 3000 };
+}
+
+function frameBytes(request: RequestLimits): number {
+  return request.requestBytesMax + WORD_HEAD_BYTES * request.wordsMax;
+}
+
+/** How often links are looked after. */
+export const LINK_TICK_MS = 1000;
+/** After this many ticks of silence the end that opened a link asks whether the other is there. */
+export const ASK_AFTER_TICKS = 5;
+/** After this many ticks of silence a link is closed. */
+export const SILENT_AFTER_TICKS = 15;

@@ -5,21 +5,29 @@ import type { Engine } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { BufferBudget } from './buffer-budget.js';
 import { Connection } from './connection.js';
-import { LINGER_MS } from './limits.js';
+import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
+import { endWith } from './turn-away.js';
 
 export interface ServerParts {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly events: EventLog;
   readonly limits: ServerLimits;
+  /** Where links from other nodes are handed to. Without it they are refused. */
+  readonly links?: LinkAcceptor | undefined;
 }
 
 /** A server that takes connections. */
 export interface RunningServer {
   readonly host: string;
   readonly port: number;
-  /** Takes no more connections or requests, answers those it has, and resolves when every client is gone. */
+  /** Lets go of every client at once: what they were shown may be gone. */
+  dropClients(): void;
+  /**
+   * Takes no more connections or requests, answers those it has, and resolves when every client is gone. Links that were
+   * handed over go on: answers may wait for what arrives on them, so they are closed afterwards, by whoever owns them.
+   */
   stop(): Promise<void>;
 }
 
@@ -40,6 +48,8 @@ class Listener implements RunningServer {
   #isFull = false;
   #sweep: Cancel | undefined;
   #stopping: Promise<void> | undefined;
+  /** Called whenever no connection is left. */
+  #allClosed: () => void = () => undefined;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -76,6 +86,10 @@ class Listener implements RunningServer {
     });
   }
 
+  dropClients(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -88,13 +102,13 @@ class Listener implements RunningServer {
   }
 
   #accept(socket: Socket): void {
-    const { engine, clock, limits, events } = this.#parts;
+    const { engine, clock, limits, events, links } = this.#parts;
     if (this.#connections.size >= limits.connectionsMax) {
       // Once for each time that the bound is reached: whoever knocks on and on must not fill the log.
       if (!this.#isFull)
         events.warn({ connections: this.#connections.size }, 'connections are refused: there are too many');
       this.#isFull = true;
-      turnAway(
+      endWith(
         socket,
         clock,
         `ERROR BUSY ${String(limits.connectionsMax)} clients are connected: try again later\n`,
@@ -104,19 +118,23 @@ class Listener implements RunningServer {
     this.#isFull = false;
     const closed = (connection: Connection): void => {
       this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#allClosed();
     };
     const defect = (error: unknown): void => {
       events.error({ err: error }, 'a defect ended a connection');
     };
     this.#connections.add(
-      new Connection({ socket, engine, clock, limits, budget: this.#budget, closed, defect }),
+      new Connection({ socket, engine, clock, limits, links, budget: this.#budget, closed, defect }),
     );
   }
 
   async #stop(): Promise<void> {
     const { clock, events, limits } = this.#parts;
     this.#sweep?.cancel();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Its own callback would wait for the links too.
+    this.#server.close();
+    const closed = new Promise<void>((resolve) => (this.#allClosed = resolve));
+    if (this.#connections.size === 0) this.#allClosed();
     for (const connection of this.#connections) connection.stop();
     const deadline = clock.after(limits.drainMs, () => {
       events.warn({ connections: this.#connections.size }, 'clients did not take their replies in time');
@@ -125,14 +143,4 @@ class Listener implements RunningServer {
     await closed;
     deadline.cancel();
   }
-}
-
-/** Says why, and lets go of the client soon, whether or not it reads on and ends its side. */
-function turnAway(socket: Socket, clock: Clock, reason: string): void {
-  const linger = clock.after(LINGER_MS, () => socket.destroy());
-  socket.on('error', () => undefined);
-  socket.on('close', () => linger.cancel());
-  // What it sends is thrown away: closing on unread bytes would cost it the reason, and its end would go unnoticed.
-  socket.resume();
-  socket.end(reason);
 }

@@ -1,68 +1,30 @@
 import path from 'node:path';
-import type { ClusterId, FsyncPolicy, Index, NodeId } from '../engine.js';
+import type { ByteRange, ClusterId, Index } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
-import type { Frame, LogEnd } from '../log/frame.js';
+import type { LogEnd } from '../log/frame.js';
+import type { DataDirectoryOptions } from './data-directory-options.js';
 import { lockDirectory } from './directory-lock.js';
+import { Exclusive } from './exclusive.js';
 import { StorageFault, damaged } from './fault.js';
 import { errorCode } from './files.js';
 import type { FileLock, Files } from './files.js';
-import { importContent } from './import.js';
-import { loadNodeState, saveNodeState } from './node-state.js';
+import { historyBehind } from './log-history.js';
+import type { LogHistory } from './log-history.js';
+import { saveNodeState } from './node-state.js';
 import type { NodeState } from './node-state.js';
-import { recoverLog } from './recovery.js';
-import type { RecoveredLog } from './recovery.js';
-import { LARGE_SPARE_NAME, SegmentLog } from './segment-log.js';
-import { segmentName, sequenceOf } from './segment.js';
-import { PREVIOUS_NAME, SnapshotFiles, loadSnapshot, previousIndex } from './snapshots.js';
-import type { LoadedSnapshot, SnapshotTarget } from './snapshots.js';
+import { openNode } from './opening.js';
+import type { OpenedNode } from './opening.js';
+import { ArrivingSnapshot, installArrival } from './replacement.js';
+import { SegmentLog } from './segment-log.js';
+import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
+import type { SnapshotFiles } from './snapshots.js';
 
-/** Receives what the files hold, in the order in which it came about. */
-export interface RecoveryTarget extends SnapshotTarget {
-  replay(frame: Frame): Promise<void> | void;
-}
-
-export interface DataDirectoryOptions {
-  readonly files: Files;
-  /** The JSON file. What belongs to it lies beside it, in a directory of the same name and `.d`. */
-  readonly dbPath: string;
-  readonly fsync: FsyncPolicy;
-  readonly segmentBytes: number;
-  readonly target: RecoveryTarget;
-  random(): number;
-  randomIdentity(): string;
-  /** Told of what is worth a line in the log. */
-  report(event: RecoveryEvent): void;
-}
-
-export type RecoveryEvent =
-  | { readonly kind: 'created' }
-  | { readonly kind: 'imported'; readonly entries: number }
-  | {
-      readonly kind: 'recovered';
-      readonly snapshotIndex: Index;
-      readonly end: LogEnd;
-      readonly clean: boolean;
-    }
-  /** The JSON file could not be used; its content was made good from the one before and the log. */
-  | { readonly kind: 'snapshot made good'; readonly fault: string; readonly keptAs: string | undefined }
-  /** A write that a crash interrupted was cut off the end of the log. */
-  | {
-      readonly kind: 'torn end cut';
-      readonly file: string;
-      readonly offset: number;
-      readonly keptAs: string;
-    };
-
-/** The open files of one node. */
-export interface DataDirectory {
-  readonly state: NodeState;
-  readonly log: SegmentLog;
-  readonly snapshots: SnapshotFiles;
-  /** Replaces the node state, and resolves once it is durable. */
-  saveState(state: NodeState): Promise<void>;
-  /** Closes the files and lets the next server in. */
-  close(): Promise<void>;
-}
+export type {
+  DataDirectoryOptions,
+  FirstStart,
+  RecoveryEvent,
+  RecoveryTarget,
+} from './data-directory-options.js';
 
 /**
  * Opens the data of a node, making it when there is none, and shows it to the target.
@@ -74,7 +36,7 @@ export async function openDataDirectory(options: DataDirectoryOptions): Promise<
   await makeDirectory(options.files, options.dbPath, directory);
   const lock = await lockDirectory(options.files, directory);
   try {
-    return await openLocked(options, directory, lock);
+    return new DataDirectory(options, directory, lock, await openNode(options, directory));
   } catch (error) {
     await lock.release();
     throw error;
@@ -91,170 +53,162 @@ async function makeDirectory(files: Files, dbPath: string, directory: string): P
   }
 }
 
-async function openLocked(
-  options: DataDirectoryOptions,
-  directory: string,
-  lock: FileLock,
-): Promise<DataDirectory> {
-  const { files } = options;
-  const names = (await files.list(directory)) ?? [];
-  const found = await loadNodeState(files, directory);
-  const opened =
-    found === undefined
-      ? await makeNode(options, directory, names)
-      : await resumeNode(options, directory, names, found);
-  return {
-    ...opened,
-    saveState: (state) => saveNodeState(files, directory, state),
-    async close() {
-      await opened.log.close().finally(() => lock.release());
-    },
-  };
-}
+/** The open files of one node. */
+export class DataDirectory {
+  readonly snapshots: SnapshotFiles;
+  readonly #options: DataDirectoryOptions;
+  readonly #directory: string;
+  readonly #lock: FileLock;
+  readonly #states = new Exclusive();
+  #state: NodeState;
+  #log: SegmentLog | undefined;
+  #history: LogHistory;
+  #replayedTo: LogEnd;
+  #arrival: ArrivingSnapshot | undefined;
+  #failure: Error | undefined;
 
-type Opened = Pick<DataDirectory, 'state' | 'log' | 'snapshots'>;
-
-async function makeNode(options: DataDirectoryOptions, directory: string, names: string[]): Promise<Opened> {
-  const { files, dbPath } = options;
-  const left = names.find((name) => sequenceOf(name) !== undefined || name === PREVIOUS_NAME);
-  if (left !== undefined) {
-    const message = `${directory} holds ${left} and no node.json: put node.json back, or move the directory away to start anew from ${dbPath}`;
-    throw new StorageFault('damaged', directory, message);
+  constructor(options: DataDirectoryOptions, directory: string, lock: FileLock, opened: OpenedNode) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#lock = lock;
+    this.#state = opened.state;
+    this.#log = opened.log;
+    this.#history = opened.history;
+    this.#replayedTo = opened.replayedTo;
+    this.snapshots = opened.snapshots;
   }
-  const identity = {
-    cluster: options.randomIdentity() as ClusterId,
-    node: options.randomIdentity() as NodeId,
-  };
-  const hasContent = await files.exists(dbPath);
-  const imported = hasContent
-    ? await importContent(files, dbPath, directory, identity, options.target)
-    : undefined;
-  const base = imported?.summary.head.end ?? EMPTY_LOG;
-  const state: NodeState = {
-    ...identity,
-    role: 'primary',
-    term: base.term,
-    originIndex: base.index,
-    logIndex: undefined,
-    cleanEnd: undefined,
-  };
-  // From here on the directory is a node's. Its log is not begun, and the state says so.
-  await saveNodeState(files, directory, state);
-  const log = await SegmentLog.create({ ...options, directory, ...identity }, base);
-  options.report(
-    imported === undefined ? { kind: 'created' } : { kind: 'imported', entries: imported.entries },
-  );
-  const snapshots = new SnapshotFiles(files, dbPath, directory, imported?.summary, 0 as Index);
-  return { state, log, snapshots };
-}
 
-async function resumeNode(
-  options: DataDirectoryOptions,
-  directory: string,
-  names: string[],
-  state: NodeState,
-): Promise<Opened> {
-  const { files, dbPath, target } = options;
-  const loaded = await loadSnapshot(files, dbPath, directory, target);
-  const head = loaded.summary?.head;
-  if (head !== undefined && (head.cluster !== state.cluster || head.node !== state.node)) {
-    const message = `${dbPath} is the snapshot of another node: put this node's own file back, or move ${directory} away to start anew from this one`;
-    throw new StorageFault('foreign', dbPath, message);
+  /** As it was saved last. */
+  get state(): NodeState {
+    return this.#state;
   }
-  const base = head?.end ?? EMPTY_LOG;
-  const identity = { cluster: state.cluster, node: state.node };
-  const logOptions = { ...options, directory, ...identity };
-  const isBegun = state.logIndex !== undefined || names.some((name) => sequenceOf(name) !== undefined);
-  if (!isBegun) {
-    // A file that cannot be read is not a file that is not there: nothing says that it held nothing.
-    if (loaded.mainFault !== undefined || base.index !== state.originIndex)
-      throw damaged(dbPath, loaded.mainFault ?? 'it is missing, or not the first content');
-    const log = await SegmentLog.create(logOptions, base);
-    return { state, log, snapshots: new SnapshotFiles(files, dbPath, directory, loaded.summary, 0 as Index) };
+
+  /** Undefined until the node is adopted. From then on it is the same one, also when everything is replaced. */
+  get log(): SegmentLog | undefined {
+    return this.#log;
   }
-  if (loaded.summary === undefined && state.originIndex > 0) {
-    throw damaged(dbPath, `${loaded.mainFault ?? 'it is missing'}, and the log begins behind what it held`);
+
+  /** What the log held when it was opened, or begun anew. */
+  get history(): LogHistory {
+    return this.#history;
   }
-  const isProvenBySnapshot = base.index >= (state.logIndex ?? 0);
-  const recovering = recoverLog({
-    files,
-    directory,
-    ...identity,
-    base,
-    provenIndex: isProvenBySnapshot ? base.index : (state.logIndex ?? (0 as Index)),
-    provenBy: isProvenBySnapshot ? 'the snapshot' : 'node.json',
-    cleanEnd: state.cleanEnd,
-    replay: (frame) => target.replay(frame),
-  });
-  const found = await recovering.catch((error: unknown) => {
-    if (loaded.mainFault === undefined || !(error instanceof StorageFault)) throw error;
-    throw damaged(dbPath, `${loaded.mainFault}, and the log cannot make it good: ${error.brief}`);
-  });
-  await checkBeginning(files, directory, state, found);
-  await removeLeftovers(files, directory, names);
-  await keepWhatIsCut(options, directory, loaded, found);
-  const log = await SegmentLog.resume(logOptions, found);
-  const clean = state.cleanEnd !== undefined;
-  options.report({ kind: 'recovered', snapshotIndex: base.index, end: log.end, clean });
-  const main = loaded.mainFault === undefined ? loaded.summary : undefined;
-  const usedPrevious = loaded.mainFault === undefined ? (0 as Index) : base.index;
-  return { state, log, snapshots: new SnapshotFiles(files, dbPath, directory, main, usedPrevious) };
-}
 
-/** The log is only ever cut up to the snapshot before the JSON file: what begins later lacks a segment. */
-async function checkBeginning(
-  files: Files,
-  directory: string,
-  state: NodeState,
-  found: RecoveredLog,
-): Promise<void> {
-  const [first] = found.segments;
-  if (first === undefined || first.header.firstIndex <= state.originIndex + 1) return;
-  const reach = await previousIndex(files, directory);
-  if (reach === 'unknown' || first.header.firstIndex <= (reach ?? state.originIndex) + 1) return;
-  const lost = segmentName(first.header.sequence - 1);
-  const what = `it begins at entry ${String(first.header.firstIndex)}, and the segment before it, ${lost}, is missing`;
-  throw damaged(first.file, what);
-}
+  /** The position of what was shown to the target, or of what replaced it. */
+  get replayedTo(): LogEnd {
+    return this.#replayedTo;
+  }
 
-/** What `Files.replace` may leave of the files that are written with it. */
-const REPLACEMENT = /^(node\.json|torn-segment-\d+-\d+)\.\d+$/;
+  /**
+   * Replaces the node state, and resolves once it is durable. `originIndex` is the directory's own: what is handed in for it
+   * does not count.
+   */
+  saveState(state: NodeState): Promise<void> {
+    return this.#states.run(() => this.#save(state));
+  }
 
-/** Files that a crash left half made. */
-async function removeLeftovers(files: Files, directory: string, names: string[]): Promise<void> {
-  const isLeftover = (name: string): boolean =>
-    name.endsWith('.new') ||
-    name.endsWith('.new.binary') ||
-    REPLACEMENT.test(name) ||
-    name === LARGE_SPARE_NAME;
-  for (const name of names.filter(isLeftover)) await files.remove(path.join(directory, name));
-}
+  /** Begins to take a snapshot from the primary, in place of one that was begun before. */
+  async receive(): Promise<ArrivingSnapshot> {
+    const { cluster } = this.#state;
+    if (cluster === undefined) throw new Error('a node without a cluster takes no snapshot');
+    await this.#arrival?.abandon();
+    this.#arrival = await ArrivingSnapshot.create(this.#options.files, this.#directory, cluster);
+    return this.#arrival;
+  }
 
-/** Nothing that cannot be read is thrown away: it is moved to where a person can look at it. */
-async function keepWhatIsCut(
-  options: DataDirectoryOptions,
-  directory: string,
-  loaded: LoadedSnapshot,
-  found: RecoveredLog,
-): Promise<void> {
-  const { files, dbPath } = options;
-  if (loaded.mainFault !== undefined) {
-    const isThere = await files.exists(dbPath);
-    const keptAs = path.join(directory, `damaged-${String(found.end.index)}.json`);
-    if (isThere) {
-      await files.duplicate(dbPath, keptAs);
-      await files.syncDirectory(directory);
+  /**
+   * Puts a whole arrival in the place of everything that this node holds, see replacement.ts. Entries of the log behind the
+   * last one that the state knows to be committed are kept in a file of their own first.
+   *
+   * A failure is final unless its name is `DiskFull`: then nothing was changed.
+   */
+  async replace(arrival: ArrivingSnapshot, end: LogEnd, state: NodeState): Promise<void> {
+    await this.snapshots.supersede(() =>
+      this.#states.run(async () => {
+        const { summary } = arrival;
+        const log = this.#log;
+        if (arrival !== this.#arrival || summary === undefined || summary.head.end.index !== end.index) {
+          throw new Error('only an arrival that is whole replaces what the node holds');
+        }
+        if (log === undefined) throw new Error('a node without a cluster holds nothing to replace');
+        const keptAs = await log.keep(this.#state.commit);
+        if (keptAs !== undefined) this.#options.report({ kind: 'entries kept', keptAs });
+        // Once the mark may be on disk, only a start can tell what is there, and nothing may take the mark away.
+        await this.#orFail(this.#replaceAll(log, end, state));
+        this.#arrival = undefined;
+        return summary;
+      }),
+    );
+  }
+
+  /** Shows every entry of the JSON file. Between two pieces of a bounded size everything else gets a turn. */
+  async load(put: (key: ByteRange, value: ByteRange) => void): Promise<void> {
+    if (this.snapshots.current === undefined) return;
+    const { files, dbPath } = this.#options;
+    try {
+      await readSnapshot(files, dbPath, put);
+    } catch (error) {
+      if (error instanceof SnapshotDamage) throw damaged(dbPath, error.what, error.offset);
+      throw error;
     }
-    options.report({
-      kind: 'snapshot made good',
-      fault: loaded.mainFault,
-      keptAs: isThere ? keptAs : undefined,
+  }
+
+  /** Makes a new backup a node of this cluster, with an empty log. After a crash it is one, or it is as it was. */
+  adopt(cluster: ClusterId, state: NodeState): Promise<void> {
+    return this.#states.run(async () => {
+      if (this.#log !== undefined) throw new Error('the node has a cluster already');
+      const adopted = { ...state, cluster, originIndex: EMPTY_LOG.index, cleanEnd: undefined };
+      await this.#save({ ...adopted, logIndex: undefined });
+      const options = { ...this.#options, directory: this.#directory, cluster, node: state.node };
+      this.#log = await SegmentLog.create(options, EMPTY_LOG);
+      await this.#save({ ...adopted, logIndex: EMPTY_LOG.index });
     });
   }
-  if (found.torn === undefined) return;
-  const sequence = found.segments.at(-1)?.header.sequence ?? 0;
-  const keptAs = path.join(directory, `torn-${segmentName(sequence)}-${String(found.torn.offset)}`);
-  await files.replace(keptAs, found.torn.bytes);
-  await files.syncDirectory(directory);
-  options.report({ kind: 'torn end cut', file: found.torn.file, offset: found.torn.offset, keptAs });
+
+  /** Closes the files and lets the next server in. */
+  async close(): Promise<void> {
+    await this.#arrival?.close().catch(() => undefined);
+    const closing = this.#log?.close() ?? Promise.resolve();
+    await closing.finally(() => this.#lock.release());
+  }
+
+  async #save(state: NodeState): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const saved: NodeState = { ...state, originIndex: this.#state.originIndex };
+    this.#checkLogIndex(saved.logIndex);
+    await saveNodeState(this.#options.files, this.#directory, saved);
+    this.#state = saved;
+  }
+
+  /** A claim about entries that the log does not have would make the next start take their absence for damage. */
+  #checkLogIndex(claimed: Index | undefined): void {
+    const held = this.#log?.end.index ?? 0;
+    if ((claimed ?? 0) <= held) return;
+    throw new Error(`the log ends at ${String(held)}, and the node state must not claim ${String(claimed)}`);
+  }
+
+  async #replaceAll(log: SegmentLog, end: LogEnd, state: NodeState): Promise<void> {
+    const { files, dbPath } = this.#options;
+    const replaced = { ...state, cluster: this.#state.cluster, originIndex: end.index, cleanEnd: undefined };
+    await saveNodeState(files, this.#directory, { ...replaced, logIndex: undefined }, end);
+    await installArrival(files, dbPath, this.#directory);
+    await log.startAnew(end);
+    this.#state = { ...replaced, logIndex: end.index };
+    await saveNodeState(files, this.#directory, this.#state);
+    this.#history = historyBehind(end);
+    this.#replayedTo = end;
+    // Nothing needs it any more, and a start would remove it.
+    await this.#arrival?.abandon().catch(() => undefined);
+  }
+
+  async #orFail(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const final = new Error('the content of this node was being replaced: the next start finishes it', {
+        cause: error,
+      });
+      this.#failure = final;
+      throw final;
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import path from 'node:path';
 import { wholeRange } from '../engine.js';
-import type { ByteRange, Index, Term } from '../engine.js';
+import type { ByteRange, ClusterId, Index, NodeId, Term } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
 import { StorageFault, damaged } from './fault.js';
 import type { Files } from './files.js';
@@ -11,7 +11,6 @@ import type { SnapshotSummary } from './snapshot-reader.js';
 import { SNAPSHOT_FORMAT } from './snapshot-writer.js';
 import { SnapshotFiles } from './snapshots.js';
 import type { SnapshotTarget } from './snapshots.js';
-import type { NodeState } from './node-state.js';
 
 const IMPORTED_NAME = 'imported.json';
 const KEY_BYTES_MAX = 64 * 1024;
@@ -39,7 +38,7 @@ export async function importContent(
   files: Files,
   main: string,
   directory: string,
-  identity: Pick<NodeState, 'cluster' | 'node'>,
+  identity: { readonly cluster: ClusterId; readonly node: NodeId },
   target: SnapshotTarget,
 ): Promise<Imported> {
   const entries: [Buffer, Buffer][] = [];

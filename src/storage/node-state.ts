@@ -22,6 +22,8 @@ export interface NodeState {
   readonly configuration: PlacedConfiguration | undefined;
   /** It was told that it takes part no more. It counts nowhere until it is added again. */
   readonly isLeftOut: boolean;
+  /** Who opened the last term of its log. */
+  readonly lastPrimary: NodeId | undefined;
   /** A new backup lets only the node at this address add it. */
   readonly primaryAddress: string | undefined;
   /** The log is known to be committed at least up to here. */
@@ -34,12 +36,21 @@ export interface NodeState {
   readonly cleanEnd: LogEnd | undefined;
 }
 
+/** A node state as it lies on disk. */
+export interface StoredNodeState extends NodeState {
+  /**
+   * Set while everything that the node holds is replaced: `arriving.json` is whole then, is the map at this position, and
+   * is what the node holds from now on. Whoever reads this finishes the work first.
+   */
+  readonly replacing: LogEnd | undefined;
+}
+
 export const NODE_STATE_NAME = 'node.json';
 const FORMAT = 'kv-node';
 const VERSION = 1;
 
 /** Undefined when there is no such file. */
-export async function loadNodeState(files: Files, directory: string): Promise<NodeState | undefined> {
+export async function loadNodeState(files: Files, directory: string): Promise<StoredNodeState | undefined> {
   const file = path.join(directory, NODE_STATE_NAME);
   if (!(await files.exists(file))) return undefined;
   const bytes = await readWhole(files, file);
@@ -64,17 +75,29 @@ export async function loadNodeState(files: Files, directory: string): Promise<No
 }
 
 /** Replaces the node state, and returns once it is durable. */
-export async function saveNodeState(files: Files, directory: string, state: NodeState): Promise<void> {
+export async function saveNodeState(
+  files: Files,
+  directory: string,
+  state: NodeState,
+  replacing?: LogEnd,
+): Promise<void> {
   const content = {
     format: FORMAT,
     version: VERSION,
-    cluster: state.cluster,
+    cluster: state.cluster ?? null,
     node: state.node,
     role: state.role,
     term: state.term,
+    vote: state.vote ?? null,
+    configuration: state.configuration ?? null,
+    isLeftOut: state.isLeftOut,
+    lastPrimary: state.lastPrimary ?? null,
+    primaryAddress: state.primaryAddress ?? null,
+    commit: state.commit,
     originIndex: state.originIndex,
     logIndex: state.logIndex ?? null,
     cleanEnd: state.cleanEnd ?? null,
+    replacing: replacing ?? null,
   };
   await files.replace(path.join(directory, NODE_STATE_NAME), Buffer.from(encode(content)));
   await files.syncDirectory(directory);
@@ -88,26 +111,97 @@ function checksumOf(content: Record<string, unknown>): string {
   return crc32(JSON.stringify(content)).toString(16).padStart(8, '0');
 }
 
-function decode(content: Record<string, unknown>, file: string): NodeState {
-  const { cluster, node, role, term, originIndex, logIndex, cleanEnd } = content;
-  const isWhole =
-    typeof cluster === 'string' &&
-    typeof node === 'string' &&
-    (role === 'primary' || role === 'backup') &&
-    typeof term === 'number' &&
-    typeof originIndex === 'number' &&
-    (logIndex === null || typeof logIndex === 'number') &&
-    (cleanEnd === null || isRecord(cleanEnd));
-  if (!isWhole) throw damaged(file, 'a field is missing', 0);
+/** The fields of a node state as JSON has them, once {@link isWhole} has seen them. */
+interface Fields {
+  readonly cluster: ClusterId | null;
+  readonly node: NodeId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: NodeId | null;
+  readonly configuration: PlacedConfiguration | null;
+  readonly isLeftOut: boolean;
+  readonly lastPrimary: NodeId | null;
+  readonly primaryAddress: string | null;
+  readonly commit: Index;
+  readonly originIndex: Index;
+  readonly logIndex: Index | null;
+  readonly cleanEnd: LogEnd | null;
+  readonly replacing: LogEnd | null;
+}
+
+function decode(content: Record<string, unknown>, file: string): StoredNodeState {
+  if (!isWhole(content)) throw damaged(file, 'a field is missing', 0);
   return {
-    cluster: cluster as ClusterId,
-    node: node as NodeId,
-    role,
-    term: term as Term,
-    originIndex: originIndex as Index,
-    logIndex: (logIndex as Index | null) ?? undefined,
-    cleanEnd: (cleanEnd as LogEnd | null) ?? undefined,
+    cluster: content.cluster ?? undefined,
+    node: content.node,
+    role: content.role,
+    term: content.term,
+    vote: content.vote ?? undefined,
+    configuration: content.configuration ?? undefined,
+    isLeftOut: content.isLeftOut,
+    lastPrimary: content.lastPrimary ?? undefined,
+    primaryAddress: content.primaryAddress ?? undefined,
+    commit: content.commit,
+    originIndex: content.originIndex,
+    logIndex: content.logIndex ?? undefined,
+    cleanEnd: content.cleanEnd ?? undefined,
+    replacing: content.replacing ?? undefined,
   };
+}
+
+function isWhole(content: Record<string, unknown>): content is Record<string, unknown> & Fields {
+  const { cluster, node, role, vote, configuration, isLeftOut, primaryAddress } = content;
+  return (
+    orNull(isString)(cluster) &&
+    isString(node) &&
+    (role === 'primary' || role === 'backup') &&
+    isCount(content.term) &&
+    orNull(isString)(vote) &&
+    orNull(isConfiguration)(configuration) &&
+    typeof isLeftOut === 'boolean' &&
+    orNull(isString)(content.lastPrimary) &&
+    orNull(isString)(primaryAddress) &&
+    isCount(content.commit) &&
+    isCount(content.originIndex) &&
+    orNull(isCount)(content.logIndex) &&
+    orNull(isLogEnd)(content.cleanEnd) &&
+    orNull(isLogEnd)(content.replacing)
+  );
+}
+
+function orNull(is: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => value === null || is(value);
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isPosition(value: unknown): boolean {
+  return isRecord(value) && isCount(value.term) && isCount(value.index);
+}
+
+function isLogEnd(value: unknown): boolean {
+  return isPosition(value) && isRecord(value) && isCount(value.checksum);
+}
+
+function isConfiguration(value: unknown): boolean {
+  if (!isRecord(value) || !isPosition(value.position)) return false;
+  const { acks } = value;
+  return (
+    arePeers(value.members) &&
+    arePeers(value.learners) &&
+    (acks === 'majority' || acks === 'all' || acks === '0')
+  );
+}
+
+function arePeers(value: unknown): boolean {
+  const isPeer = (peer: unknown): boolean => isRecord(peer) && isString(peer.node) && isString(peer.address);
+  return Array.isArray(value) && value.every(isPeer);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

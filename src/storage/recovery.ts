@@ -4,7 +4,10 @@ import { MalformedEntry } from '../log/entry.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { damaged, StorageFault } from './fault.js';
+import { readWhole } from './files.js';
 import type { Files } from './files.js';
+import { addRecord, logSegment, overriddenFrom } from './log-segment.js';
+import type { LogSegment } from './log-segment.js';
 import {
   SEGMENT_HEADER_BYTES,
   decodeRecord,
@@ -14,7 +17,6 @@ import {
   sequenceOf,
   writtenUpTo,
 } from './segment.js';
-import type { SegmentHeader } from './segment.js';
 
 /** What is known of a log before it is read. */
 export interface RecoveryRequest {
@@ -29,12 +31,11 @@ export interface RecoveryRequest {
   readonly provenBy: string;
   /** Where the log ended at a clean stop, if the last stop was one: it ends there still. */
   readonly cleanEnd: LogEnd | undefined;
+  /** Shown every frame of the log, oldest first. */
+  visit(frame: Frame): void;
+  /** Asked of each frame behind the snapshot, in order, until it says no for the first time. */
+  isCommitted(frame: Frame): boolean;
   replay(frame: Frame): Promise<void> | void;
-}
-
-export interface FoundSegment {
-  readonly header: SegmentHeader;
-  readonly file: string;
 }
 
 /** The torn end of a log: bytes that were never acknowledged, since their write did not complete. */
@@ -46,68 +47,108 @@ export interface TornEnd {
 }
 
 export interface RecoveredLog {
-  readonly segments: readonly FoundSegment[];
+  readonly segments: readonly LogSegment[];
+  /** What its first frame follows. */
+  readonly start: LogEnd;
   readonly end: LogEnd;
-  /** Where the next record goes in the last segment. */
-  readonly offset: number;
   readonly torn: TornEnd | undefined;
-  /** Bytes of the frames that were replayed. */
-  readonly replayedBytes: number;
+  /** The last frame that was replayed; what the snapshot holds when there was none. */
+  readonly replayedTo: LogEnd;
+  /** Bytes of the frames that the snapshot does not hold. */
+  readonly bytesBehindSnapshot: number;
 }
 
 /**
- * Reads the log from its first segment to its end and replays what the snapshot does not hold. Changes nothing.
+ * Reads the log from its first segment to its end and replays what is committed and the snapshot does not hold. Changes
+ * nothing.
  *
  * A record that does not hold is one of two things. When a later record, a later segment, the snapshot or
  * the node state proves that it was durable, it is damage, and the node must not go on without it. Otherwise it is the
  * write that a crash interrupted, which nobody was told of.
  *
+ * Where a later segment begins before an earlier one ends, the log was cut: what the earlier one holds from there on is not
+ * looked at. Everything before is held to the same as ever, and the later segment names the frame that it follows.
+ *
  * @throws StorageFault naming the file and the offset.
  */
 export async function recoverLog(request: RecoveryRequest): Promise<RecoveredLog> {
   const segments = await findSegments(request);
-  const first = segments[0];
+  const overridden = overriddenFrom(segments);
+  const live = segments.filter(({ header }, at) => header.firstIndex < (overridden[at] ?? Infinity));
+  const [first] = live;
   if (first === undefined) throw damaged(request.directory, 'the log has no segment, and there was one');
-  const { header } = first;
+  const start = startOf(first);
   const { base } = request;
-  let end: LogEnd = {
-    term: header.previousTerm,
-    index: (header.firstIndex - 1) as Index,
-    checksum: header.previousChecksum,
-  };
-  if (end.index > base.index) {
-    const what = `it begins at entry ${String(header.firstIndex)}, and the snapshot ends at ${String(base.index)}`;
+  if (start.index > base.index) {
+    const what = `it begins at entry ${String(start.index + 1)}, and the snapshot ends at ${String(base.index)}`;
     throw damaged(first.file, what);
   }
-  if (end.index === base.index) checkBase(base, end, first.file, 0);
-  let offset = SEGMENT_HEADER_BYTES;
+  if (start.index === base.index) checkBase(base, start, first.file, 0);
+  for (const segment of segments) await checkSize(request.files, segment);
+  const reading = new LogReading(request, start);
   let torn: TornEnd | undefined;
-  let replayedBytes = 0;
-  for (const [at, segment] of segments.entries()) {
-    checkFollows(segment, end, segments[at - 1], offset);
-    const bytes = await readSegment(request.files, segment);
-    offset = SEGMENT_HEADER_BYTES;
-    for (;;) {
-      const record = decodeRecord(bytes, offset, segment.header.salt);
-      if (record === undefined) break;
-      checkChain(record.frame, end, segment, offset);
-      end = endOf(record.frame);
-      if (record.frame.firstIndex > base.index) {
-        await replay(request, record.frame, segment.file, offset);
-        replayedBytes += record.next - offset;
-      } else if (end.index >= base.index) {
-        checkBase(base, end, segment.file, offset);
-      }
-      offset = record.next;
-    }
-    if (at === segments.length - 1) torn = judgeEnd(request, segment, bytes, offset, end);
+  for (const [at, segment] of live.entries()) {
+    checkFollows(segment, reading.end, live[at - 1]);
+    const bytes = await readWhole(request.files, segment.file);
+    await reading.readSegment(segment, bytes, overridden[segments.indexOf(segment)] ?? Infinity);
+    if (at === live.length - 1) torn = judgeEnd(request, segment, bytes, reading.end);
   }
-  return { segments, end, offset, torn, replayedBytes };
+  const { end, replayedTo, bytesBehindSnapshot } = reading;
+  return { segments, start, end, torn, replayedTo, bytesBehindSnapshot };
 }
 
-async function replay(request: RecoveryRequest, frame: Frame, file: string, offset: number): Promise<void> {
+/** What the first frame of a segment follows. */
+function startOf({ header }: LogSegment): LogEnd {
+  const index = (header.firstIndex - 1) as Index;
+  return { term: header.previousTerm, index, checksum: header.previousChecksum };
+}
+
+/** How far the log was read. */
+class LogReading {
+  end: LogEnd;
+  replayedTo: LogEnd;
+  bytesBehindSnapshot = 0;
+  readonly #request: RecoveryRequest;
+  #isCommitted = true;
+
+  constructor(request: RecoveryRequest, start: LogEnd) {
+    this.#request = request;
+    this.end = start;
+    this.replayedTo = request.base;
+  }
+
+  /** Reads the records of a segment, as far as they are the log's. */
+  async readSegment(segment: LogSegment, bytes: Buffer, overriddenFrom: number): Promise<void> {
+    while (this.end.index + 1 < overriddenFrom) {
+      const record = decodeRecord(bytes, segment.end, segment.header.salt);
+      if (record === undefined) return;
+      checkChain(record.frame, this.end, segment);
+      this.end = endOf(record.frame);
+      await this.#take(record.frame, segment, record.next - segment.end);
+      addRecord(segment, record.frame, record.next);
+    }
+  }
+
+  async #take(frame: Frame, segment: LogSegment, size: number): Promise<void> {
+    const { base } = this.#request;
+    const { file, end: offset } = segment;
+    await readable(() => this.#request.visit(frame), file, offset);
+    if (frame.firstIndex <= base.index) {
+      if (this.end.index >= base.index) checkBase(base, this.end, file, offset);
+      return;
+    }
+    this.bytesBehindSnapshot += size;
+    this.#isCommitted &&= this.#request.isCommitted(frame);
+    if (!this.#isCommitted) return;
+    await readable(() => this.#request.replay(frame), file, offset);
+    this.replayedTo = this.end;
+  }
+}
+
+/** Says of entries that this program does not know where they stand. */
+async function readable(work: () => Promise<void> | void, file: string, offset: number): Promise<void> {
   try {
-    await request.replay(frame);
+    await work();
   } catch (error) {
     if (!(error instanceof MalformedEntry)) throw error;
     const message = `${file} holds at byte ${String(offset)} what this program cannot read (${error.message}): use the newer program that wrote it`;
@@ -115,19 +156,23 @@ async function replay(request: RecoveryRequest, frame: Frame, file: string, offs
   }
 }
 
-async function findSegments(request: RecoveryRequest): Promise<FoundSegment[]> {
+async function findSegments(request: RecoveryRequest): Promise<LogSegment[]> {
   const names = (await request.files.list(request.directory)) ?? [];
   const sequences = names.flatMap((name) => sequenceOf(name) ?? []).sort((a, b) => a - b);
-  const found: FoundSegment[] = [];
+  const found: LogSegment[] = [];
   for (const sequence of sequences) {
     const file = path.join(request.directory, segmentName(sequence));
     const header = decodeSegmentHeader(await readHead(request.files, file));
     if (header === undefined) throw damaged(file, 'its header does not hold', 0);
     if (header.sequence !== sequence) throw damaged(file, 'it is a segment of another name', 0);
+    const before = found.at(-1);
+    if (before !== undefined && sequence !== before.header.sequence + 1) {
+      throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
+    }
     if (header.cluster !== request.cluster || header.node !== request.node) {
       throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
     }
-    found.push({ header, file });
+    found.push(logSegment(header, file));
   }
   return found;
 }
@@ -142,47 +187,35 @@ async function readHead(files: Files, file: string): Promise<Buffer> {
   }
 }
 
-async function readSegment(files: Files, segment: FoundSegment): Promise<Buffer> {
-  const { file, header } = segment;
+/** Segments never change their size, also those of which the log needs nothing any more. */
+async function checkSize(files: Files, { file, header }: LogSegment): Promise<void> {
   const open = await files.open(file);
   try {
     const size = await open.size();
-    if (size !== header.size) {
-      const what = `it is ${String(size)} bytes long and was made with ${String(header.size)}`;
-      throw damaged(file, what, Math.min(size, header.size));
-    }
-    const bytes = Buffer.allocUnsafeSlow(size);
-    await open.read(bytes, 0);
-    return bytes;
+    if (size === header.size) return;
+    const what = `it is ${String(size)} bytes long and was made with ${String(header.size)}`;
+    throw damaged(file, what, Math.min(size, header.size));
   } finally {
     await open.close();
   }
 }
 
 /** A segment is begun only once the one before is durable to its end: a gap between them is damage. */
-function checkFollows(
-  segment: FoundSegment,
-  end: LogEnd,
-  before: FoundSegment | undefined,
-  offset: number,
-): void {
+function checkFollows(segment: LogSegment, end: LogEnd, before: LogSegment | undefined): void {
   const { header, file } = segment;
-  if (before !== undefined && header.sequence !== before.header.sequence + 1) {
-    throw damaged(file, `the segment before it, ${segmentName(header.sequence - 1)}, is missing`);
-  }
   const follows =
     header.firstIndex === end.index + 1 &&
     header.previousTerm === end.term &&
     header.previousChecksum === end.checksum;
   if (follows) return;
   const what = `its last whole entry is ${String(end.index)}, and the next segment begins with ${String(header.firstIndex)}`;
-  throw damaged(before?.file ?? file, what, offset);
+  throw damaged(before?.file ?? file, what, before?.end);
 }
 
-function checkChain(frame: Frame, end: LogEnd, segment: FoundSegment, offset: number): void {
+function checkChain(frame: Frame, end: LogEnd, segment: LogSegment): void {
   const follows =
     frame.previous === end.checksum && frame.firstIndex === end.index + 1 && frame.term >= end.term;
-  if (!follows) throw damaged(segment.file, 'a record does not follow the one before it', offset);
+  if (!follows) throw damaged(segment.file, 'a record does not follow the one before it', segment.end);
 }
 
 /** The snapshot was written between two frames: where it ends, one frame ends too, and it is the same one. */
@@ -194,12 +227,12 @@ function checkBase(base: LogEnd, end: LogEnd, file: string, offset: number): voi
 /** Tells a torn end from a damaged one; undefined when the log ends cleanly. */
 function judgeEnd(
   request: RecoveryRequest,
-  segment: FoundSegment,
+  segment: LogSegment,
   bytes: Buffer,
-  offset: number,
   end: LogEnd,
 ): TornEnd | undefined {
   const { cleanEnd, provenIndex, provenBy } = request;
+  const offset = segment.end;
   const written = writtenUpTo(bytes, offset);
   if (end.index < provenIndex) {
     const what = `its last whole entry is ${String(end.index)}, and ${provenBy} proves that entry ${String(provenIndex)} was written`;

@@ -2,9 +2,14 @@ import path from 'node:path';
 import type { ClusterId, FsyncPolicy, Index, NodeId } from '../engine.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
-import { errorCode } from './files.js';
+import { BlankSegments, DiskFull, asDiskFull, asError } from './blank-segments.js';
 import type { Files, OpenFile } from './files.js';
-import type { FoundSegment, RecoveredLog } from './recovery.js';
+import { addRecord, logSegment, overriddenFrom } from './log-segment.js';
+import type { LogSegment } from './log-segment.js';
+import { keepLostEntries } from './lost-entries.js';
+import type { RecoveredLog } from './recovery.js';
+import { SegmentReader } from './segment-reader.js';
+import type { LogView } from './segment-reader.js';
 import {
   SEGMENT_HEADER_BYTES,
   encodeRecord,
@@ -25,56 +30,46 @@ export interface SegmentLogOptions {
   random(): number;
 }
 
-/** There is no room for another segment. Nothing was written, and the same append may be tried again. */
-export class DiskFull extends Error {
-  override readonly name = 'DiskFull';
-}
-
-const SPARE_NAME = 'spare';
-export const LARGE_SPARE_NAME = 'spare-large';
-const ZEROS = Buffer.alloc(1024 * 1024);
 const SALT_RANGE = 2 ** 32;
 
 /**
  * The log on disk: frames, one behind the other, in segments.
  *
- * Invariants: one append at a time; a frame is written only once the one before was (with `always`: was synced); a
- * segment is begun only once the one before is synced.
+ * Invariants: one change at a time (reads may go on beside it); of the frames that one call appends, and between two
+ * calls unless the policy is `always`, a later one may be on disk without an earlier one, and its record says so; a
+ * segment is begun only once what it follows is synced.
  *
  * After any failed write or sync nothing more is written: what is on disk is unknown then, and asking the kernel
  * to sync again would be answered with a success that means nothing (see "fsyncgate", PostgreSQL 2018).
  */
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
-  #segments: FoundSegment[];
+  readonly #blanks: BlankSegments;
+  readonly #reader: SegmentReader;
+  #segments: LogSegment[];
   #file: OpenFile | undefined;
-  #offset: number;
   #end: LogEnd;
   #syncedIndex: Index;
   #appendedBytes: number;
-  #spare: Promise<OpenFile> | undefined;
   #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
+  /** How often entries were taken away again: a read that was under way then is made anew. */
+  #cuts = 0;
 
-  private constructor(
-    options: SegmentLogOptions,
-    segments: FoundSegment[],
-    end: LogEnd,
-    offset: number,
-    bytes: number,
-  ) {
+  private constructor(options: SegmentLogOptions, segments: LogSegment[], end: LogEnd, bytes: number) {
     this.#options = options;
+    this.#blanks = new BlankSegments(options.files, options.directory, options.segmentBytes);
+    this.#reader = new SegmentReader(options.files);
     this.#segments = segments;
     this.#end = end;
-    this.#offset = offset;
     this.#syncedIndex = end.index;
     this.#appendedBytes = bytes;
   }
 
   /** Begins a log behind `base`. */
   static async create(options: SegmentLogOptions, base: LogEnd): Promise<SegmentLog> {
-    const log = new SegmentLog(options, [], base, 0, 0);
-    await log.#orClose(log.#beginSegment(0));
+    const log = new SegmentLog(options, [], base, 0);
+    await log.#orClose(log.#beginSegment(0, base));
     return log;
   }
 
@@ -83,7 +78,7 @@ export class SegmentLog {
    * saw the page cache, which a power cut may still lose.
    */
   static async resume(options: SegmentLogOptions, found: RecoveredLog): Promise<SegmentLog> {
-    const log = new SegmentLog(options, [...found.segments], found.end, found.offset, found.replayedBytes);
+    const log = new SegmentLog(options, [...found.segments], found.end, found.bytesBehindSnapshot);
     await log.#orClose(log.#goOn(found.torn !== undefined));
     return log;
   }
@@ -103,23 +98,29 @@ export class SegmentLog {
   }
 
   /**
-   * Appends a frame that follows the end. With the policy `always` it is durable once this resolves; otherwise
-   * it is in the kernel's hands.
+   * Makes sure that the next append of one frame of this size begins no segment, so that it finds room.
+   *
+   * @throws DiskFull when there is none. Nothing was written then.
+   */
+  async reserve(frameBytes: number): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const size = recordBytes(frameBytes);
+    if (this.#current.end + size > this.#current.header.size) {
+      await this.#orFail(this.#beginSegment(size, this.#end));
+    }
+  }
+
+  /**
+   * Appends frames that follow the end. With the policy `always` they are durable once this resolves, by one sync for
+   * all; otherwise they are in the kernel's hands.
    *
    * @throws DiskFull when nothing was written. Any other error is final.
    */
-  async append(frame: Frame): Promise<void> {
+  async append(frames: readonly Frame[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (frame.previous !== this.#end.checksum || frame.firstIndex !== this.#end.index + 1) {
-      throw new Error(`frame ${String(frame.firstIndex)} does not follow entry ${String(this.#end.index)}`);
-    }
-    const size = recordBytes(frame.end - frame.start);
-    if (this.#offset + size > this.#current.header.size) await this.#orFail(this.#beginSegment(size));
-    const record = encodeRecord(frame, this.#current.header.salt, this.#syncedIndex);
-    await this.#orFail(this.#openFile.write(record, this.#offset));
-    this.#offset += size;
-    this.#end = endOf(frame);
-    this.#appendedBytes += size;
+    this.#checkFollows(frames);
+    await this.#orFail(this.#blanks.provide(this.#segmentsNeeded(frames)));
+    for (const [at, frame] of frames.entries()) await this.#orFail(this.#write(frame, at === 0));
     if (this.#options.fsync === 'always') await this.sync();
   }
 
@@ -134,35 +135,65 @@ export class SegmentLog {
     await this.#syncing;
   }
 
-  async #syncNow(): Promise<void> {
-    const { index } = this.#end;
-    await this.#orFail(this.#openFile.sync());
-    this.#syncedIndex = index;
+  /**
+   * The frames behind the entry `after`, where a frame ends: as many as fit into `bytesMax`, and at least one. They are in
+   * buffers of their own, with the room in front that an append needs. `trimmed` when the log reaches back no further
+   * than behind it; empty at the end. May go on beside any change of the log.
+   */
+  async read(after: Index, bytesMax: number): Promise<readonly Frame[] | 'trimmed'> {
+    return this.#readUncut((view) => this.#reader.read(view, after, bytesMax));
+  }
+
+  /**
+   * Cuts the log behind `end`, where a frame ends, in one step: after a crash it has happened, or it has not. What is cut
+   * was kept in a file before, whose path is the answer. The node state must not claim what is cut any more.
+   *
+   * @throws DiskFull when nothing was changed. Any other error is final.
+   */
+  async truncate(end: LogEnd): Promise<string> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const [next] = await this.read(end.index, 1);
+    if (next === undefined || typeof next === 'string' || next.previous !== end.checksum) {
+      throw new Error(`the log cannot be cut behind entry ${String(end.index)}, which it does not hold`);
+    }
+    const kept = await this.keep(end.index);
+    await this.#orFail(this.#beginSegment(0, end));
+    return kept ?? '';
+  }
+
+  /** Keeps every frame that has something behind `index` in a file of its own; undefined when there is none. */
+  async keep(index: Index): Promise<string | undefined> {
+    const { files, directory } = this.#options;
+    const after = await this.#readUncut((view) => this.#reader.frameEndBefore(view, index));
+    return keepLostEntries(files, directory, after, (from, bytesMax) => this.read(from, bytesMax));
+  }
+
+  /** Gives up everything that the log holds and begins anew behind `base`. A crash in between may leave any part of it. */
+  async startAnew(base: LogEnd): Promise<void> {
+    await this.#orFail(this.#replaceAll(base));
   }
 
   /** Removes the segments that hold nothing behind `index`. */
   async removeUpTo(index: Index): Promise<void> {
     const { files, directory } = this.#options;
     for (;;) {
-      const [first, next] = this.#segments;
-      if (first === undefined || next === undefined || next.header.firstIndex > index + 1) return;
+      const [first] = this.#segments;
+      const [end] = overriddenFrom(this.#segments);
+      if (first === undefined || end === undefined || end > index + 1) return;
       // Oldest first, each durably before the next: neither a crash nor a failure in between leaves a gap.
       await files.remove(first.file);
       await files.syncDirectory(directory);
-      this.#segments.shift();
+      this.#segments = this.#segments.filter((segment) => segment !== first);
     }
   }
 
   async close(): Promise<void> {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const opened = await spare?.catch(() => undefined);
-    await opened?.close();
+    await this.#blanks.close();
     await this.#file?.close();
     this.#file = undefined;
   }
 
-  get #current(): FoundSegment {
+  get #current(): LogSegment {
     const current = this.#segments.at(-1);
     if (current === undefined) throw new Error('the log has no segment');
     return current;
@@ -171,6 +202,71 @@ export class SegmentLog {
   get #openFile(): OpenFile {
     if (this.#file === undefined) throw new Error('the log is closed');
     return this.#file;
+  }
+
+  #checkFollows(frames: readonly Frame[]): void {
+    let { index, checksum } = this.#end;
+    for (const frame of frames) {
+      if (frame.previous !== checksum || frame.firstIndex !== index + 1) {
+        throw new Error(`frame ${String(frame.firstIndex)} does not follow entry ${String(index)}`);
+      }
+      ({ index, checksum } = endOf(frame));
+    }
+  }
+
+  /** The sizes of the segments that these frames will begin. */
+  #segmentsNeeded(frames: readonly Frame[]): number[] {
+    const sizes: number[] = [];
+    let room = this.#current.header.size - this.#current.end;
+    for (const frame of frames) {
+      const size = recordBytes(frame.end - frame.start);
+      if (size > room) {
+        const segmentSize = this.#blanks.sizeFor(size);
+        sizes.push(segmentSize);
+        room = segmentSize - SEGMENT_HEADER_BYTES;
+      }
+      room -= size;
+    }
+    return sizes;
+  }
+
+  async #write(frame: Frame, isFirst: boolean): Promise<void> {
+    const size = recordBytes(frame.end - frame.start);
+    if (this.#current.end + size > this.#current.header.size) {
+      try {
+        await this.#beginSegment(size, this.#end);
+      } catch (error) {
+        if (!(error instanceof DiskFull) || isFirst) throw error;
+        // What stands before this frame was written, and the caller must not take it for unwritten.
+        throw new Error('the disk became full half-way', { cause: error });
+      }
+    }
+    const record = encodeRecord(frame, this.#current.header.salt, this.#syncedIndex);
+    await this.#openFile.write(record, this.#current.end);
+    addRecord(this.#current, frame, this.#current.end + size);
+    this.#end = endOf(frame);
+    this.#appendedBytes += size;
+  }
+
+  async #syncNow(): Promise<void> {
+    const { index } = this.#end;
+    await this.#orFail(this.#openFile.sync());
+    this.#syncedIndex = index;
+  }
+
+  /** Reads, and reads again when entries were taken away meanwhile. */
+  async #readUncut<T>(read: (view: LogView) => Promise<T>): Promise<T> {
+    for (;;) {
+      const cuts = this.#cuts;
+      const reading = read({ segments: this.#segments, last: this.#end.index });
+      const outcome = await reading.then(
+        (found) => ({ found }),
+        (error: unknown) => ({ error }),
+      );
+      if (cuts !== this.#cuts) continue;
+      if ('error' in outcome) throw outcome.error;
+      return outcome.found;
+    }
   }
 
   /** Any error but a full disk is final, and what was under way when it came has failed as well. */
@@ -197,91 +293,58 @@ export class SegmentLog {
   async #goOn(isTorn: boolean): Promise<void> {
     this.#file = await this.#options.files.open(this.#current.file);
     await this.#file.sync();
-    if (isTorn) await this.#beginSegment(0);
-    else this.#prepareSpare();
+    if (isTorn) await this.#beginSegment(0, this.#end);
+    else this.#blanks.prepareSpare();
   }
 
-  /** Goes on in a fresh segment, with room for a record of `size`. */
-  async #beginSegment(size: number): Promise<void> {
-    const { files, directory, cluster, node, segmentBytes } = this.#options;
+  /** Goes on behind `after`, the end or an entry before it, in a fresh segment with room for a record of `size`. */
+  async #beginSegment(size: number, after: LogEnd): Promise<void> {
+    const { files, directory, cluster, node } = this.#options;
     await this.sync();
-    const needed = SEGMENT_HEADER_BYTES + size;
-    const file = needed > segmentBytes ? await this.#makeFile(needed) : await this.#takeSpare();
+    const blank = await this.#blanks.take(this.#blanks.sizeFor(size));
     const header = {
       salt: Math.floor(this.#options.random() * SALT_RANGE),
-      size: Math.max(needed, segmentBytes),
+      size: blank.size,
       sequence: (this.#segments.at(-1)?.header.sequence ?? 0) + 1,
       cluster,
       node,
-      firstIndex: (this.#end.index + 1) as Index,
-      previousTerm: this.#end.term,
-      previousChecksum: this.#end.checksum,
+      firstIndex: (after.index + 1) as Index,
+      previousTerm: after.term,
+      previousChecksum: after.checksum,
     };
     const name = path.join(directory, segmentName(header.sequence));
-    const spareName = this.#spareName(needed);
     try {
-      await file.write(encodeSegmentHeader(header), 0);
-      await file.sync();
-      await files.rename(spareName, name);
+      await blank.file.write(encodeSegmentHeader(header), 0);
+      await blank.file.sync();
+      await files.rename(blank.name, name);
     } catch (error) {
-      throw await this.#giveUp(file, spareName, needed, error);
+      await this.#blanks.giveUp(blank);
+      throw asDiskFull(error, directory);
     }
     const before = this.#file;
-    this.#file = file;
-    this.#segments.push({ header, file: name });
-    this.#offset = SEGMENT_HEADER_BYTES;
+    this.#file = blank.file;
+    this.#segments = [...this.#segments, logSegment(header, name)];
+    if (after.index < this.#end.index) this.#cutTo(after);
     await before?.close();
     await files.syncDirectory(directory);
-    this.#prepareSpare();
+    this.#blanks.prepareSpare();
   }
 
-  #prepareSpare(): void {
-    this.#spare ??= this.#makeFile(this.#options.segmentBytes);
-    // Whoever takes it learns of a failure; until then nobody need be told.
-    this.#spare.catch(() => undefined);
+  #cutTo(end: LogEnd): void {
+    this.#end = end;
+    this.#syncedIndex = end.index;
+    this.#cuts++;
+    this.#reader.reset();
   }
 
-  async #takeSpare(): Promise<OpenFile> {
-    this.#prepareSpare();
-    const spare = await this.#spare?.catch(() => undefined);
-    this.#spare = undefined;
-    // There may be room by now.
-    return spare ?? this.#makeFile(this.#options.segmentBytes);
-  }
-
-  /** A file of zeros, durable at its full size, under a name that recovery does not look at. */
-  async #makeFile(size: number): Promise<OpenFile> {
-    const { files } = this.#options;
-    const name = this.#spareName(size);
-    let file: OpenFile | undefined;
-    try {
-      file = await files.create(name);
-      for (let at = 0; at < size; at += ZEROS.length) {
-        await file.write(ZEROS.subarray(0, Math.min(ZEROS.length, size - at)), at);
-      }
-      await file.sync();
-      return file;
-    } catch (error) {
-      throw await this.#giveUp(file, name, size, error);
-    }
-  }
-
-  #spareName(size: number): string {
-    const { directory, segmentBytes } = this.#options;
-    return path.join(directory, size > segmentBytes ? LARGE_SPARE_NAME : SPARE_NAME);
-  }
-
-  /** Lets go of a file that did not become a segment, and answers what its failure means. */
-  async #giveUp(file: OpenFile | undefined, name: string, size: number, error: unknown): Promise<Error> {
+  async #replaceAll(base: LogEnd): Promise<void> {
     const { files, directory } = this.#options;
-    // What cannot be removed now is made anew by the next attempt.
-    await file?.close().catch(() => undefined);
-    await files.remove(name).catch(() => undefined);
-    const isFull = errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT';
-    return isFull ? new DiskFull(`no room for ${String(size)} bytes in ${directory}`) : asError(error);
+    await this.#file?.close();
+    this.#file = undefined;
+    for (const { file } of this.#segments) await files.remove(file);
+    await files.syncDirectory(directory);
+    this.#segments = [];
+    this.#cutTo(base);
+    await this.#beginSegment(0, base);
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

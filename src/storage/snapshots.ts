@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { ByteRange, Index } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
-import { StorageFault } from './fault.js';
-import type { Files } from './files.js';
+import { Exclusive } from './exclusive.js';
+import { StorageFault, damaged } from './fault.js';
+import type { Files, OpenFile } from './files.js';
 import { readWhole } from './files.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
@@ -20,6 +21,10 @@ export class SnapshotFiles {
   #current: SnapshotSummary | undefined;
   /** The log is needed from behind here on, to make good a JSON file that is damaged. */
   #previousIndex: Index;
+  /** The snapshot that was begun last: only this one may still take the JSON file's place. */
+  #begun: object | undefined;
+  /** Names are changed one after the other, and nobody opens the JSON file meanwhile. */
+  readonly #names = new Exclusive();
 
   constructor(
     files: Files,
@@ -48,8 +53,11 @@ export class SnapshotFiles {
   }
 
   /** Opens a file for a snapshot beside the current one. */
-  begin(): Promise<SnapshotWriter> {
-    return SnapshotWriter.create(this.#files, this.#temporary);
+  async begin(): Promise<SnapshotWriter> {
+    this.#begun = undefined;
+    const writer = await SnapshotWriter.create(this.#files, this.#temporary);
+    this.#begun = writer;
+    return writer;
   }
 
   /**
@@ -59,18 +67,70 @@ export class SnapshotFiles {
   async install(writer: { finish(): Promise<void> }): Promise<void> {
     await writer.finish();
     const summary = await readSnapshot(this.#files, this.#temporary);
-    if (this.#current !== undefined) {
-      await this.#files.duplicate(this.#main, path.join(this.#directory, PREVIOUS_NAME));
-      await this.#files.syncDirectory(this.#directory);
-      this.#previousIndex = this.#current.head.end.index;
-    }
-    await this.#files.rename(this.#temporary, this.#main);
-    await this.#files.syncDirectory(path.dirname(this.#main));
-    this.#current = summary;
+    await this.#names.run(async () => {
+      if (this.#begun !== writer) throw new Error('what this snapshot was begun from was replaced meanwhile');
+      if (this.#current !== undefined) {
+        await this.#files.duplicate(this.#main, path.join(this.#directory, PREVIOUS_NAME));
+        await this.#files.syncDirectory(this.#directory);
+        this.#previousIndex = this.#current.head.end.index;
+      }
+      await this.#files.rename(this.#temporary, this.#main);
+      await this.#files.syncDirectory(path.dirname(this.#main));
+      this.#current = summary;
+    });
+  }
+
+  /**
+   * Changes the JSON file by other means: `work` answers what it holds afterwards. A snapshot that was begun before is
+   * not installed any more.
+   */
+  async supersede(work: () => Promise<SnapshotSummary>): Promise<void> {
+    await this.#names.run(async () => {
+      this.#begun = undefined;
+      this.#current = await work();
+      this.#previousIndex = 0 as Index;
+    });
+  }
+
+  /** Opens the JSON file as it is now: it stays readable until it is closed, whatever is installed. */
+  openCurrent(): Promise<OpenSnapshot | undefined> {
+    return this.#names.run(async () => {
+      if (this.#current === undefined) return undefined;
+      const { head, bytes } = this.#current;
+      const file = await this.#files.open(this.#main);
+      const size = await file.size();
+      if (size === bytes) return new OpenSnapshot(file, head.end, size);
+      await file.close();
+      throw damaged(this.#main, `it is ${String(size)} bytes long and was written with ${String(bytes)}`);
+    });
   }
 
   get #temporary(): string {
     return path.join(this.#directory, TEMPORARY_NAME);
+  }
+}
+
+/** A snapshot that is read in pieces, as it was when it was opened. */
+export class OpenSnapshot {
+  readonly end: LogEnd;
+  readonly size: number;
+  readonly #file: OpenFile;
+
+  constructor(file: OpenFile, end: LogEnd, size: number) {
+    this.#file = file;
+    this.end = end;
+    this.size = size;
+  }
+
+  /** The bytes from `offset` on, as many as there are and no more than `bytesMax`. */
+  async read(offset: number, bytesMax: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(bytesMax, this.size - offset)));
+    const filled = await this.#file.read(bytes, offset);
+    return bytes.subarray(0, filled);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
   }
 }
 

@@ -95,6 +95,13 @@ export class HashTable implements Table {
     return true;
   }
 
+  clear(): void {
+    this.#index = new Int32Array(INDEX_SIZE_INITIAL);
+    for (const slots of [this.#entries, this.#keyLengths, this.#hashes, this.#freeSlots]) slots.length = 0;
+    this.#count = 0;
+    this.#dataBytes = 0;
+  }
+
   #slotIn(cell: number): number {
     return (this.#index[cell] ?? 0) - 1;
   }

@@ -54,6 +54,11 @@ export class Store {
     return this.#table.delete(key);
   }
 
+  /** Forgets everything, to be filled anew. */
+  clear(): void {
+    this.#table.clear();
+  }
+
   /** The next keys from a cursor on: a slice that never takes long. */
   page(cursor: number, keyBytesMax = PAGE_BYTES_MAX): ScanPage {
     const keys: Buffer[] = [];

@@ -26,6 +26,8 @@ export interface Table {
   put(key: ByteRange, value: ByteRange): void;
   /** Whether the key was there. */
   delete(key: ByteRange): boolean;
+  /** Forgets everything. No walk may be under way. */
+  clear(): void;
 
   /** Called before a slot is filled, overwritten or freed. At most one at a time. */
   watch: ((slot: number) => void) | undefined;

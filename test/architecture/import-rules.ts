@@ -22,7 +22,13 @@ const ROOMS = new Map<string, Row>([
   ['storage', { values: ['engine', 'log', 'clock'] }],
   ['node', { values: ['engine', 'clock', 'log', 'store', 'replication'], types: ['storage', 'event-log'] }],
   ['commands', { values: ['engine', 'protocol', 'clock', 'log'] }],
-  ['server', { values: ['engine', 'clock', 'commands', 'protocol'], types: ['event-log'] }],
+  [
+    'server',
+    {
+      values: ['engine', 'clock', 'log', 'commands', 'protocol', 'client/address'],
+      types: ['event-log', 'replication', 'node'],
+    },
+  ],
   ['client', { values: ['engine', 'clock', 'protocol'] }],
   [
     'cli',

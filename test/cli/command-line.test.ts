@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { readCommandLine } from '../../src/cli/command-line.js';
+import { COMMANDS } from '../../src/cli/command-table.js';
 import { readServerOptions } from '../../src/cli/commands/server.js';
 import { UsageError } from '../../src/cli/exit.js';
 import { helpText, usageLine } from '../../src/cli/help.js';
@@ -140,7 +141,7 @@ describe('command line', () => {
   it('AnUnknownCommandNamesWhatThereIs', () => {
     expect(faultOf('gte', 'k'))
       .to.include('did you mean "get"?')
-      .and.to.include('put, get, delete, keys, server, status');
+      .and.to.include('put, get, delete, keys, server, status, add-backup, remove-backup, promote');
     expect(faultOf('PUT')).to.include('did you mean "put"?');
     expect(faultOf('stauts')).to.include('did you mean "status"?');
     expect(faultOf('frobnicate')).not.to.include('did you mean');
@@ -167,7 +168,7 @@ describe('command line', () => {
 
   it('TheHelpNamesEveryCommandAndEveryOption', () => {
     const overview = helpText(undefined);
-    for (const name of ['put', 'get', 'delete', 'keys', 'server', 'status']) {
+    for (const { name } of COMMANDS) {
       expect(overview).to.include(`kv ${name}`);
       const read = readCommandLine(['help', name]);
       if (read.kind !== 'help' || read.command === undefined) throw new Error(name);
@@ -237,10 +238,14 @@ describe('command line', () => {
       allowUnauthenticated: false,
       logLevel: 'info',
       segmentBytes: undefined,
+      role: undefined,
+      primary: undefined,
+      advertise: undefined,
+      acks: undefined,
     });
     const all =
-      '--role primary --address [::]:0 --db-path d.json --fsync everysec --allow-unauthenticated ' +
-      '--log-level debug --log-segment-bytes 65536';
+      '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
+      '--fsync everysec --allow-unauthenticated --log-level debug --log-segment-bytes 65536';
     expect(serverOptions(all.split(' '))).to.deep.equal({
       address: { host: '::', port: 0 },
       dbPath: 'd.json',
@@ -248,13 +253,23 @@ describe('command line', () => {
       allowUnauthenticated: true,
       logLevel: 'debug',
       segmentBytes: 65_536,
+      role: 'backup',
+      primary: { host: '::1', port: 7001 },
+      advertise: { host: 'db-2', port: 7002 },
+      acks: '0',
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
+    expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({
+      role: 'primary',
+      acks: 'all',
+    });
     const refused = [
-      '--role backup',
-      '--role backup --primary h:1',
       '--role x',
-      '--primary h:1',
+      '--acks 1',
+      '--acks none',
+      '--advertise h',
+      '--advertise h:0',
+      '--role backup --primary h:0',
       '--fsync never',
       '--log-level loud',
       '--address h',
@@ -263,6 +278,12 @@ describe('command line', () => {
       '--log-segment-bytes -5',
     ];
     for (const line of refused) expect(() => serverOptions(line.split(' ')), line).to.throw(UsageError);
-    expect(() => serverOptions(['--role', 'backup'])).to.throw(UsageError, 'not available yet');
+  });
+
+  it('ABackupNamesItsPrimaryAndNobodyElseDoes', () => {
+    expect(() => serverOptions(['--role', 'backup'])).to.throw(UsageError, 'needs --primary');
+    for (const line of ['--primary h:1', '--role primary --primary h:1']) {
+      expect(() => serverOptions(line.split(' ')), line).to.throw(UsageError, 'give --role backup');
+    }
   });
 });

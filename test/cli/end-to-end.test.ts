@@ -87,7 +87,7 @@ describe('kv and its server', () => {
 
   it('status tells what the server promises, as text and as JSON', async () => {
     const text = (await output(['status'])).toString();
-    expect(text).to.match(/^role=primary\nterm=1\n/);
+    expect(text).to.match(/^role=primary\nservice=serving\n/);
     expect(text).to.include('fsync=always\n').and.to.include(`member=${server.address} role=primary`);
     const json = JSON.parse((await output(['status', '--format', 'json'])).toString()) as Record<
       string,

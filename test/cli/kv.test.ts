@@ -164,7 +164,15 @@ describe('kv', () => {
       ['get', 'k', '--address', 'nowhere'],
       ['get', 'k', '--address', '127.0.0.1:0'],
       ['server', '--role', 'backup'],
-      ['promote'],
+      ['promote', '--accept-data-loss'],
+      ['promote', '--backup', 'h:1'],
+      ['add-backup'],
+      ['add-backup', '--primary', 'h:1'],
+      ['add-backup', '--backup', 'h:1'],
+      ['add-backup', '--primary', 'h:1', '--backup', 'h:0'],
+      ['add-backup', 'h:1', 'h:2'],
+      ['remove-backup', '--primary', 'h:1'],
+      ['remove-backup', '--primary', 'h', '--backup', 'h:1'],
     ]) {
       const { code, stdout, stderr } = await kv(words);
       expect([code, stdout.length], words.join(' ')).to.deep.equal([2, 0]);

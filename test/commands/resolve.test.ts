@@ -78,6 +78,7 @@ describe('A request finds its command', () => {
     }
     expect(resolve(['SNAPSHOT'], false)).to.equal('SYNTAX');
     expect(resolve(['PROMOTE'], false)).to.equal('SYNTAX');
+    expect(resolve(['REPLICATE'], false)).to.equal('SYNTAX');
   });
 });
 

@@ -59,7 +59,7 @@ describe('Entries of a frame', () => {
     const small = { kind: 'delete', keys: [range('gone')] } as const;
     for (const operations of [[big, small], [small], [small, small], []]) {
       builder.reset();
-      builder.open();
+      builder.control(EntryKind.open, Buffer.from('{}'));
       for (const operation of operations) builder.append(operation);
       expect(builder.count).to.equal(operations.length + 1);
       const frame = builder.seal(1 as Term, 1 as Index, NO_CHECKSUM);

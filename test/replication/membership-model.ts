@@ -101,7 +101,7 @@ function knownMemberships(node: Node): KnownMemberships {
   const all = node.log.flatMap((entry, at): Membership[] => {
     if (entry.members === undefined) return [];
     const position = { term: entry.term as Term, index: (at + 1) as Index };
-    return [{ position, members: entry.members }];
+    return [{ position, members: entry.members, acks: 'majority' }];
   });
   const isCommitted = ({ position }: Membership): boolean => position.index <= node.knownCommitted;
   const committed = all.filter(isCommitted).at(-1)!;
@@ -215,15 +215,18 @@ export class Model {
     const start = Math.max(opening, node.committed);
     const later = membersOf(node.log);
     const open = node.log.slice(start).map((entry, offset) => ({
-      index: (start + offset + 1) as Index,
+      last: (start + offset + 1) as Index,
+      isWhole: start + offset === opening,
       needs:
         this.planted === 'counted under the membership that comes later' && entry.kind === 'write'
           ? [majority(later)]
           : entry.needs,
     }));
-    const holders = (index: Index): Set<NodeId> =>
-      new Set(NAMES.filter((_, other) => other === at || (node.match[other] ?? 0) >= index));
-    const committed = committable(open, holders);
+    const durable = (name: NodeId): Index => {
+      const other = NAMES.indexOf(name);
+      return (other === at ? node.log.length : (node.match[other] ?? 0)) as Index;
+    };
+    const committed = committable(open, durable);
     if (committed === undefined) return undefined;
     const newlySafe = node.log
       .slice(0, committed)
@@ -256,7 +259,7 @@ export class Model {
     const answers = asked
       .filter((other) => state.nodes[other]!.log.length > 0)
       .map((other) => this.#answer(state, other));
-    const decision = decidePromotion(NAMES[at]!, answers, othersAreDown);
+    const decision = decidePromotion(NAMES[at]!, answers, { othersAreDown, acceptDataLoss: false });
     if (decision.kind === 'refused') return undefined;
     // A majority was enough: the plain promotion is the same step.
     if (othersAreDown && decision.members === undefined) return undefined;
@@ -296,6 +299,7 @@ export class Model {
       last: { term: node.log.at(-1)!.term as Term, index: node.log.length as Index },
       memberships:
         this.planted === 'only the newest membership binds' ? { committed: newest, open: [] } : known,
+      lastPrimary: undefined,
       isLeftOut: node.isLeftOut,
       isConfirmed: this.planted === 'half without confirmation' ? true : node.isConfirmed,
     };

@@ -135,14 +135,6 @@ describe('A conversation with the server', () => {
     });
   }
 
-  for (const command of ['ADD_BACKUP 127.0.0.1:1', 'REMOVE_BACKUP 127.0.0.1:1', 'PROMOTE', 'REPLICATE x']) {
-    it(`${command} is refused clearly until it exists`, async () => {
-      const { address } = await fixture.start();
-      const received = await talk(address, `${command}\n`);
-      expect(received).to.match(/^ERROR UNKNOWN_COMMAND \S+ is not available yet/);
-    });
-  }
-
   it('A key and a value at their bounds are taken, and one byte more is not', async () => {
     const { address } = await fixture.start();
     const { keyBytesMax, valueBytesMax } = DEFAULT_SERVER_LIMITS.request;

@@ -113,7 +113,7 @@ class CrashRun {
     } catch (error) {
       if (!crash.isDone) throw error;
     }
-    await node?.engine.close().catch(() => undefined);
+    await node?.finish().catch(() => undefined);
     if (!crash.isDone) this.#crash();
   }
 

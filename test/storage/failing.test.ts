@@ -75,7 +75,7 @@ async function live(files: Files, story: Story, label: string, dbPath = DB_PATH)
       if (count === 6 || count === 10) await node.snapshot().catch(() => undefined);
     }
   } finally {
-    await node.engine.close().catch(() => undefined);
+    await node.finish().catch(() => undefined);
     await node.data.close().catch(() => undefined);
   }
 }
@@ -235,7 +235,7 @@ async function makeLog(
 
 async function append(log: SegmentLog, frames: FrameSource, bytes?: number): Promise<void> {
   const frame = frames.next(bytes);
-  await log.append(frame);
+  await log.append([frame]);
   frames.taken(frame);
 }
 

@@ -140,12 +140,12 @@ export async function fill(
   puts: number,
   history = new Map<number, Content>(),
 ): Promise<Map<number, Content>> {
-  history.set(node.data.log.end.index, node.content);
+  history.set(node.log.end.index, node.content);
   for (let count = 0; count < puts; count++) {
-    const { index } = node.data.log.end;
+    const { index } = node.log.end;
     const refused = await node.put(`key-${String(index % 11)}`, `value ${String(index)} \xff`.repeat(3));
     expect(refused).to.equal(undefined);
-    history.set(node.data.log.end.index, node.content);
+    history.set(node.log.end.index, node.content);
   }
   return history;
 }

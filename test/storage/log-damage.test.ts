@@ -262,7 +262,7 @@ describe('A log with a flipped byte', () => {
       async (node) => {
         await fill(node, 3);
         node.tick();
-        await node.data.log.sync();
+        await node.log.sync();
         await fill(node, 3);
       },
       { fsync },

@@ -1,15 +1,12 @@
-import type { Clock } from '../../src/clock.js';
 import type { ByteRange, FsyncPolicy, Operation, Refusal } from '../../src/engine.js';
-import type { EventLog } from '../../src/event-log.js';
-import { replayFrame } from '../../src/node/applier.js';
-import { ReplicaEngine } from '../../src/node/replica-engine.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory, RecoveryEvent } from '../../src/storage/data-directory.js';
 import type { Files } from '../../src/storage/files.js';
+import type { SegmentLog } from '../../src/storage/segment-log.js';
 import { HashTable } from '../../src/store/hash-table.js';
-import { Store } from '../../src/store/store.js';
 import { seededRandom } from '../random.js';
 import type { Random } from '../random.js';
+import { Writer, applyFrame, eachEntry } from './writer.js';
 
 export interface NodeOptions {
   readonly files: Files;
@@ -24,58 +21,31 @@ export const SEGMENT_BYTES = 4096;
 /** Content of a node by key, every byte of keys and values as one character. */
 export type Content = ReadonlyMap<string, string>;
 
-const SILENT: EventLog = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
-/** A clock whose timers run when the test says so. */
-class HandClock implements Clock {
-  readonly #periodic = new Set<() => void>();
-
-  nowMs(): number {
-    return 0;
-  }
-
-  after(): { cancel: () => void } {
-    throw new Error('no timer is expected here');
-  }
-
-  every(_periodMs: number, work: () => void): { cancel: () => void } {
-    this.#periodic.add(work);
-    return { cancel: () => this.#periodic.delete(work) };
-  }
-
-  nextTurn(work: () => void): void {
-    setImmediate(work);
-  }
-
-  tick(): void {
-    for (const work of this.#periodic) work();
-  }
-}
-
 export function range(content: string | Buffer): ByteRange {
   const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
   return { bytes, start: 0, end: bytes.length };
 }
 
-/** A node on given files: its data, its store and its engine, without a server around them. */
+/** A node on given files, as far as its files are concerned: a primary alone. */
 export class TestNode {
   readonly events: readonly RecoveryEvent[];
   readonly data: DataDirectory;
-  /** The last reason why the node had to stop, if it had to. */
-  failure: unknown;
-  #engine: ReplicaEngine | undefined;
   readonly #table: HashTable;
-  readonly #clock = new HandClock();
+  readonly #writer: Writer;
+  readonly #isSyncedBySecond: boolean;
 
-  private constructor(data: DataDirectory, table: HashTable, events: readonly RecoveryEvent[]) {
+  private constructor(
+    data: DataDirectory,
+    table: HashTable,
+    writer: Writer,
+    events: readonly RecoveryEvent[],
+    fsync: FsyncPolicy,
+  ) {
     this.data = data;
     this.#table = table;
+    this.#writer = writer;
     this.events = events;
+    this.#isSyncedBySecond = fsync === 'everysec';
   }
 
   static async start(options: NodeOptions): Promise<TestNode> {
@@ -88,43 +58,44 @@ export class TestNode {
       dbPath: options.dbPath,
       fsync,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      firstStart: { role: 'primary' },
+      isCommitted: () => () => true,
       random: () => random.next(),
       randomIdentity: () => random.bytes(16).toString('hex'),
       report: (event) => events.push(event),
       target: {
         clear: () => (table = new HashTable(1)),
         put: (key, value) => table.put(key, value),
-        replay: (frame) => {
-          replayFrame(new Store(table), frame);
-        },
+        replay: (frame) => applyFrame(table, frame),
       },
     });
-    const node = new TestNode(data, table, events);
     try {
-      await node.#serve(options, fsync, random);
+      const writer = await Writer.start(data, table, random.next(), options.snapshotLogBytes ?? 2 ** 40);
+      return new TestNode(data, table, writer, events, fsync);
     } catch (error) {
       await data.close();
       throw error;
     }
-    return node;
   }
 
-  get engine(): ReplicaEngine {
-    return this.#engine!;
+  /** A primary has a log from the start. */
+  get log(): SegmentLog {
+    return this.data.log!;
+  }
+
+  /** The first reason why the node had to stop, if it had to. */
+  get failure(): unknown {
+    return this.#writer.failure;
   }
 
   get content(): Content {
     const content = new Map<string, string>();
-    for (let slot = 0; slot < this.#table.slots; slot++) {
-      this.#table.visit(slot, (key, value) => content.set(latin1(key), latin1(value)));
-    }
+    eachEntry(this.#table, (key, value) => content.set(latin1(key), latin1(value)));
     return content;
   }
 
   write(operation: Operation): Promise<Refusal | undefined> {
-    return new Promise((resolve) => {
-      this.engine.write(operation, { written: (refused) => resolve(refused) });
-    });
+    return this.#writer.write(operation);
   }
 
   /** Undefined once the write is acknowledged. */
@@ -137,42 +108,31 @@ export class TestNode {
   }
 
   /** Writes the JSON file. */
-  async snapshot(): Promise<void> {
-    const answer = await this.engine.snapshot();
-    if ('code' in answer) throw new Error(answer.message);
+  snapshot(): Promise<void> {
+    return this.#writer.snapshot();
   }
 
   /** Lets the period of `everysec` pass. */
   tick(): void {
-    this.#clock.tick();
+    if (!this.#isSyncedBySecond) return;
+    this.log.sync().catch((error: unknown) => {
+      this.#writer.fail(error);
+    });
+  }
+
+  /** Finishes what was accepted and says in the node state that it did, and keeps the files open. */
+  finish(): Promise<void> {
+    return this.#writer.close();
   }
 
   async stop(): Promise<void> {
-    await this.engine.close();
+    await this.finish();
     await this.data.close();
   }
 
   /** Lets go of the files as they are: to the next start it is a crash. */
   abandon(): Promise<void> {
     return this.data.close();
-  }
-
-  async #serve(options: NodeOptions, fsync: FsyncPolicy, random: Random): Promise<void> {
-    this.#engine = await ReplicaEngine.start({
-      store: new Store(this.#table),
-      log: this.data.log,
-      states: this.data,
-      snapshots: this.data.snapshots,
-      state: this.data.state,
-      clock: this.#clock,
-      events: SILENT,
-      fsync,
-      waitingBytesMax: 2 ** 30,
-      snapshotLogBytes: options.snapshotLogBytes ?? 2 ** 40,
-      address: () => 'nowhere',
-      random: () => random.next(),
-      failed: (error) => (this.failure = error),
-    });
   }
 }
 

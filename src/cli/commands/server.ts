@@ -1,6 +1,7 @@
 import type { Invocation } from '../invocation.js';
 import { UsageError } from '../exit.js';
 import {
+  ACKS_POLICIES,
   FSYNC_POLICIES,
   LOG_LEVELS,
   ROLES,
@@ -9,6 +10,7 @@ import {
   readAddress,
   readChoice,
   readInteger,
+  readNodeAddress,
 } from '../options.js';
 import type { ServerOptions } from '../options.js';
 
@@ -20,13 +22,15 @@ export async function run(invocation: Invocation): Promise<number> {
   return runServer(options);
 }
 
-/** @throws UsageError for what cannot be meant, and for what is not available yet. */
+/** @throws UsageError for what cannot be meant. */
 export function readServerOptions(invocation: Invocation, environment: NodeJS.ProcessEnv): ServerOptions {
-  if (readChoice(invocation, 'role', ROLES, 'primary') === 'backup') {
-    throw new UsageError('--role backup is not available yet: this version runs a primary alone');
+  const role = readChoice(invocation, 'role', ROLES, undefined);
+  const primary = readNodeAddress(invocation, 'primary');
+  if (role === 'backup' && primary === undefined) {
+    throw new UsageError('--role backup needs --primary HOST:PORT: only that node may add it');
   }
-  if (invocation.values.has('primary')) {
-    throw new UsageError('--primary is for --role backup, which is not available yet');
+  if (role !== 'backup' && primary !== undefined) {
+    throw new UsageError('--primary says which node a new backup follows: give --role backup with it');
   }
   return {
     address: readAddress(invocation, environment),
@@ -35,5 +39,9 @@ export function readServerOptions(invocation: Invocation, environment: NodeJS.Pr
     allowUnauthenticated: invocation.flags.has('allow-unauthenticated'),
     logLevel: readChoice(invocation, 'log-level', LOG_LEVELS, 'info'),
     segmentBytes: readInteger(invocation, 'log-segment-bytes', SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+    role,
+    primary,
+    advertise: readNodeAddress(invocation, 'advertise'),
+    acks: readChoice(invocation, 'acks', ACKS_POLICIES, undefined),
   };
 }

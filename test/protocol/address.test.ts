@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { parseAddress, showAddress } from '../../src/client/address.js';
+import fc from 'fast-check';
+import { isIPv4, isIPv6 } from 'node:net';
+import { parseAddress, showAddress } from '../../src/protocol/address.js';
 
 describe('address', () => {
   it('HostAndPortAreRead', () => {
@@ -13,6 +15,27 @@ describe('address', () => {
     const address = { host: '::1', port: 7001 };
     expect(parseAddress('[::1]:7001')).to.deep.equal(address);
     expect(showAddress(address)).to.equal('[::1]:7001');
+  });
+
+  it('EveryFormOfAnIPv6AddressIsRead', () => {
+    for (const host of ['::', '1:2:3:4:5:6:7:8', '::ffff:127.0.0.1', 'fe80::1%eth0', 'FE80::A', '1::8']) {
+      expect(isIPv6(host), host).to.equal(true);
+      expect(parseAddress(`[${host}]:1`), host).to.deep.equal({ host, port: 1 });
+      expect(showAddress({ host, port: 1 })).to.equal(`[${host}]:1`);
+    }
+  });
+
+  it('AgreesWithTheSystemOnWhatAnIPAddressIs', () => {
+    const word = fc.string({ unit: fc.constantFrom(...Array.from('0123456789abf:.%')), maxLength: 24 });
+    const address = fc.oneof(word, fc.ipV6(), fc.ipV4Extended(), fc.ipV4());
+    fc.assert(
+      fc.property(address, (text) => {
+        const bracketed = parseAddress(`[${text}]:1`);
+        if (!text.includes('%')) expect('host' in bracketed, text).to.equal(isIPv6(text));
+        if (/^[\d.]+$/.test(text)) expect('host' in parseAddress(`${text}:1`), text).to.equal(isIPv4(text));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('WhatNamesNoAddressIsRefusedWithAWayOut', () => {

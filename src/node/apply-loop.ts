@@ -1,0 +1,136 @@
+import { turn } from '../clock.js';
+import type { Clock } from '../clock.js';
+import type { Index, WriteObserver } from '../engine.js';
+import { endOf } from '../log/frame.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import type { Store } from '../store/store.js';
+import { Applier } from './applier.js';
+import type { Pause } from './applier.js';
+import type { FrameCache } from './frame-cache.js';
+import type { Log } from './ports.js';
+
+const READ_BYTES = 1024 * 1024;
+
+export interface ApplyLoopParts {
+  readonly store: Store;
+  readonly cache: FrameCache;
+  readonly clock: Clock;
+  log(): Log;
+  snapshotIsBehind(): boolean;
+  snapshotCaughtUp(): Promise<void>;
+  /** Who waits for the entries of this frame, in their order. */
+  observersOf(frame: Frame): readonly (WriteObserver | undefined)[];
+  /** Told after each frame was applied. */
+  applied(frame: Frame): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Applies the log to the store, frame by frame, as far as it is committed.
+ *
+ * Invariants: frames are applied in the order of the log; nothing is applied before it is committed.
+ */
+export class ApplyLoop {
+  readonly #parts: ApplyLoopParts;
+  #end: LogEnd;
+  #commit: Index;
+  #running: Promise<void> | undefined;
+  #isHeld = false;
+  #isBetweenEntries = false;
+
+  constructor(parts: ApplyLoopParts, end: LogEnd) {
+    this.#parts = parts;
+    this.#end = end;
+    this.#commit = end.index;
+  }
+
+  /** Where the last applied frame ends. The store is the map at this position whenever nobody writes to it. */
+  get end(): LogEnd {
+    return this.#end;
+  }
+
+  /**
+   * Whether the caller runs inside the call to a write's observer. The store is locked then, and yet is the map at
+   * exactly that write's position.
+   */
+  get isBetweenEntries(): boolean {
+    return this.#isBetweenEntries;
+  }
+
+  commit(index: Index): void {
+    if (index > this.#commit) this.#commit = index;
+    if (!this.#isHeld) this.#running ??= this.#run();
+  }
+
+  /** Resolves when everything that is committed is applied. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Stops applying, and resolves when nothing is being applied. */
+  async hold(): Promise<void> {
+    this.#isHeld = true;
+    await this.idle();
+  }
+
+  /** Goes on from a content that was put in the store's place. */
+  resume(end: LogEnd): void {
+    this.#isHeld = false;
+    this.#end = end;
+    if (this.#commit < end.index) this.#commit = end.index;
+    this.commit(this.#commit);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#end.index < this.#commit && !this.#isHeld) {
+        const next = this.#parts.cache.next(this.#end.index);
+        const frames = next === undefined ? await this.#read() : [next];
+        for (const frame of frames) {
+          if (this.#isHeld || endOf(frame).index > this.#commit) break;
+          await this.#apply(frame);
+        }
+      }
+    } catch (error) {
+      this.#isHeld = true;
+      this.#parts.failed(error);
+    }
+    this.#running = undefined;
+  }
+
+  async #read(): Promise<readonly Frame[]> {
+    const frames = await this.#parts.log().read(this.#end.index, READ_BYTES);
+    if (frames === 'trimmed' || frames.length === 0) {
+      throw new Error(`the log does not have the entry behind ${String(this.#end.index)}, which is committed`);
+    }
+    return frames;
+  }
+
+  async #apply(frame: Frame): Promise<void> {
+    const { store, clock } = this.#parts;
+    const observers = this.#parts.observersOf(frame);
+    const applier = new Applier(store, frame, observers, () => this.#parts.snapshotIsBehind());
+    if (!store.lock.tryWrite()) await store.lock.write();
+    try {
+      for (;;) {
+        const pause = this.#runApplier(applier);
+        if (pause === undefined) break;
+        if (pause === 'snapshot') await this.#parts.snapshotCaughtUp();
+        else await turn(clock);
+      }
+      this.#end = endOf(frame);
+    } finally {
+      store.lock.releaseWrite();
+    }
+    this.#parts.applied(frame);
+  }
+
+  #runApplier(applier: Applier): Pause | undefined {
+    this.#isBetweenEntries = true;
+    try {
+      return applier.run();
+    } finally {
+      this.#isBetweenEntries = false;
+    }
+  }
+}

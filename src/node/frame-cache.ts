@@ -1,0 +1,123 @@
+import type { Index } from '../engine.js';
+import { lastIndexOf } from '../log/frame.js';
+import type { Frame } from '../log/frame.js';
+
+/** What is kept for backups and for applying, besides what is not in the files yet. */
+const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+
+interface Entry {
+  readonly frame: Frame;
+  /** Its bytes may be on their way to a backup. */
+  isShared: boolean;
+}
+
+/**
+ * The newest frames of the log, in memory. Whoever needs older ones reads them from the files.
+ *
+ * Invariant: the frames follow each other without a gap, and what is not written yet is always here.
+ */
+export class FrameCache {
+  #entries: Entry[] = [];
+  /** The entries before it were let go of. */
+  #head = 0;
+  #bytes = 0;
+  #writtenIndex: Index;
+
+  constructor(writtenIndex: Index) {
+    this.#writtenIndex = writtenIndex;
+  }
+
+  add(frame: Frame): void {
+    this.#entries.push({ frame, isShared: false });
+    this.#bytes += frame.end - frame.start;
+    this.#trim();
+  }
+
+  /** Says that everything up to here is in the files. */
+  written(index: Index): void {
+    this.#writtenIndex = index;
+    this.#trim();
+  }
+
+  /**
+   * The frames that follow an entry where a frame ends, as many as fit and at least one; undefined when they are not here.
+   * They are shared from now on.
+   */
+  after(index: Index, bytesMax: number): readonly Frame[] | undefined {
+    const at = this.#find(index);
+    if (at === undefined) return undefined;
+    const frames: Frame[] = [];
+    let bytes = 0;
+    for (let next = at; next < this.#entries.length; next++) {
+      const entry = this.#entries[next];
+      if (entry === undefined) break;
+      const { frame } = entry;
+      bytes += frame.end - frame.start;
+      if (frames.length > 0 && bytes > bytesMax) break;
+      entry.isShared = true;
+      frames.push(frame);
+    }
+    return frames.length > 0 ? frames : undefined;
+  }
+
+  /** The one frame that follows an entry, to be looked at and not kept. */
+  next(index: Index): Frame | undefined {
+    const at = this.#find(index);
+    return at === undefined ? undefined : this.#entries[at]?.frame;
+  }
+
+  /** Forgets the oldest frame if it is this one, is written and was never shared: its bytes may be used again then. */
+  release(frame: Frame): boolean {
+    const entry = this.#entries[this.#head];
+    if (entry?.frame !== frame || entry.isShared || lastIndexOf(frame) > this.#writtenIndex) return false;
+    this.#dropFirst(entry);
+    return true;
+  }
+
+  /** Forgets what lies behind an entry. */
+  cut(last: Index): void {
+    while (this.#entries.length > this.#head) {
+      const entry = this.#entries.at(-1);
+      if (entry === undefined || lastIndexOf(entry.frame) <= last) break;
+      this.#entries.pop();
+      this.#bytes -= entry.frame.end - entry.frame.start;
+    }
+    if (this.#writtenIndex > last) this.#writtenIndex = last;
+  }
+
+  clear(writtenIndex: Index): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#writtenIndex = writtenIndex;
+  }
+
+  #find(index: Index): number | undefined {
+    let low = this.#head;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const first = this.#entries[middle]?.frame.firstIndex ?? 0;
+      if (first <= index) low = middle + 1;
+      else high = middle;
+    }
+    return this.#entries[low]?.frame.firstIndex === index + 1 ? low : undefined;
+  }
+
+  #trim(): void {
+    while (this.#bytes > KEPT_BYTES_MAX) {
+      const entry = this.#entries[this.#head];
+      if (entry === undefined || lastIndexOf(entry.frame) > this.#writtenIndex) return;
+      this.#dropFirst(entry);
+    }
+  }
+
+  #dropFirst(entry: Entry): void {
+    this.#bytes -= entry.frame.end - entry.frame.start;
+    this.#head++;
+    if (this.#head * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}

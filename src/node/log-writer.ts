@@ -1,0 +1,85 @@
+import type { Clock } from '../clock.js';
+import type { Index } from '../engine.js';
+import { endOf } from '../log/frame.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import type { Log } from './ports.js';
+
+/** Frames that are written with one sync. */
+const GROUP_FRAMES_MAX = 256;
+const RETRY_FULL_MS = 500;
+
+export interface LogWriterParts {
+  log(): Log;
+  readonly clock: Clock;
+  /** Everything up to here is as safe as the fsync policy says. */
+  written(end: LogEnd): void;
+  /** Told once: the log takes nothing more. */
+  failed(error: unknown): void;
+  /** Told once for each time that the disk is full, and when it no longer is. */
+  full(isFull: boolean): void;
+}
+
+/**
+ * Writes frames to the log in their order, one group at a time; what comes meanwhile is the next group. While the disk is full
+ * it tries again and again: nothing that was taken is dropped.
+ */
+export class LogWriter {
+  readonly #parts: LogWriterParts;
+  #queue: Frame[] = [];
+  #running: Promise<void> | undefined;
+  #hasFailed = false;
+
+  constructor(parts: LogWriterParts) {
+    this.#parts = parts;
+  }
+
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
+  append(frames: readonly Frame[]): void {
+    if (this.#hasFailed) return;
+    this.#queue.push(...frames);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when everything that was taken is written, or the log has failed. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whatever else this turn brings goes with the first group.
+    await Promise.resolve();
+    while (this.#queue.length > 0 && !this.#hasFailed) {
+      const group = this.#queue.splice(0, GROUP_FRAMES_MAX);
+      const last = group.at(-1);
+      if (last === undefined) break;
+      if (await this.#write(group)) this.#parts.written(endOf(last));
+    }
+    this.#running = undefined;
+  }
+
+  async #write(group: readonly Frame[]): Promise<boolean> {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        await this.#parts.log().append(group);
+        if (!isFirst) this.#parts.full(false);
+        return true;
+      } catch (error) {
+        if (!(error instanceof Error && error.name === 'DiskFull')) {
+          this.#hasFailed = true;
+          this.#queue = [];
+          this.#parts.failed(error);
+          return false;
+        }
+        if (isFirst) this.#parts.full(true);
+        await new Promise<void>((resolve) => {
+          this.#parts.clock.after(RETRY_FULL_MS, resolve);
+        });
+      }
+    }
+  }
+}
+
+export type { Index };

@@ -1,0 +1,292 @@
+import type { Clock } from '../clock.js';
+import type { ClusterId, Index, Refusal } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import type { LogEnd } from '../log/frame.js';
+import { step } from '../replication/core.js';
+import { hasEntry } from '../replication/turn.js';
+import type {
+  Change,
+  CommandId,
+  CommandOutcome,
+  DurableState,
+  Effect,
+  Input,
+  LinkId,
+  ReplicaState,
+} from '../replication/state.js';
+import type { NodeState } from '../storage/node-state.js';
+import type { ApplyLoop } from './apply-loop.js';
+import type { Feeder } from './feeder.js';
+import type { FrameCache } from './frame-cache.js';
+import type { LogWriter } from './log-writer.js';
+import type { Arrival, Link, Log, Network, NodeStates, Replacements } from './ports.js';
+
+export interface ReplicaParts {
+  readonly state: ReplicaState;
+  readonly nodeState: NodeState;
+  readonly states: NodeStates;
+  readonly replacements: Replacements;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly events: EventLog;
+  readonly cache: FrameCache;
+  readonly writer: LogWriter;
+  readonly applying: ApplyLoop;
+  readonly feeder: Feeder;
+  log(): Log;
+  random(): number;
+  /** The office was taken or lost. */
+  officeChanged(isPrimary: boolean): void;
+  /** Has the files replaced, and puts the content of the JSON file in the place of the store's; nobody sees anything in between. */
+  reload(replace: () => Promise<void>): Promise<void>;
+  /** Told after each step. */
+  stepped(): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Feeds the core with what happens, one step at a time, and does what it says, in its order: while something is being
+ * made durable, everything behind it waits.
+ */
+export class Replica {
+  readonly #parts: ReplicaParts;
+  readonly #inputs: Input[] = [];
+  readonly #backlog: Effect[] = [];
+  readonly #links = new Map<LinkId, Link>();
+  readonly #commands = new Map<CommandId, (outcome: Refusal | CommandOutcome) => void>();
+  #isStepping = false;
+  #working: Promise<void> | undefined;
+  #isStopped = false;
+  #lastLink = 0;
+  #lastCommand = 0;
+  #nodeState: NodeState;
+  #durableIndex: Index | undefined;
+  #arrival: Arrival | undefined;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.#nodeState = parts.nodeState;
+    this.#durableIndex = parts.nodeState.logIndex;
+  }
+
+  get state(): ReplicaState {
+    return this.#parts.state;
+  }
+
+  get nodeState(): NodeState {
+    return this.#nodeState;
+  }
+
+  input(input: Input): void {
+    if (this.#isStopped) return;
+    this.#inputs.push(input);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const { state, clock } = this.#parts;
+        this.#execute(step(state, next, clock.nowMs(), this.#parts.random()));
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isStepping = false;
+    }
+    this.#parts.stepped();
+  }
+
+  command(change: Change): Promise<Refusal | CommandOutcome> {
+    const command = ++this.#lastCommand as CommandId;
+    return new Promise((resolve) => {
+      this.#commands.set(command, resolve);
+      this.input({ kind: 'command', command, change });
+    });
+  }
+
+  linkUp(link: Link): LinkId {
+    const id = ++this.#lastLink as LinkId;
+    this.#links.set(id, link);
+    const { node, address, cluster, fsync } = link.peer;
+    this.input({ kind: 'link up', link: { id, node, address, cluster, fsync, isOutgoing: link.isOutgoing } });
+    return id;
+  }
+
+  linkDown(id: LinkId): void {
+    if (!this.#links.delete(id)) return;
+    this.input({ kind: 'link down', link: id });
+  }
+
+  /** Everything up to here is on this node's disk. */
+  written(end: LogEnd): void {
+    const { cache, state } = this.#parts;
+    this.#durableIndex = end.index;
+    cache.written(end.index);
+    // The core may have cut this off since, and something else may stand there.
+    if (hasEntry(state, end)) this.input({ kind: 'durable', index: end.index });
+  }
+
+  /** Does nothing more, whatever happens. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const link of this.#links.values()) link.close();
+  }
+
+  /** Resolves when nothing is being made durable. */
+  async idle(): Promise<void> {
+    while (this.#working !== undefined) await this.#working;
+  }
+
+  /** The state as it would be saved now. */
+  durable(state: DurableState, cluster: ClusterId | undefined): NodeState {
+    const { fsync } = this.#parts.state;
+    const logIndex = fsync === 'always' ? this.#durableIndex : this.#nodeState.logIndex;
+    const isNew = this.#nodeState.primaryAddress !== undefined && cluster === undefined;
+    const primaryAddress = isNew ? this.#nodeState.primaryAddress : undefined;
+    return { ...this.#nodeState, ...state, cluster, primaryAddress, logIndex, cleanEnd: undefined };
+  }
+
+  #execute(effects: readonly Effect[]): void {
+    for (const [at, effect] of effects.entries()) {
+      // Of two states with nothing between them the later one is enough.
+      if (effect.kind === 'persist' && effects[at + 1]?.kind === 'persist') continue;
+      if (this.#working !== undefined) this.#backlog.push(effect);
+      else this.#begin(effect);
+    }
+  }
+
+  #begin(effect: Effect): void {
+    const work = this.#perform(effect);
+    if (work === undefined) return;
+    this.#working = work.then(
+      () => this.#finished(),
+      (error: unknown) => {
+        this.#working = undefined;
+        this.#fail(error);
+      },
+    );
+  }
+
+  #finished(): void {
+    this.#working = undefined;
+    if (this.#isStopped) return;
+    while (this.#working === undefined) {
+      const next = this.#backlog.shift();
+      if (next === undefined) break;
+      this.#begin(next);
+    }
+    this.#parts.stepped();
+  }
+
+  #fail(error: unknown): void {
+    this.stop();
+    this.#backlog.length = 0;
+    this.#parts.failed(error);
+  }
+
+  /** Does one effect. A promise: what stands behind it waits. */
+  #perform(effect: Effect): Promise<void> | undefined {
+    const { cache, writer, applying, feeder, network } = this.#parts;
+    switch (effect.kind) {
+      case 'persist':
+        return this.#save(this.durable(effect.state, this.state.cluster));
+      case 'adopt':
+        return this.#adopt(effect.cluster, effect.state);
+      case 'truncate':
+        return this.#truncate(effect.end);
+      case 'replace':
+        return this.#replace(effect.end, effect.state);
+      case 'receive':
+        void this.#receive(effect);
+        return undefined;
+      case 'append':
+        for (const frame of effect.frames) cache.add(frame);
+        writer.append(effect.frames);
+        return undefined;
+      case 'commit':
+        applying.commit(effect.index);
+        return undefined;
+      case 'send':
+        this.#links.get(effect.link)?.send(effect.message);
+        return undefined;
+      case 'close link':
+        this.#links.get(effect.link)?.close();
+        return undefined;
+      case 'reach':
+        network.reach(effect.peers);
+        return undefined;
+      case 'feed':
+      case 'supply':
+      case 'feed snapshot':
+      case 'stop snapshot':
+        feeder.perform(effect);
+        return undefined;
+      case 'office':
+        this.#parts.officeChanged(effect.isPrimary);
+        return undefined;
+      case 'answer':
+        this.#commands.get(effect.command)?.(effect.outcome);
+        this.#commands.delete(effect.command);
+        return undefined;
+      case 'event':
+        this.#parts.events[effect.level](effect.fields, effect.message);
+        return undefined;
+    }
+  }
+
+  async #save(state: NodeState): Promise<void> {
+    await this.#parts.states.saveState(state);
+    this.#nodeState = state;
+  }
+
+  async #adopt(cluster: ClusterId, state: DurableState): Promise<void> {
+    const adopted = { ...this.durable(state, cluster), primaryAddress: undefined };
+    await this.#parts.replacements.adopt(cluster, adopted);
+    this.#nodeState = { ...adopted, logIndex: 0 as Index };
+    this.#durableIndex = 0 as Index;
+  }
+
+  /** The state must not claim what is about to be cut, or the next start would take its absence for damage. */
+  async #truncate(end: LogEnd): Promise<void> {
+    const { writer, cache } = this.#parts;
+    await writer.idle();
+    if (this.#durableIndex !== undefined && this.#durableIndex > end.index) this.#durableIndex = end.index;
+    const claimed = this.#nodeState.logIndex;
+    if (claimed !== undefined && claimed > end.index) await this.#save({ ...this.#nodeState, logIndex: end.index });
+    const keptAs = await this.#parts.log().truncate(end);
+    cache.cut(end.index);
+    this.#parts.events.warn({ keptAs, index: end.index }, 'entries were cut off the log and kept');
+  }
+
+  async #receive(effect: Extract<Effect, { kind: 'receive' }>): Promise<void> {
+    const { end, offset, bytes, isLast } = effect;
+    try {
+      if (offset === 0 || this.#arrival === undefined) {
+        this.#arrival = await this.#parts.replacements.receive();
+      }
+      await this.#arrival.add(bytes);
+      if (isLast) await this.#arrival.finish(end);
+      this.input({ kind: 'received', end, offset: offset + bytes.length, isWhole: isLast });
+    } catch (error) {
+      this.#parts.events.warn({ err: error }, 'a snapshot did not arrive whole; it is asked for again');
+      await this.#arrival?.abandon().catch(() => undefined);
+      this.#arrival = undefined;
+      this.input({ kind: 'received', end, offset: 0, isWhole: false });
+    }
+  }
+
+  async #replace(end: LogEnd, state: DurableState): Promise<void> {
+    const { writer, applying, cache, replacements } = this.#parts;
+    const arrival = this.#arrival;
+    if (arrival === undefined) throw new Error('no snapshot has arrived');
+    this.#arrival = undefined;
+    await writer.idle();
+    await applying.hold();
+    const next = { ...this.durable(state, this.state.cluster), logIndex: undefined };
+    await this.#parts.reload(() => replacements.replace(arrival, end, next));
+    this.#nodeState = { ...next, logIndex: end.index };
+    this.#durableIndex = end.index;
+    cache.clear(end.index);
+    applying.resume(end);
+    this.input({ kind: 'replaced', end });
+  }
+}

@@ -1,0 +1,449 @@
+import { refusal } from '../engine.js';
+import type { NodeId, Position, Refusal, Term } from '../engine.js';
+import type { Peer } from '../log/control.js';
+import { showPosition, termAfter } from '../log/term.js';
+import { knownMemberships } from './membership.js';
+import type { Fence, FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
+import type { PromotionAnswer, PromotionTerms } from './promotion.js';
+import { notPrimary, promotionRefused, showPeers } from './refusals.js';
+import type { Attempt, CommandId, Finding, OpenLink, Purpose, ReplicaState, Step } from './state.js';
+import { stepDown } from './stepping-down.js';
+import { takeOffice } from './leading.js';
+import { askForFrames } from './fetching.js';
+import {
+  emptyBackupOffice,
+  knownPeers,
+  linkTo,
+  reach,
+  send,
+  takeTerm,
+  tell,
+} from './turn.js';
+import { leaveOut } from './leaving-out.js';
+
+/**
+ * How a node becomes primary: it asks everybody how they are, lets a living primary hand over, takes a term that fences all
+ * earlier ones, decides on the answers, takes over the longest log among them, and opens the term.
+ *
+ * A restart of the primary goes through the same door; who asks is the only difference.
+ */
+
+const TRIES_MAX = 3;
+
+export function beginAttempt(step: Step, purpose: Purpose): void {
+  const { state, nowMs } = step;
+  const attempt: Attempt = {
+    number: ++state.attempts,
+    purpose,
+    phase: 'survey',
+    startedMs: nowMs,
+    phaseMs: nowMs,
+    askedMs: nowMs,
+    peers: new Map(knownPeers(state).map((peer) => [peer.node, peer])),
+    unreachable: new Set(),
+    surveyed: new Map(),
+    fenced: new Map(),
+    down: new Set(purpose.kind === 'remove' ? [purpose.peer.node] : []),
+    handOverFrom: undefined,
+    term: undefined,
+    grant: undefined,
+    source: undefined,
+    tries: 0,
+  };
+  state.attempt = attempt;
+  closeLinksTo(step, attempt.down);
+  survey(step, attempt);
+}
+
+/** Nothing that is said to be stopped is sent anything from here on: it must not be confirmed by what is still under way. */
+function closeLinksTo(step: Step, nodes: ReadonlySet<NodeId>): void {
+  for (const link of step.state.links.values()) {
+    if (nodes.has(link.node)) step.effects.push({ kind: 'close link', link: link.id });
+  }
+}
+
+function survey(step: Step, attempt: Attempt): void {
+  attempt.phase = 'survey';
+  attempt.phaseMs = step.nowMs;
+  attempt.surveyed = new Map();
+  attempt.fenced = new Map();
+  attempt.unreachable.clear();
+  reachPeers(step, attempt);
+  askAgain(step, attempt);
+  judge(step, attempt);
+}
+
+function reachPeers(step: Step, attempt: Attempt): void {
+  const reached = [...attempt.peers.values()].filter(({ node }) => !attempt.down.has(node));
+  // A primary goes on feeding its backups until it gives up its office.
+  if (step.state.office.kind === 'backup') reach(step, reached);
+}
+
+/** Asks everybody who has not answered in this phase. */
+export function askAgain(step: Step, attempt: Attempt): void {
+  attempt.askedMs = step.nowMs;
+  for (const node of attempt.peers.keys()) {
+    const link = linkTo(step.state, node);
+    if (link !== undefined) ask(step, attempt, link);
+  }
+}
+
+export function ask(step: Step, attempt: Attempt, link: OpenLink): void {
+  const { state } = step;
+  const { number, phase } = attempt;
+  if (phase === 'survey' && !attempt.surveyed.has(link.node)) {
+    send(step, link.id, { kind: 'survey', term: state.term, attempt: number });
+  } else if (phase === 'hand over' && attempt.handOverFrom === link.node) {
+    send(step, link.id, { kind: 'hand over', term: state.term, attempt: number });
+  } else if (phase === 'fence' && attempt.surveyed.has(link.node) && !attempt.fenced.has(link.node)) {
+    const isHandOver = attempt.handOverFrom !== undefined;
+    const down = [...attempt.down];
+    send(step, link.id, { kind: 'fence', term: state.term, attempt: number, isHandOver, down });
+  } else if (phase === 'fetch' && attempt.source?.node === link.node) {
+    askForFrames(step, attempt, link);
+  }
+}
+
+export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer): void {
+  const { attempt } = step.state;
+  if (attempt?.phase !== 'survey' || message.attempt !== attempt.number) return;
+  if (message.excludedBy !== undefined && message.term >= step.state.term && message.role === 'serving') {
+    failAttempt(step, refusal('NOT_MEMBER', `${link.address} is the primary, and this node is no member any more: add it again with add-backup`));
+    leaveOut(step, link, message.term);
+    return;
+  }
+  attempt.surveyed.set(link.node, message);
+  let isNew = false;
+  for (const peer of message.peers) {
+    if (peer.node === step.state.self || attempt.peers.has(peer.node)) continue;
+    attempt.peers.set(peer.node, peer);
+    isNew = true;
+  }
+  if (isNew) {
+    reachPeers(step, attempt);
+    askAgain(step, attempt);
+  }
+  judge(step, attempt);
+}
+
+/** Goes on when enough is known, or waited for. */
+export function judge(step: Step, attempt: Attempt): void {
+  const { state, nowMs } = step;
+  const isLate = nowMs - attempt.phaseMs >= state.timing.answerMs;
+  if (attempt.phase === 'survey') {
+    const isSettled = [...attempt.peers.keys()].every(
+      (node) => attempt.surveyed.has(node) || attempt.unreachable.has(node) || attempt.down.has(node),
+    );
+    if (isSettled || isLate) judgeSurvey(step, attempt);
+  } else if (attempt.phase === 'fence') {
+    const isSettled = [...attempt.surveyed.keys()].every((node) => attempt.fenced.has(node));
+    if (isSettled || isLate) judgeFence(step, attempt);
+  } else if (nowMs - attempt.phaseMs > state.timing.handOverMs) {
+    const what =
+      attempt.phase === 'hand over'
+        ? refusal('UNREACHABLE', 'the primary did not hand over in time and stays the primary: look at its status and try again')
+        : refusal('LAGGING', 'a longer log than this node has could not be fetched in time: promote the node that has it, or try again');
+    failAttempt(step, what);
+  }
+}
+
+function termsOf(purpose: Purpose): PromotionTerms {
+  if (purpose.kind === 'promote') return purpose;
+  return { othersAreDown: purpose.kind === 'remove', acceptDataLoss: false };
+}
+
+function judgeSurvey(step: Step, attempt: Attempt): void {
+  const { state, nowMs } = step;
+  const { purpose } = attempt;
+  const primary = [...attempt.surveyed.entries()].find(
+    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
+  );
+  if (primary !== undefined && attempt.handOverFrom === undefined) {
+    const [node] = primary;
+    if (purpose.kind === 'own place') {
+      failAttempt(step, notPrimary(attempt.peers.get(node)?.address, 'it serves'));
+      return;
+    }
+    attempt.phase = 'hand over';
+    attempt.phaseMs = nowMs;
+    attempt.handOverFrom = node;
+    askAgain(step, attempt);
+    return;
+  }
+  const silent = [...attempt.peers.keys()].filter((node) => !attempt.surveyed.has(node));
+  if (purpose.kind === 'remove' && silent.some((node) => node !== purpose.peer.node)) {
+    const others = silent.flatMap((node) => (node === purpose.peer.node ? [] : (attempt.peers.get(node) ?? [])));
+    failAttempt(step, refusal('NO_QUORUM', `${showPeers(others)} did not answer: with --backup-is-down all the others must`));
+    return;
+  }
+  const answers = [...attempt.surveyed.values()].map(({ answer }) => answer);
+  const decision = state.rules.decidePromotion(state.self, [ownAnswer(state), ...answers], termsOf(purpose));
+  if (decision.kind === 'refused') {
+    failAttempt(step, promotionRefused(state, decision.reason, attempt.peers));
+    return;
+  }
+  if (termsOf(purpose).othersAreDown) {
+    for (const node of silent) attempt.down.add(node);
+    closeLinksTo(step, attempt.down);
+    reachPeers(step, attempt);
+  }
+  const waitMs = ownLeaseMs(step, attempt);
+  if (waitMs > 0) return;
+  fence(step, attempt);
+}
+
+/** How long this node must not agree to any change, itself the candidate or not. */
+function ownLeaseMs({ state, nowMs }: Step, attempt: Attempt): number {
+  const holder = state.leaseHolder;
+  const isFree =
+    attempt.handOverFrom !== undefined ||
+    state.office.kind === 'primary' ||
+    (holder !== undefined && attempt.down.has(holder)) ||
+    !needsLeases(state);
+  return isFree ? 0 : Math.max(0, state.leaseUntilMs - nowMs);
+}
+
+/** Whether any primary of these members reads under leases. With one backup, nobody can be elected without it. */
+function needsLeases(state: ReplicaState): boolean {
+  const { configurations } = state;
+  if (configurations === undefined) return false;
+  return [configurations.committed, ...configurations.open].some(({ members }) => members.length > 2);
+}
+
+/** Takes a term of its own, and asks the others to follow no primary of an earlier one. */
+function fence(step: Step, attempt: Attempt): void {
+  const { state, nowMs } = step;
+  const own = ownAnswer(state);
+  const terms = [...attempt.surveyed.values()].map(({ term }) => term);
+  const highest = Math.max(state.term, state.last.term, ...terms) as Term;
+  const wasPrimary = state.role === 'primary';
+  if (state.office.kind === 'primary') stepDown(step, true);
+  else state.office = emptyBackupOffice(state, nowMs);
+  state.isConfirmed = own.isConfirmed;
+  const term = state.rules.takesNewTerm || !wasPrimary ? termAfter(highest, step.random) : highest;
+  takeTerm(step, term, state.self, state.role);
+  attempt.term = term;
+  attempt.phase = 'fence';
+  attempt.phaseMs = nowMs;
+  attempt.fenced = new Map();
+  reachPeers(step, attempt);
+  askAgain(step, attempt);
+  judge(step, attempt);
+}
+
+export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer): void {
+  const { state, nowMs } = step;
+  const { attempt } = state;
+  if (attempt?.phase !== 'fence' || message.attempt !== attempt.number) return;
+  if (message.alive.length > 0) {
+    const alive = message.alive.flatMap((node) => attempt.peers.get(node) ?? []);
+    failAttempt(step, stillAlive(alive, link.address));
+    return;
+  }
+  if (!message.isGranted && message.waitMs > 0) {
+    // It agrees once the lease that it granted has passed; until then this attempt waits.
+    attempt.phaseMs = Math.max(attempt.phaseMs, nowMs + message.waitMs - state.timing.answerMs / 2);
+    return;
+  }
+  if (!message.isGranted && message.term > state.term) {
+    tryAgain(step, attempt, refusal('NO_QUORUM', `${link.address} follows a later term: try again in a moment`));
+    return;
+  }
+  attempt.fenced.set(link.node, message);
+  judge(step, attempt);
+}
+
+function stillAlive(alive: readonly Peer[], seenBy: string): Refusal {
+  return refusal('NO_QUORUM', `${showPeers(alive)} was said to be down, and ${seenBy} hears from it: stop it first, or promote without --others-are-down`);
+}
+
+/** A node that was said to be stopped is not. */
+export function signOfLife(step: Step, link: OpenLink): void {
+  failAttempt(step, stillAlive([{ node: link.node, address: link.address }], step.state.address()));
+}
+
+function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
+  if (attempt.purpose.kind !== 'own place' && ++attempt.tries < TRIES_MAX) survey(step, attempt);
+  else failAttempt(step, refused);
+}
+
+function judgeFence(step: Step, attempt: Attempt): void {
+  const { state, nowMs } = step;
+  const { purpose } = attempt;
+  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
+  const answers = [ownAnswer(state), ...granted.map(({ answer }) => answer)];
+  const decision = state.rules.decidePromotion(state.self, answers, termsOf(purpose));
+  if (decision.kind === 'refused') {
+    const refusing = [...attempt.fenced.values()].find(({ reason }) => reason !== undefined);
+    const reason = promotionRefused(state, decision.reason, attempt.peers);
+    failAttempt(step, refusing?.reason === undefined ? reason : { ...reason, message: `${refusing.reason}; ${reason.message}` });
+    return;
+  }
+  attempt.grant = decision;
+  const longest = answers.find(({ node }) => node === decision.longest);
+  if (longest === undefined || longest.node === state.self) {
+    open(step, attempt);
+    return;
+  }
+  attempt.phase = 'fetch';
+  attempt.phaseMs = nowMs;
+  attempt.source = { node: longest.node, last: longest.last };
+  askAgain(step, attempt);
+}
+
+/** The log is as long as the longest: takes office. */
+export function open(step: Step, attempt: Attempt): void {
+  const { state } = step;
+  const { grant, purpose } = attempt;
+  if (grant === undefined) throw new Error('a term is opened that nobody granted');
+  const { peers } = attempt;
+  const leftOut = grant.members === undefined ? [] : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
+  const promotion =
+    purpose.kind === 'own place'
+      ? undefined
+      : {
+          command: purpose.command,
+          deadlineMs: attempt.startedMs + state.timing.commandMs + state.timing.handOverMs,
+          outcome: {
+            found: findings(attempt),
+            leftOut,
+            handedOverBy: attempt.handOverFrom === undefined ? undefined : peers.get(attempt.handOverFrom),
+            knownUpTo: grant.isLossy ? positionOf(state.last) : undefined,
+          },
+        };
+  if (leftOut.length > 0) tell(step, 'warn', { leftOut: showPeers(leftOut) }, 'members are left out');
+  if (grant.isLossy) tell(step, 'error', { knownUpTo: showPosition(state.last) }, 'promoted although acknowledged writes may be lost');
+  takeOffice(step, grant, promotion, peers);
+}
+
+function positionOf({ term, index }: Position): Position {
+  return { term, index };
+}
+
+function findings(attempt: Attempt): Finding[] {
+  return [...attempt.peers.values()].map((peer) => ({ peer, answer: attempt.surveyed.get(peer.node) }));
+}
+
+export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAnswer): void {
+  const { attempt } = step.state;
+  if (attempt?.phase !== 'hand over' || message.attempt !== attempt.number || attempt.handOverFrom !== link.node) return;
+  if (message.isReady) fence(step, attempt);
+  else failAttempt(step, refusal('BUSY', `${link.address} is the primary and did not hand over: ${message.reason ?? 'it gave no reason'}`));
+}
+
+/** Gives up the attempt, and tells whoever asked for it. */
+export function failAttempt(step: Step, refused: Refusal): void {
+  const { state, nowMs } = step;
+  const { attempt } = state;
+  if (attempt === undefined) return;
+  state.attempt = undefined;
+  const { purpose } = attempt;
+  const { heartbeatMs } = state.timing;
+  if (purpose.kind === 'own place') state.askAtMs = nowMs + heartbeatMs * (1 + step.random);
+  else step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
+  if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
+}
+
+/** What this node answers to whoever wants to become primary, itself included. */
+export function ownAnswer(state: ReplicaState): PromotionAnswer {
+  const { configurations } = state;
+  if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
+  return {
+    node: state.self,
+    last: positionOf(state.last),
+    memberships: knownMemberships(configurations),
+    lastPrimary: state.lastPrimary,
+    isLeftOut: state.isLeftOut,
+    isConfirmed: state.isConfirmed,
+  };
+}
+
+/** As a voter: agrees to a new term, and follows no earlier one from then on. */
+export function onFence(step: Step, link: OpenLink, message: Fence): void {
+  const { state, nowMs } = step;
+  if (state.configurations === undefined || state.divergence !== undefined) return;
+  const answer = {
+    kind: 'fence answer',
+    attempt: message.attempt,
+    answer: ownAnswer(state),
+    alive: aliveAmong(step, message.down),
+    waitMs: 0,
+  } as const;
+  const isAgain = message.term === state.term && state.vote === link.node;
+  const objection = isAgain ? undefined : objectionTo(step, link, message);
+  if (objection !== undefined || answer.alive.length > 0) {
+    const waitMs = objection?.waitMs ?? 0;
+    send(step, link.id, { ...answer, term: state.term, isGranted: false, reason: objection?.reason, waitMs });
+    return;
+  }
+  if (!isAgain) {
+    if (state.attempt !== undefined) failAttempt(step, refusal('NO_QUORUM', `${link.address} takes over: nothing was changed here`));
+    if (state.office.kind === 'primary') {
+      stepDown(step, true);
+      state.askAtMs = nowMs + state.timing.handOverMs;
+    } else {
+      state.office = emptyBackupOffice(state, nowMs);
+      if (state.wantsPlace) state.askAtMs = nowMs + state.timing.handOverMs;
+    }
+    takeTerm(step, message.term, link.node, state.role);
+    closeLinksTo(step, new Set(message.down));
+  }
+  send(step, link.id, { ...answer, term: message.term, isGranted: true, reason: undefined });
+}
+
+function objectionTo(
+  { state, nowMs }: Step,
+  link: OpenLink,
+  message: Fence,
+): { reason: string | undefined; waitMs: number } | undefined {
+  const { office } = state;
+  if (message.term <= state.term) return { reason: undefined, waitMs: 0 };
+  if (office.kind === 'primary' && office.isServing) {
+    const isAgreed = message.isHandOver && office.handOver?.to === link.node && office.handOver.isReady;
+    return isAgreed ? undefined : { reason: `${state.address()} is the primary and serves`, waitMs: 0 };
+  }
+  const holder = state.leaseHolder;
+  const isFree =
+    message.isHandOver ||
+    holder === link.node ||
+    (holder !== undefined && message.down.includes(holder)) ||
+    !needsLeases(state) ||
+    nowMs >= state.leaseUntilMs;
+  return isFree ? undefined : { reason: undefined, waitMs: state.leaseUntilMs - nowMs };
+}
+
+/** Which of the nodes that are said to be stopped this node hears. */
+function aliveAmong({ state, nowMs }: Step, down: readonly NodeId[]): NodeId[] {
+  const { office } = state;
+  return down.filter((node) => {
+    if (linkTo(state, node) === undefined) return false;
+    const heardMs = office.kind === 'primary' ? office.progress.get(node)?.heardMs : office.primary?.node === node ? office.heardMs : undefined;
+    return heardMs !== undefined && nowMs - heardMs < state.timing.answerMs;
+  });
+}
+
+export function answerSurvey(step: Step, link: OpenLink, attempt: number): void {
+  const { state } = step;
+  const { office, configurations } = state;
+  if (configurations === undefined || state.divergence !== undefined) return;
+  const isServing = office.kind === 'primary' && office.isServing;
+  const takesPart = [configurations.committed, ...configurations.open].some(({ members, learners }) =>
+    [...members, ...learners].some(({ node }) => node === link.node),
+  );
+  const role = office.kind === 'backup' ? (state.attempt === undefined ? 'backup' : 'asking') : isServing ? 'serving' : 'opening';
+  const primary = office.kind === 'primary' ? { node: state.self, address: state.address() } : office.primary;
+  send(step, link.id, {
+    kind: 'survey answer',
+    term: state.term,
+    attempt,
+    role,
+    answer: ownAnswer(state),
+    primary: primary?.node,
+    primaryAddress: primary?.address,
+    wantsPlace: state.wantsPlace,
+    excludedBy: isServing && !takesPart ? configurations.committed : undefined,
+    peers: [...knownPeers(state), { node: state.self, address: state.address() }],
+  });
+}
+
+export type { CommandId };

@@ -1,0 +1,137 @@
+import { refusal } from '../engine.js';
+import type { Refusal } from '../engine.js';
+import { controlFrame } from '../log/control.js';
+import type { Configuration, Peer } from '../log/control.js';
+import { showPosition } from '../log/term.js';
+import { writeNeeds } from './commit.js';
+import type { Requirement } from './quorum.js';
+import { showPeers, unreachableMembers } from './refusals.js';
+import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
+import { feedAll } from './streaming.js';
+import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
+import { renewProgress } from './leading.js';
+
+/** Changes of who takes part: one at a time, each an entry of the log. */
+
+type ConfigurationChange = Exclude<Change, { kind: 'promote' }>;
+
+/** Begins a change that an operator asks for; answers at once when it cannot be. */
+export function change(step: Step, office: PrimaryOffice, command: CommandId, wanted: ConfigurationChange): void {
+  const refused = objection(step, office, wanted);
+  if (refused !== undefined) {
+    step.effects.push({ kind: 'answer', command, outcome: refused });
+    return;
+  }
+  const { members, learners, acks } = configurationInForce(step.state);
+  switch (wanted.kind) {
+    case 'addBackup':
+      appendChange(step, office, { members, learners: [...learners, wanted.peer], acks }, command, 'add learner');
+      break;
+    case 'removeBackup': {
+      const others = (peers: readonly Peer[]): Peer[] => peers.filter(({ address }) => address !== wanted.address);
+      const removed = [...members, ...learners].find(({ address }) => address === wanted.address);
+      appendChange(step, office, { members: others(members), learners: others(learners), acks }, command, 'remove', removed);
+      break;
+    }
+    case 'setAcks':
+      appendChange(step, office, { members, learners, acks: wanted.acks }, command, 'acks');
+  }
+}
+
+function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChange): Refusal | undefined {
+  const { state, nowMs } = step;
+  const { members, learners, acks } = configurationInForce(state);
+  if (!office.isServing) return refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
+  if (wanted.kind === 'addBackup') {
+    const { node, address } = wanted.peer;
+    if (node === state.self) return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
+    const known = [...members, ...learners].find((peer) => peer.node === node || peer.address === address);
+    if (known !== undefined) {
+      const what = nodesOf(members).includes(known.node) ? 'a member' : 'a learner, which is still catching up';
+      return refusal('ALREADY_MEMBER', `${known.address} is ${what} already: see status`);
+    }
+  }
+  if (wanted.kind === 'removeBackup') {
+    if (wanted.address === state.address())
+      return refusal('NOT_MEMBER', `${wanted.address} is the primary itself: promote another member first, then remove this one there`);
+    if (![...members, ...learners].some(({ address }) => address === wanted.address)) {
+      const known = showPeers([...members, ...learners].filter(({ node }) => node !== state.self));
+      return refusal('NOT_MEMBER', `${wanted.address} is not among the backups: there is ${known}`);
+    }
+  }
+  if (wanted.kind === 'setAcks' && wanted.acks === acks && office.pending === undefined)
+    return refusal('ALREADY_MEMBER', `--acks is ${acks} already`);
+  if (office.pending !== undefined || state.configurations?.open.length !== 0)
+    return refusal('BUSY', 'another change of the members is under way: try again in a moment');
+  if (office.handOver !== undefined) return refusal('BUSY', 'a hand-over is under way: try again in a moment');
+  return unreachableMembers(state, office, nowMs);
+}
+
+/** Appends the entry. It needs a majority, and what `--acks` asks, under the old and the new configuration. */
+export function appendChange(
+  step: Step,
+  office: PrimaryOffice,
+  next: Configuration,
+  command: CommandId | undefined,
+  kind: PendingChange['kind'],
+  removed?: Peer,
+): void {
+  const { state, nowMs } = step;
+  const before = configurationInForce(state);
+  const own = { node: state.self, address: state.address() };
+  const members = next.members.map((peer) => (peer.node === own.node ? own : peer));
+  const needs = [before, next].flatMap((configuration): Requirement[] => {
+    const nodes = nodesOf(configuration.members);
+    return [{ share: 'majority', members: nodes }, writeNeeds(configuration.acks, state.self, nodes)];
+  });
+  const configuration = { members, learners: next.learners, acks: next.acks };
+  appendFrames(step, [controlFrame({ kind: 'configure', configuration }, state.term, state.last)]);
+  office.ranges.push({ last: state.last.index, needs, isWhole: false });
+  office.needs = [writeNeeds(next.acks, state.self, nodesOf(members))];
+  const deadlineMs = nowMs + state.timing.commandMs;
+  office.pending = { command, index: state.last.index, kind, removed, deadlineMs };
+  renewProgress(step, office);
+  feedAll(step, office);
+}
+
+/** What follows once the entry of a change is committed, or is not in time. */
+export function settleChange(step: Step, office: PrimaryOffice): void {
+  const { state, nowMs } = step;
+  const { pending } = office;
+  if (pending === undefined) return;
+  if (state.commit < pending.index) {
+    if (pending.command === undefined || nowMs <= pending.deadlineMs) return;
+    const message = `the change at ${showPosition({ term: state.term, index: pending.index })} is not confirmed in time and may still take effect: look at status`;
+    step.effects.push({ kind: 'answer', command: pending.command, outcome: refusal('UNCONFIRMED', message) });
+    office.pending = { ...pending, command: undefined };
+    return;
+  }
+  office.pending = undefined;
+  const { members, learners, acks } = configurationInForce(state);
+  const facts = { members: showPeers(members), learners: showPeers(learners), acks };
+  tell(step, 'info', facts, 'the configuration changed');
+  if (pending.removed !== undefined) {
+    const { removed: peer, command, deadlineMs } = pending;
+    office.leaving.set(peer.node, { peer, command, deadlineMs, toldMs: -Infinity });
+    renewProgress(step, office);
+  } else if (pending.command !== undefined) {
+    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
+    step.effects.push({ kind: 'answer', command: pending.command, outcome });
+  }
+}
+
+/** A learner that has been sent everything becomes a member. */
+export function promoteLearners(step: Step, office: PrimaryOffice): void {
+  const { state } = step;
+  if (!office.isServing || office.pending !== undefined || office.handOver !== undefined) return;
+  if (state.configurations?.open.length !== 0) return;
+  const { members, learners, acks } = configurationInForce(state);
+  const ready = learners.find(({ node }) => {
+    const progress = office.progress.get(node);
+    // What is on its way to it is bounded by the window.
+    return progress?.state === 'streaming' && progress.isCounted && progress.next > state.commit;
+  });
+  if (ready === undefined) return;
+  const others = learners.filter(({ node }) => node !== ready.node);
+  appendChange(step, office, { members: [...members, ready], learners: others, acks }, undefined, 'add member');
+}

@@ -1,0 +1,300 @@
+import { refusal } from '../engine.js';
+import type { ClusterId, FsyncPolicy, Index, NodeId, Role, Term } from '../engine.js';
+import type { LogEnd } from '../log/frame.js';
+import type { TermSpan } from '../log/history.js';
+import {
+  answerSurvey,
+  ask,
+  askAgain,
+  beginAttempt,
+  failAttempt,
+  judge,
+  onFence,
+  onFenceAnswer,
+  onHandOverAnswer,
+  onSurveyAnswer,
+  open,
+  signOfLife,
+} from './asking.js';
+import { change } from './changing.js';
+import { onFetch, onSupplied, takeSupply } from './fetching.js';
+import { acknowledge, onAppend, onHeartbeat, onLeftOut, onProbe, onReceived, onReplaced, onSnapshotPart } from './following.js';
+import { advance, beginRound, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
+import type { Configurations } from './membership.js';
+import type { Message } from './message.js';
+import { notPrimary, waitsForPlace } from './refusals.js';
+import { RULES } from './rules.js';
+import type { ReplicationRules } from './rules.js';
+import { DEFAULT_TIMING } from './state.js';
+import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step, Timing } from './state.js';
+import { connect, disconnect, onFed, onFedSnapshot } from './streaming.js';
+import { emptyBackupOffice, reach, tell } from './turn.js';
+
+/** What a node knows of itself when it starts. */
+export interface Beginning {
+  readonly self: NodeId;
+  readonly cluster: ClusterId | undefined;
+  readonly fsync: FsyncPolicy;
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: NodeId | undefined;
+  readonly isLeftOut: boolean;
+  readonly lastPrimary: NodeId | undefined;
+  readonly configurations: Configurations | undefined;
+  readonly last: LogEnd;
+  readonly spans: readonly TermSpan[];
+  readonly commit: Index;
+  readonly nowMs: number;
+  readonly rules?: ReplicationRules;
+  readonly timing?: Timing;
+  address(): string;
+}
+
+export function begin(beginning: Beginning): ReplicaState {
+  const rules = beginning.rules ?? RULES;
+  const timing = beginning.timing ?? DEFAULT_TIMING;
+  const { nowMs, role, last, spans, ...rest } = beginning;
+  const wantsPlace = role === 'primary' && !beginning.isLeftOut;
+  // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
+  const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
+  const state: ReplicaState = {
+    ...rest,
+    rules,
+    timing,
+    role,
+    last,
+    spans: [...spans],
+    durable: last.index,
+    isConfirmed: false,
+    office: {
+      kind: 'backup',
+      primary: undefined,
+      isPrimaryServing: false,
+      heardMs: nowMs,
+      isSilent: false,
+      matched: beginning.commit,
+      link: undefined,
+      primaryLast: 0 as Index,
+    },
+    attempt: undefined,
+    attempts: 0,
+    wantsPlace,
+    askAtMs: nowMs,
+    leaseUntilMs,
+    leaseHolder: undefined,
+    links: new Map(),
+    reached: [],
+    arrival: undefined,
+    divergence: undefined,
+  };
+  return state;
+}
+
+/**
+ * One step of the node: everything that it decides, it decides here. Nothing is done; the effects say what is to be
+ * done, in their order, and one that says `persist` is done, durably, before those behind it.
+ *
+ * @param random - fresh for each step, at least 0 and below 1.
+ */
+export function step(state: ReplicaState, input: Input, nowMs: number, random: number): Effect[] {
+  const turn: Step = { state, nowMs, random, effects: [] };
+  if (state.divergence === undefined || input.kind === 'command') dispatch(turn, input);
+  return turn.effects;
+}
+
+function dispatch(turn: Step, input: Input): void {
+  const { state } = turn;
+  const { office } = state;
+  switch (input.kind) {
+    case 'tick':
+      tick(turn);
+      break;
+    case 'link up':
+      onLinkUp(turn, input.link);
+      break;
+    case 'link down':
+      onLinkDown(turn, input.link);
+      break;
+    case 'unreachable':
+      if (state.attempt === undefined) break;
+      state.attempt.unreachable.add(input.node);
+      judge(turn, state.attempt);
+      break;
+    case 'message': {
+      const link = state.links.get(input.link);
+      if (link !== undefined) onMessage(turn, link, input.message);
+      break;
+    }
+    case 'propose':
+      if (office.kind !== 'primary') throw new Error('only a primary proposes');
+      propose(turn, office, input.frame);
+      break;
+    case 'durable':
+      if (input.index > state.durable) state.durable = Math.min(input.index, state.last.index) as Index;
+      if (office.kind === 'primary') advance(turn, office);
+      else acknowledge(turn);
+      break;
+    case 'fed':
+      if (office.kind === 'primary') onFed(turn, office, input);
+      break;
+    case 'fed snapshot':
+      if (office.kind === 'primary') onFedSnapshot(turn, office, input);
+      break;
+    case 'supplied':
+      onSupplied(turn, input);
+      break;
+    case 'received':
+      onReceived(turn, input.end, input.offset, input.isWhole);
+      break;
+    case 'replaced':
+      onReplaced(turn, input.end);
+      break;
+    case 'command':
+      onCommand(turn, input.command, input.change);
+      break;
+    case 'confirm reads':
+      if (office.kind === 'primary') beginRound(turn, office);
+  }
+}
+
+function tick(turn: Step): void {
+  const { state, nowMs } = turn;
+  const { office, attempt, timing } = state;
+  if (office.kind === 'primary') tickPrimary(turn, office);
+  else if (office.primary !== undefined && !office.isSilent && nowMs - office.heardMs > timing.silentMs) {
+    office.isSilent = true;
+    tell(turn, 'warn', { primary: office.primary.address }, 'the primary is silent');
+  }
+  if (attempt !== undefined) {
+    if (nowMs - attempt.askedMs >= timing.resendMs) askAgain(turn, attempt);
+    judge(turn, attempt);
+  } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
+    beginAttempt(turn, { kind: 'own place' });
+  }
+}
+
+function onLinkUp(turn: Step, link: OpenLink): void {
+  const { state } = turn;
+  const { office, attempt } = state;
+  state.links.set(link.id, link);
+  if (attempt?.down.has(link.node) === true) {
+    signOfLife(turn, link);
+    return;
+  }
+  if (attempt !== undefined) ask(turn, attempt, link);
+  if (office.kind !== 'primary') return;
+  const progress = office.progress.get(link.node);
+  if (progress?.link === undefined && progress !== undefined) connect(turn, progress);
+}
+
+function onLinkDown(turn: Step, id: LinkId): void {
+  const { state } = turn;
+  const link = state.links.get(id);
+  state.links.delete(id);
+  const { office } = state;
+  if (office.kind === 'backup') {
+    if (office.link === id) office.link = undefined;
+    return;
+  }
+  const progress = link && office.progress.get(link.node);
+  if (progress?.link === id) disconnect(turn, progress);
+}
+
+function onMessage(turn: Step, link: OpenLink, message: Message): void {
+  const { state } = turn;
+  if (state.attempt?.down.has(link.node) === true) {
+    signOfLife(turn, link);
+    return;
+  }
+  switch (message.kind) {
+    case 'heartbeat':
+      onHeartbeat(turn, link, message);
+      break;
+    case 'probe':
+      onProbe(turn, link, message);
+      break;
+    case 'append':
+      onAppend(turn, link, message);
+      break;
+    case 'snapshot part':
+      onSnapshotPart(turn, link, message);
+      break;
+    case 'left out':
+      onLeftOut(turn, link, message);
+      break;
+    case 'survey':
+      answerSurvey(turn, link, message.attempt);
+      break;
+    case 'survey answer':
+      onSurveyAnswer(turn, link, message);
+      break;
+    case 'fence':
+      onFence(turn, link, message);
+      break;
+    case 'fence answer':
+      onFenceAnswer(turn, link, message);
+      break;
+    case 'fetch':
+      onFetch(turn, link, message);
+      break;
+    case 'supply': {
+      const { attempt } = state;
+      if (attempt === undefined) break;
+      const isDone = takeSupply(turn, attempt, link, message);
+      if (isDone === undefined)
+        failAttempt(turn, refusal('LAGGING', `${link.address} has a longer log, and this node is too far behind to fetch it: promote ${link.address}`));
+      else if (isDone) open(turn, attempt);
+      break;
+    }
+    case 'hand over':
+      if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);
+      break;
+    case 'hand over answer':
+      onHandOverAnswer(turn, link, message);
+      break;
+    default:
+      if (state.office.kind === 'primary') onAnswer(turn, state.office, link, message);
+  }
+}
+
+function onCommand(turn: Step, command: CommandId, wanted: Change): void {
+  const { state } = turn;
+  const { office } = state;
+  const refuse = (outcome: ReturnType<typeof refusal>): void => {
+    turn.effects.push({ kind: 'answer', command, outcome });
+  };
+  if (state.divergence !== undefined) refuse(refusal('DIVERGED', state.divergence));
+  else if (state.configurations === undefined)
+    refuse(refusal('NOT_MEMBER', 'this node was not added to a primary yet: use add-backup at its primary'));
+  else if (state.attempt !== undefined && state.attempt.purpose.kind !== 'own place')
+    refuse(refusal('BUSY', 'another change is under way: try again in a moment'));
+  else if (wanted.kind === 'promote') promote(turn, command, wanted);
+  else if (office.kind !== 'primary') {
+    const where = office.primary?.address;
+    refuse(state.wantsPlace ? waitsForPlace(state) : notPrimary(where, 'changes of the members are made there'));
+  } else if (wanted.kind === 'removeBackup' && wanted.backupIsDown) {
+    const peer = [...office.progress.values()].map((progress) => progress.peer).find(({ address }) => address === wanted.address);
+    const isMember = state.configurations.committed.members.some(({ address }) => address === wanted.address);
+    if (peer === undefined || !isMember) change(turn, office, command, wanted);
+    else beginAttempt(turn, { kind: 'remove', command, peer });
+  } else change(turn, office, command, wanted);
+}
+
+function promote(
+  turn: Step,
+  command: CommandId,
+  wanted: { othersAreDown: boolean; acceptDataLoss: boolean },
+): void {
+  const { state } = turn;
+  const { office } = state;
+  if (office.kind === 'primary' && office.isServing && !wanted.othersAreDown) {
+    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
+    turn.effects.push({ kind: 'answer', command, outcome });
+    return;
+  }
+  if (state.attempt !== undefined) failAttempt(turn, refusal('BUSY', 'an operator decides'));
+  if (office.kind === 'backup') state.office = { ...emptyBackupOffice(state, turn.nowMs), ...office };
+  beginAttempt(turn, { kind: 'promote', command, othersAreDown: wanted.othersAreDown, acceptDataLoss: wanted.acceptDataLoss });
+}
+
+export { reach };

@@ -1,0 +1,290 @@
+import type { Index, Term } from '../engine.js';
+import { endOf, lastIndexOf } from '../log/frame.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import { commonPrefix, termAt } from '../log/history.js';
+import type { History } from '../log/history.js';
+import { failAttempt } from './asking.js';
+import { setCommit } from './committing.js';
+import type { Append, Heartbeat, LeftOut, Message, Probe, SnapshotPart } from './message.js';
+import { leaveOut } from './leaving-out.js';
+import { primaryServes } from './refusals.js';
+import type { BackupOffice, OpenLink, Step } from './state.js';
+import { stepDown } from './stepping-down.js';
+import {
+  appendFrames,
+  configurationInForce,
+  durableState,
+  emptyBackupOffice,
+  hasEntry,
+  historyOf,
+  nodesOf,
+  persist,
+  send,
+  takeTerm,
+  tell,
+  truncate,
+} from './turn.js';
+
+/** The part of a backup: what it does with the messages of a primary. */
+
+/**
+ * Takes the sender for the primary of its term; undefined when it is not, or not any more. Whoever is refused is told the
+ * higher term.
+ */
+function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefined {
+  const { state, nowMs } = step;
+  if (state.divergence !== undefined) return undefined;
+  if (term < state.term) {
+    send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: 0 });
+    return undefined;
+  }
+  if (state.cluster === undefined && !adopt(step, link)) return undefined;
+  if (term > state.term) {
+    failAttempt(step, primaryServes(link.address));
+    if (state.office.kind === 'primary') stepDown(step, false);
+    else state.office = emptyBackupOffice(state, nowMs);
+    noteNewPrimary(step, link);
+    takeTerm(step, term, link.node, 'backup');
+  } else if (state.office.kind === 'primary') {
+    throw new Error('two nodes hold one term');
+  } else if (state.role === 'primary') {
+    noteNewPrimary(step, link);
+    state.role = 'backup';
+    persist(step);
+  }
+  state.wantsPlace = false;
+  const { office } = state;
+  if (office.kind === 'primary') throw new Error('a backup holds an office');
+  office.primary = { node: link.node, address: link.address };
+  office.link = link.id;
+  office.heardMs = nowMs;
+  if (office.isSilent) {
+    office.isSilent = false;
+    tell(step, 'info', { primary: link.address }, 'the primary is heard again');
+  }
+  return office;
+}
+
+function noteNewPrimary(step: Step, link: OpenLink): void {
+  if (!step.state.wantsPlace && step.state.role !== 'primary') return;
+  tell(step, 'warn', { primary: link.address }, 'another node is the primary now: this one becomes its backup');
+}
+
+/** A new backup becomes a node of the cluster of the primary that added it. */
+function adopt(step: Step, link: OpenLink): boolean {
+  const { state } = step;
+  if (link.cluster === undefined) return false;
+  state.cluster = link.cluster;
+  const position = { term: 0 as Term, index: 0 as Index };
+  state.configurations = { committed: { members: [], learners: [], acks: 'majority', position }, open: [] };
+  step.effects.push({ kind: 'adopt', cluster: link.cluster, state: durableState(state) });
+  tell(step, 'info', { primary: link.address, cluster: link.cluster }, 'added to a cluster by its primary');
+  return true;
+}
+
+/** What a primary's word does that serves and counts this node. */
+function confirm(step: Step, message: { isServing: boolean; isMember: boolean }): void {
+  const { state } = step;
+  if (!message.isMember) return;
+  if (state.isLeftOut) {
+    state.isLeftOut = false;
+    persist(step);
+  }
+  if (message.isServing) state.isConfirmed = true;
+}
+
+export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): void {
+  const { state, nowMs } = step;
+  const office = follow(step, link, message.term);
+  if (office === undefined) return;
+  confirm(step, message);
+  office.isPrimaryServing = message.isServing;
+  office.primaryLast = message.last.index;
+  state.leaseUntilMs = nowMs + state.timing.leaseMs;
+  state.leaseHolder = link.node;
+  followCommit(step, office, message.commit);
+  send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: message.round });
+}
+
+/** What is committed on the primary is committed here as far as it is known to be the same. */
+function followCommit(step: Step, office: BackupOffice, commit: Index): void {
+  const safe = Math.min(commit, office.matched) as Index;
+  if (safe > step.state.commit) setCommit(step, safe);
+}
+
+export function onProbe(step: Step, link: OpenLink, message: Probe): void {
+  const { state } = step;
+  const office = follow(step, link, message.term);
+  if (office === undefined) return;
+  const own = historyOf(state);
+  const common = own.last.index === 0 ? own.last : commonPrefix(own, message.history);
+  const { term } = state;
+  const answer = { kind: 'probe answer', term, probe: message.probe } as const;
+  if (common === undefined || common.index < state.commit) {
+    if (common !== undefined && !isReplacedAfter(message.history, common.index)) {
+      diverge(step, common.index, link);
+      return;
+    }
+    send(step, link.id, { ...answer, matched: 0 as Index, durable: 0 as Index, wantsSnapshot: true });
+    return;
+  }
+  office.matched = common.index;
+  const durable = Math.min(state.durable, common.index) as Index;
+  send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
+}
+
+/** Whether an operator accepted the loss of what this node has behind `index`. */
+function isReplacedAfter(history: History, index: Index): boolean {
+  return history.spans.some((span) => span.isLossy && span.firstIndex > index);
+}
+
+function diverge(step: Step, index: Index, link: OpenLink): void {
+  const { state } = step;
+  state.divergence = `this node has committed entries behind ${String(index)} that the primary at ${link.address} does not have: one of the two was restored from an old copy; keep both, and add this one anew with an empty directory`;
+  tell(step, 'error', { index, primary: link.address }, 'diverged from the primary: this node answers nothing more');
+}
+
+export function onAppend(step: Step, link: OpenLink, message: Append): void {
+  const { state } = step;
+  const office = follow(step, link, message.term);
+  if (office === undefined) return;
+  confirm(step, message);
+  office.isPrimaryServing = message.isServing;
+  const { previous, frames } = message;
+  if (!hasEntry(state, previous)) {
+    send(step, link.id, { kind: 'mismatch', term: state.term });
+    return;
+  }
+  const isNew = takeFrames(step, link, previous, frames);
+  if (isNew === undefined) return;
+  const last = frames.at(-1);
+  const matched = last === undefined ? previous.index : lastIndexOf(last);
+  if (matched > office.matched) office.matched = matched;
+  if (office.primaryLast < matched) office.primaryLast = matched;
+  followCommit(step, office, message.commit);
+  if (!isNew) acknowledge(step);
+}
+
+/**
+ * Appends what this log does not have yet, cutting off what contradicts it. Undefined when that would cut what is
+ * committed: the node stops then.
+ */
+function takeFrames(
+  step: Step,
+  link: OpenLink,
+  previous: LogEnd,
+  frames: readonly Frame[],
+): boolean | undefined {
+  const { state } = step;
+  let before = previous;
+  for (const [at, frame] of frames.entries()) {
+    const end = endOf(frame);
+    if (end.index <= state.last.index && termAt(historyOf(state), end.index) === end.term) {
+      before = end;
+      continue;
+    }
+    if (state.last.index > before.index) {
+      if (before.index < state.commit) {
+        diverge(step, before.index, link);
+        return undefined;
+      }
+      truncate(step, before);
+    }
+    if (state.last.checksum !== frame.previous) {
+      diverge(step, before.index, link);
+      return undefined;
+    }
+    appendFrames(step, frames.slice(at));
+    return true;
+  }
+  return false;
+}
+
+/** Tells the primary what is durable here. */
+export function acknowledge(step: Step): void {
+  const { state } = step;
+  const { office } = state;
+  if (office.kind !== 'backup' || office.link === undefined) return;
+  const durable = Math.min(state.durable, office.matched) as Index;
+  send(step, office.link, { kind: 'append answer', term: state.term, matched: office.matched, durable });
+}
+
+export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart): void {
+  const { state } = step;
+  const office = follow(step, link, message.term);
+  if (office === undefined) return;
+  const { end, offset, configuration, bytes, isLast } = message;
+  if (isSameEnd(state.last, end) || (end.index <= state.commit && hasEntry(state, end))) {
+    office.matched = Math.max(office.matched, end.index) as Index;
+    answerSnapshot(step, link.id, end, offset, true);
+    return;
+  }
+  if (state.arrival?.isBusy === true) return;
+  if (state.arrival === undefined || !isSameEnd(state.arrival.end, end) || offset === 0) {
+    state.arrival = { end, configuration, link: link.id, offset: 0, isBusy: false };
+  }
+  const { arrival } = state;
+  arrival.link = link.id;
+  if (offset !== arrival.offset) {
+    answerSnapshot(step, link.id, end, arrival.offset, false);
+    return;
+  }
+  arrival.isBusy = true;
+  step.effects.push({ kind: 'receive', end, offset, bytes, isLast });
+}
+
+function isSameEnd(a: LogEnd, b: LogEnd): boolean {
+  return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
+}
+
+/** A part was written; `isWhole` once all of them were and the whole was checked. */
+export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boolean): void {
+  const { state } = step;
+  const { arrival } = state;
+  if (arrival === undefined || !isSameEnd(arrival.end, end)) return;
+  arrival.isBusy = isWhole;
+  arrival.offset = offset;
+  if (!isWhole) {
+    answerSnapshot(step, arrival.link, end, offset, false);
+    return;
+  }
+  // From here on the old content is gone, whatever comes. Nothing counts as durable before the new one is.
+  state.last = end;
+  state.spans = end.index === 0 ? [] : [{ term: end.term, firstIndex: end.index, isLossy: false }];
+  state.durable = 0 as Index;
+  state.commit = end.index;
+  state.configurations = { committed: arrival.configuration, open: [] };
+  if (state.office.kind === 'backup') state.office.matched = end.index;
+  step.effects.push({ kind: 'replace', end, state: durableState(state) });
+}
+
+export function onReplaced(step: Step, end: LogEnd): void {
+  const { state } = step;
+  if (state.durable < end.index) state.durable = end.index;
+  const { arrival } = state;
+  state.arrival = undefined;
+  tell(step, 'info', { index: end.index }, 'the content was replaced by a snapshot of the primary');
+  if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
+}
+
+function answerSnapshot(step: Step, link: OpenLink['id'], end: LogEnd, offset: number, isInstalled: boolean): void {
+  send(step, link, { kind: 'snapshot answer', term: step.state.term, end, offset, isInstalled });
+}
+
+/** This node was removed. It keeps what it has, and counts nowhere until it is added again. */
+export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
+  const { state } = step;
+  if (state.cluster === undefined || state.divergence !== undefined) return;
+  if (message.term < state.term) {
+    send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: 0 } satisfies Message);
+    return;
+  }
+  const known = configurationInForce(state).position;
+  const isOlder =
+    message.configuration.position.term < known.term ||
+    (message.configuration.position.term === known.term && message.configuration.position.index < known.index);
+  // A word from before it was added again.
+  if (isOlder && nodesOf(configurationInForce(state).members).includes(state.self)) return;
+  leaveOut(step, link, message.term);
+  send(step, link.id, { kind: 'left out answer', term: state.term });
+}

@@ -1,0 +1,31 @@
+import type { Index, NodeId } from '../engine.js';
+import { committable } from './commit.js';
+import type { OpenRange } from './commit.js';
+import { decidePromotion } from './promotion.js';
+import type { PromotionAnswer, PromotionDecision, PromotionTerms } from './promotion.js';
+
+/**
+ * The rules on which everything rests, named so that the simulator can put a wrong one in a place and must find it.
+ */
+export interface ReplicationRules {
+  committable(open: readonly OpenRange[], durable: (node: NodeId) => Index): Index | undefined;
+  decidePromotion(
+    candidate: NodeId,
+    answers: readonly PromotionAnswer[],
+    terms: PromotionTerms,
+  ): PromotionDecision;
+  /** A new primary serves only once an entry of its own term has committed. */
+  readonly opensTermFirst: boolean;
+  /** A node that restarts, or takes office, does so under a term of its own. */
+  readonly takesNewTerm: boolean;
+  /** A node that starts grants no fence for the length of a lease. */
+  readonly waitsAtStart: boolean;
+}
+
+export const RULES: ReplicationRules = {
+  committable,
+  decidePromotion,
+  opensTermFirst: true,
+  takesNewTerm: true,
+  waitsAtStart: true,
+};

@@ -1,0 +1,150 @@
+import { refusal } from '../engine.js';
+import type { Index, MemberStatus, Refusal, Service } from '../engine.js';
+import { termAt } from '../log/history.js';
+import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import type { PrimaryOffice, ReplicaState } from './state.js';
+import { configurationInForce, historyOf } from './turn.js';
+
+/** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
+
+export function serviceOf(state: ReplicaState): Service {
+  if (state.divergence !== undefined) return 'diverged';
+  if (state.configurations === undefined) return 'unadopted';
+  if (state.office.kind === 'primary') return state.office.isServing ? 'serving' : 'waiting';
+  if (state.isLeftOut) return 'left-out';
+  return state.wantsPlace ? 'waiting' : 'following';
+}
+
+/** Where the primary is, as far as this node knows. */
+export function primaryAddress(state: ReplicaState): string | undefined {
+  const { office } = state;
+  if (office.kind === 'primary') return state.address();
+  return office.primary?.address;
+}
+
+/** Why a write cannot be taken; undefined when it can. */
+export function writeObjection(state: ReplicaState, nowMs: number, hint: string | undefined): Refusal | undefined {
+  const { office } = state;
+  switch (serviceOf(state)) {
+    case 'serving':
+      return office.kind === 'primary' ? unreachableMembers(state, office, nowMs) : undefined;
+    case 'following':
+      return notPrimary(primaryAddress(state), 'this node is a backup, writes are made there');
+    case 'left-out':
+      return notPrimary(primaryAddress(state), 'this node takes part no more, add it again with add-backup');
+    case 'unadopted':
+      return notPrimary(hint, 'this backup was not added yet, use add-backup there');
+    case 'waiting':
+      return waiting(state);
+    case 'diverged':
+      return refusal('DIVERGED', state.divergence ?? '');
+  }
+}
+
+/** Why nothing is read here; undefined when something is, as far as the role decides it. */
+export function readObjection(state: ReplicaState, hint: string | undefined): Refusal | undefined {
+  switch (serviceOf(state)) {
+    case 'serving':
+    case 'following':
+    case 'left-out':
+      return undefined;
+    case 'unadopted':
+      return notPrimary(hint, 'this backup was not added yet and holds nothing, use add-backup there');
+    case 'waiting':
+      return waiting(state);
+    case 'diverged':
+      return refusal('DIVERGED', state.divergence ?? '');
+  }
+}
+
+function waiting(state: ReplicaState): Refusal {
+  const { office } = state;
+  if (office.kind !== 'primary') return waitsForPlace(state);
+  const silent = [...office.progress.values()].filter(({ match }) => match < office.opening).map(({ peer }) => peer);
+  return refusal(
+    'NO_QUORUM',
+    `this node is to be the primary and waits until ${showPeers(silent)} ${silent.length === 1 ? 'has' : 'have'} its first entry: start them, or, if they are stopped for good, promote --others-are-down here`,
+  );
+}
+
+/**
+ * Whether the primary may answer a read in this moment: as many others answered a heartbeat lately as leave no majority
+ * without this node. Their leases are counted from when the heartbeat was sent, and as a tenth shorter than they hold them.
+ */
+export function holdsLease(state: ReplicaState, office: PrimaryOffice, nowMs: number): boolean {
+  const { configurations, timing } = state;
+  if (!office.isServing || configurations === undefined) return false;
+  return [configurations.committed, ...configurations.open].every(({ members }) => {
+    const needed = Math.ceil(members.length / 2) - 1;
+    if (needed === 0) return true;
+    const leased = members.filter(({ node }) => {
+      const progress = office.progress.get(node);
+      return progress !== undefined && nowMs < progress.leaseFromMs + timing.leaseMs * 0.9;
+    });
+    return leased.length >= needed;
+  });
+}
+
+export function adviceOf(state: ReplicaState, nowMs: number): string | undefined {
+  const { office } = state;
+  switch (serviceOf(state)) {
+    case 'serving':
+      return office.kind === 'primary' ? unreachableMembers(state, office, nowMs)?.message : undefined;
+    case 'waiting':
+      return waiting(state).message;
+    case 'unadopted':
+      return 'this backup was not added yet: use add-backup at its primary';
+    case 'left-out':
+      return 'this node takes part no more: use add-backup at the primary to bring it back';
+    case 'diverged':
+      return state.divergence;
+    case 'following':
+      if (office.kind === 'backup' && (office.isSilent || office.link === undefined))
+        return 'the primary is not heard: if it is stopped, promote one of the backups';
+      return undefined;
+  }
+}
+
+/** The members and learners, as this node sees them. */
+export function memberStatuses(
+  state: ReplicaState,
+  nowMs: number,
+  appendedBytes: (behind: Index) => number | undefined,
+): MemberStatus[] {
+  if (state.configurations === undefined) return [];
+  const { members, learners } = configurationInForce(state);
+  const statusOf = (peer: { node: MemberStatus['node']; address: string }, isLearner: boolean): MemberStatus => {
+    const standing = isLearner ? 'learner' : 'member';
+    const { office, last } = state;
+    const isSelf = peer.node === state.self;
+    const isPrimary = office.kind === 'primary' ? isSelf : office.primary?.node === peer.node;
+    const base = { node: peer.node, address: isSelf ? state.address() : peer.address, role: isPrimary ? 'primary' : 'backup' } as const;
+    if (isSelf) {
+      const acked = positionAt(state, state.durable);
+      const lag = office.kind === 'primary' ? last.index - state.durable : Math.max(0, office.primaryLast - state.durable);
+      return { ...base, state: standing, acked, lag, lagBytes: undefined, silentMs: undefined };
+    }
+    if (office.kind === 'backup') {
+      const silentMs = isPrimary ? nowMs - office.heardMs : undefined;
+      const isSilent = isPrimary && office.isSilent;
+      return { ...base, state: isSilent ? 'silent' : standing, acked: undefined, lag: undefined, lagBytes: undefined, silentMs };
+    }
+    const progress = office.progress.get(peer.node);
+    if (progress === undefined) return { ...base, state: 'silent', acked: undefined, lag: undefined, lagBytes: undefined, silentMs: undefined };
+    const isSilent = progress.isSilent || progress.link === undefined;
+    return {
+      ...base,
+      state: isSilent ? 'silent' : standing,
+      acked: progress.match === 0 ? undefined : positionAt(state, progress.match),
+      lag: last.index - progress.match,
+      lagBytes: progress.match === last.index ? 0 : appendedBytes(progress.match),
+      silentMs: progress.wasHeard ? nowMs - progress.heardMs : undefined,
+    };
+  };
+  return [...members.map((peer) => statusOf(peer, false)), ...learners.map((peer) => statusOf(peer, true))];
+}
+
+function positionAt(state: ReplicaState, index: Index): MemberStatus['acked'] {
+  const term = index === 0 ? 0 : termAt(historyOf(state), index);
+  return term === undefined ? undefined : ({ term, index } as MemberStatus['acked']);
+}

@@ -1,0 +1,299 @@
+import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Reconfiguration, Refusal, Role, Term } from '../engine.js';
+import type { Configuration, Peer, PlacedConfiguration } from '../log/control.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import type { TermSpan } from '../log/history.js';
+import type { OpenRange } from './commit.js';
+import type { Configurations } from './membership.js';
+import type { FenceAnswer, Message, SurveyAnswer } from './message.js';
+import type { PromotionGrant } from './promotion.js';
+import type { Requirement } from './quorum.js';
+import type { ReplicationRules } from './rules.js';
+
+/** Names a link to another node while it is up; never used twice. */
+export type LinkId = number & { readonly linkId: unique symbol };
+
+export interface OpenLink {
+  readonly id: LinkId;
+  readonly node: NodeId;
+  readonly address: string;
+  readonly cluster: ClusterId | undefined;
+  readonly isOutgoing: boolean;
+  readonly fsync: FsyncPolicy;
+}
+
+/** What must survive a crash, and is on disk before anything that follows from it is said. */
+export interface DurableState {
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: NodeId | undefined;
+  readonly configuration: PlacedConfiguration;
+  readonly isLeftOut: boolean;
+  readonly lastPrimary: NodeId | undefined;
+  readonly commit: Index;
+}
+
+/** How the primary stands with one backup. */
+export interface Progress {
+  readonly peer: Peer;
+  link: LinkId | undefined;
+  /**
+   * `probing`: it is not known what the backup has, a probe is on its way. `streaming`: frames are sent as they
+   * come, up to the window. `snapshot`: the log does not reach back to what it has, so it is sent the whole map.
+   */
+  state: 'probing' | 'streaming' | 'snapshot';
+  /** The backup has everything up to here, durably. Invariant: match < next. */
+  match: Index;
+  /** The first entry that was not sent. */
+  next: Index;
+  /** Sent and not acknowledged, oldest first: where each message ends, and its bytes. */
+  inFlight: { readonly last: Index; readonly bytes: number }[];
+  inFlightBytes: number;
+  /** Frames are being read for it. */
+  isReading: boolean;
+  /** It syncs what this node syncs, so what it says it has may be counted. */
+  isCounted: boolean;
+  /** When it was last heard, or was begun to be waited for. */
+  heardMs: number;
+  wasHeard: boolean;
+  isSilent: boolean;
+  /** When something was last sent that asks for an answer, and when an answer last moved anything. */
+  askedMs: number;
+  /** When the newest heartbeat was sent that it has answered. */
+  leaseFromMs: number;
+  answeredRound: number;
+  /** Numbers the probes; only the answer to the newest one counts. */
+  probe: number;
+  /** Of the snapshot that is being sent: which one, and how much has arrived. */
+  snapshot: { end: LogEnd | undefined; offset: number } | undefined;
+}
+
+/** A change of the configuration that was appended by this primary and is not done. */
+export interface PendingChange {
+  readonly command: CommandId | undefined;
+  readonly index: Index;
+  readonly kind: 'add learner' | 'add member' | 'remove' | 'acks';
+  readonly removed: Peer | undefined;
+  readonly deadlineMs: number;
+}
+
+/** A node that is to be told that it takes part no more. */
+export interface Leaving {
+  readonly peer: Peer;
+  readonly command: CommandId | undefined;
+  readonly deadlineMs: number;
+  toldMs: number;
+}
+
+export interface PrimaryOffice {
+  readonly kind: 'primary';
+  /** The first entry of the term; the primary serves once it is committed. */
+  readonly opening: Index;
+  isServing: boolean;
+  readonly progress: Map<NodeId, Progress>;
+  /** What is not committed, from the opening on. */
+  ranges: OpenRange[];
+  pending: PendingChange | undefined;
+  readonly leaving: Map<NodeId, Leaving>;
+  /** What a write needs that is appended now. */
+  needs: readonly Requirement[];
+  round: number;
+  readonly roundsMs: Map<number, number>;
+  heartbeatDueMs: number;
+  handOver: HandingOver | undefined;
+  /** The promotion that made this primary, until it is answered. */
+  promotion: OpenPromotion | undefined;
+}
+
+export interface OpenPromotion {
+  readonly command: CommandId;
+  readonly outcome: CommandOutcome;
+  readonly deadlineMs: number;
+}
+
+export interface HandingOver {
+  readonly to: NodeId;
+  readonly attempt: number;
+  readonly untilMs: number;
+  isReady: boolean;
+}
+
+export interface BackupOffice {
+  readonly kind: 'backup';
+  /** The primary of the current term, once it was heard. */
+  primary: Peer | undefined;
+  isPrimaryServing: boolean;
+  heardMs: number;
+  isSilent: boolean;
+  /** Verified in this term to be the same as in the primary's log. What lies behind may still be cut. */
+  matched: Index;
+  /** Where acknowledgements go. */
+  link: LinkId | undefined;
+  /** The primary's last entry, as it last said. */
+  primaryLast: Index;
+}
+
+export interface Finding {
+  readonly peer: Peer;
+  readonly answer: SurveyAnswer | undefined;
+}
+
+/** An attempt to become primary. While it surveys, the node is a backup as before. */
+export interface Attempt {
+  readonly number: number;
+  readonly purpose: Purpose;
+  phase: 'survey' | 'hand over' | 'fence' | 'fetch';
+  readonly startedMs: number;
+  phaseMs: number;
+  askedMs: number;
+  readonly peers: Map<NodeId, Peer>;
+  readonly unreachable: Set<NodeId>;
+  surveyed: Map<NodeId, SurveyAnswer>;
+  fenced: Map<NodeId, FenceAnswer>;
+  /** Said to be stopped: nothing is sent to them, and a sign of life ends the attempt. */
+  down: Set<NodeId>;
+  handOverFrom: NodeId | undefined;
+  /** The term that it took, from the fence on. */
+  term: Term | undefined;
+  /** What this node would have answered before it took the term. */
+  grant: PromotionGrant | undefined;
+  source: { readonly node: NodeId; readonly last: Position } | undefined;
+  tries: number;
+}
+
+export type Purpose =
+  /** It was the primary and wants its place back. */
+  | { readonly kind: 'own place' }
+  | { readonly kind: 'promote'; readonly command: CommandId; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
+  | { readonly kind: 'remove'; readonly command: CommandId; readonly peer: Peer };
+
+export type CommandId = number & { readonly commandId: unique symbol };
+
+/** Everything that a node knows about its part in the cluster. Changed by `step` alone. */
+export interface ReplicaState {
+  readonly rules: ReplicationRules;
+  readonly timing: Timing;
+  readonly self: NodeId;
+  readonly fsync: FsyncPolicy;
+  /** Where the others reach this node. */
+  readonly address: () => string;
+  cluster: ClusterId | undefined;
+  /** As `DurableState`. */
+  role: Role;
+  term: Term;
+  vote: NodeId | undefined;
+  isLeftOut: boolean;
+  configurations: Configurations | undefined;
+  lastPrimary: NodeId | undefined;
+  /** The last entry of the log, on disk or on its way there. */
+  last: LogEnd;
+  spans: TermSpan[];
+  durable: Index;
+  commit: Index;
+  isConfirmed: boolean;
+  office: PrimaryOffice | BackupOffice;
+  attempt: Attempt | undefined;
+  attempts: number;
+  /** It was the last primary, as far as it knows, and asks for its place. */
+  wantsPlace: boolean;
+  /** When to ask next. */
+  askAtMs: number;
+  /** Grants no fence before then: it heard from a live primary, or it started and may have forgotten one. */
+  leaseUntilMs: number;
+  leaseHolder: NodeId | undefined;
+  readonly links: Map<LinkId, OpenLink>;
+  reached: readonly Peer[];
+  /** The snapshot that arrives. */
+  arrival:
+    | { readonly end: LogEnd; readonly configuration: PlacedConfiguration; link: LinkId; offset: number; isBusy: boolean }
+    | undefined;
+  /** Set when its log and the primary's disagree where they must not. */
+  divergence: string | undefined;
+}
+
+export interface Timing {
+  readonly heartbeatMs: number;
+  readonly silentMs: number;
+  readonly leaseMs: number;
+  /** How long an answer is waited for before a node counts as not answering. */
+  readonly answerMs: number;
+  readonly resendMs: number;
+  readonly handOverMs: number;
+  readonly commandMs: number;
+}
+
+export const DEFAULT_TIMING: Timing = {
+  heartbeatMs: 1000,
+  silentMs: 5000,
+  leaseMs: 3000,
+  answerMs: 1500,
+  resendMs: 500,
+  handOverMs: 5000,
+  commandMs: 8000,
+};
+
+/** What happens to a node. */
+export type Input =
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'link up'; readonly link: OpenLink }
+  | { readonly kind: 'link down'; readonly link: LinkId }
+  | { readonly kind: 'unreachable'; readonly node: NodeId }
+  | { readonly kind: 'message'; readonly link: LinkId; readonly message: Message }
+  /** A frame of operations that follows `last`, sealed in the current term. */
+  | { readonly kind: 'propose'; readonly frame: Frame }
+  | { readonly kind: 'durable'; readonly index: Index }
+  /** What was read for a backup. */
+  | { readonly kind: 'fed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
+  | { readonly kind: 'fed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  /** What was read for a node that fetches. */
+  | { readonly kind: 'supplied'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
+  /** A part of a snapshot was written. */
+  | { readonly kind: 'received'; readonly end: LogEnd; readonly offset: number; readonly isWhole: boolean }
+  /** A snapshot took the place of everything. */
+  | { readonly kind: 'replaced'; readonly end: LogEnd }
+  | { readonly kind: 'command'; readonly command: CommandId; readonly change: Change }
+  | { readonly kind: 'confirm reads' };
+
+export type Change =
+  | Exclude<Reconfiguration, { kind: 'addBackup' }>
+  | { readonly kind: 'addBackup'; readonly peer: Peer };
+
+/** What the node is to do, in this order. */
+export type Effect =
+  /** Durable before the effects behind it. */
+  | { readonly kind: 'persist'; readonly state: DurableState }
+  | { readonly kind: 'adopt'; readonly cluster: ClusterId; readonly state: DurableState }
+  | { readonly kind: 'send'; readonly link: LinkId; readonly message: Message }
+  | { readonly kind: 'close link'; readonly link: LinkId }
+  | { readonly kind: 'append'; readonly frames: readonly Frame[] }
+  | { readonly kind: 'truncate'; readonly end: LogEnd }
+  /** Apply up to here. */
+  | { readonly kind: 'commit'; readonly index: Index }
+  | { readonly kind: 'feed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly bytesMax: number }
+  | { readonly kind: 'feed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly offset: number; readonly end: LogEnd | undefined }
+  | { readonly kind: 'stop snapshot'; readonly peer: NodeId }
+  | { readonly kind: 'supply'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly bytesMax: number }
+  | { readonly kind: 'receive'; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  | { readonly kind: 'replace'; readonly end: LogEnd; readonly state: DurableState }
+  | { readonly kind: 'reach'; readonly peers: readonly Peer[] }
+  /** It became, or no longer is, the primary: what was proposed and is not committed is unconfirmed. */
+  | { readonly kind: 'office'; readonly isPrimary: boolean }
+  | { readonly kind: 'answer'; readonly command: CommandId; readonly outcome: Refusal | CommandOutcome }
+  | { readonly kind: 'event'; readonly level: 'info' | 'warn' | 'error'; readonly fields: object; readonly message: string };
+
+export interface CommandOutcome {
+  readonly found: readonly Finding[];
+  readonly leftOut: readonly Peer[];
+  readonly handedOverBy: Peer | undefined;
+  readonly knownUpTo: Position | undefined;
+}
+
+/** One step: what is known, the time and chance of this moment, and where its effects go. */
+export interface Step {
+  readonly state: ReplicaState;
+  readonly nowMs: number;
+  /** At least 0 and below 1. */
+  readonly random: number;
+  readonly effects: Effect[];
+}
+
+export type { Configuration };

@@ -1,0 +1,266 @@
+import type { Index, NodeId } from '../engine.js';
+import type { Peer } from '../log/control.js';
+import { lastIndexOf } from '../log/frame.js';
+import type { Frame, LogEnd } from '../log/frame.js';
+import { termAt } from '../log/history.js';
+import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
+import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
+import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './turn.js';
+
+/** How the primary feeds its backups. */
+
+/** What may be on its way to one backup and not acknowledged. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_MESSAGES = 256;
+/** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
+const MESSAGE_BYTES = 512 * 1024;
+
+export function newProgress(step: Step, peer: Peer): Progress {
+  return {
+    peer,
+    link: undefined,
+    state: 'probing',
+    match: 0 as Index,
+    next: 1 as Index,
+    inFlight: [],
+    inFlightBytes: 0,
+    isReading: false,
+    isCounted: false,
+    heardMs: step.nowMs,
+    wasHeard: false,
+    isSilent: false,
+    askedMs: step.nowMs,
+    leaseFromMs: -Infinity,
+    answeredRound: 0,
+    probe: 0,
+    snapshot: undefined,
+  };
+}
+
+/** Begins anew on a link: what was sent on an earlier one may be lost. */
+export function connect(step: Step, progress: Progress): void {
+  const link = linkTo(step.state, progress.peer.node);
+  if (link === undefined || link.id === progress.link) return;
+  progress.link = link.id;
+  progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
+  probe(step, progress);
+}
+
+export function disconnect(step: Step, progress: Progress): void {
+  progress.link = undefined;
+  progress.isReading = false;
+  stopSnapshot(step, progress);
+  connect(step, progress);
+}
+
+export function probe(step: Step, progress: Progress): void {
+  const { state, nowMs } = step;
+  if (progress.link === undefined) return;
+  stopSnapshot(step, progress);
+  progress.state = 'probing';
+  progress.inFlight = [];
+  progress.inFlightBytes = 0;
+  progress.isReading = false;
+  progress.probe++;
+  progress.askedMs = nowMs;
+  const history = historyOf(state);
+  send(step, progress.link, { kind: 'probe', term: state.term, probe: progress.probe, history: { ...history, spans: [...history.spans] } });
+}
+
+function stopSnapshot(step: Step, progress: Progress): void {
+  if (progress.snapshot === undefined) return;
+  progress.snapshot = undefined;
+  step.effects.push({ kind: 'stop snapshot', peer: progress.peer.node });
+}
+
+export function heard(step: Step, progress: Progress): void {
+  progress.heardMs = step.nowMs;
+  progress.wasHeard = true;
+  if (!progress.isSilent) return;
+  progress.isSilent = false;
+  tell(step, 'info', { node: progress.peer.address }, 'a backup is heard again');
+}
+
+/** What a message to a backup tells it about itself and its primary. */
+function standing(step: Step, office: PrimaryOffice, node: NodeId): Pick<Heartbeat, 'isServing' | 'isMember'> {
+  const isMember = nodesOf(configurationInForce(step.state).members).includes(node);
+  return { isServing: office.isServing, isMember };
+}
+
+export function sendHeartbeat(step: Step, office: PrimaryOffice, progress: Progress): void {
+  const { state } = step;
+  if (progress.link === undefined) return;
+  send(step, progress.link, {
+    kind: 'heartbeat',
+    term: state.term,
+    last: { term: state.last.term, index: state.last.index },
+    commit: state.commit,
+    round: office.round,
+    ...standing(step, office, progress.peer.node),
+  });
+}
+
+/** Asks for more to be read wherever there is more to send and room to send it. */
+export function feedAll(step: Step, office: PrimaryOffice): void {
+  for (const progress of office.progress.values()) feed(step, progress);
+}
+
+export function feed(step: Step, progress: Progress): void {
+  const { state } = step;
+  if (progress.state !== 'streaming' || progress.link === undefined || progress.isReading) return;
+  const hasRoom = progress.inFlightBytes < WINDOW_BYTES && progress.inFlight.length < WINDOW_MESSAGES;
+  if (progress.next > state.last.index || !hasRoom) return;
+  progress.isReading = true;
+  const after = (progress.next - 1) as Index;
+  step.effects.push({ kind: 'feed', peer: progress.peer.node, link: progress.link, after, bytesMax: MESSAGE_BYTES });
+}
+
+/** Where the frames begin that were read behind an entry. */
+export function endBefore(step: Step, frames: readonly Frame[]): LogEnd | undefined {
+  const [first] = frames;
+  if (first === undefined) return undefined;
+  const index = (first.firstIndex - 1) as Index;
+  const term = index === 0 ? 0 : termAt(historyOf(step.state), index);
+  return term === undefined ? undefined : { term: term as LogEnd['term'], index, checksum: first.previous };
+}
+
+export function onFed(
+  step: Step,
+  office: PrimaryOffice,
+  input: { peer: NodeId; link: LinkId; after: Index; frames: readonly Frame[] | 'trimmed' },
+): void {
+  const { state, nowMs } = step;
+  const progress = office.progress.get(input.peer);
+  if (progress?.link !== input.link || progress.state !== 'streaming' || progress.next !== input.after + 1) return;
+  progress.isReading = false;
+  const { frames } = input;
+  if (frames === 'trimmed') {
+    beginSnapshot(step, progress);
+    return;
+  }
+  const previous = endBefore(step, frames);
+  const last = frames.at(-1);
+  if (previous === undefined || last === undefined) return;
+  const bytes = frames.reduce((sum, frame) => sum + frame.end - frame.start, 0);
+  if (progress.inFlight.length === 0) progress.askedMs = nowMs;
+  progress.next = (lastIndexOf(last) + 1) as Index;
+  progress.inFlight.push({ last: lastIndexOf(last), bytes });
+  progress.inFlightBytes += bytes;
+  send(step, input.link, {
+    kind: 'append',
+    term: state.term,
+    previous,
+    frames,
+    commit: state.commit,
+    ...standing(step, office, input.peer),
+  });
+  feed(step, progress);
+}
+
+export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnswer): void {
+  if (progress.state !== 'probing' || message.probe !== progress.probe) return;
+  if (message.wantsSnapshot) {
+    beginSnapshot(step, progress);
+    return;
+  }
+  if (message.durable < progress.match) {
+    loseDisk(step, progress, message.durable);
+    return;
+  }
+  progress.match = message.durable;
+  progress.next = (message.matched + 1) as Index;
+  progress.state = 'streaming';
+  feed(step, progress);
+}
+
+/** It once said that it has more: its disk forgot, and nothing that it says can be counted on. */
+function loseDisk(step: Step, progress: Progress, durable: Index): void {
+  progress.isCounted = false;
+  tell(
+    step,
+    'error',
+    { node: progress.peer.address, acknowledged: progress.match, durable },
+    'a backup came back with less than it had acknowledged; it is not counted: remove it, and add it again with an empty directory',
+  );
+}
+
+export function onAppendAnswer(step: Step, progress: Progress, message: AppendAnswer): void {
+  const { state, nowMs } = step;
+  const durable = Math.min(message.durable, state.last.index) as Index;
+  if (durable <= progress.match) return;
+  progress.match = durable;
+  progress.askedMs = nowMs;
+  while (progress.inFlight[0] !== undefined && progress.inFlight[0].last <= durable) {
+    progress.inFlightBytes -= progress.inFlight.shift()?.bytes ?? 0;
+  }
+  if (progress.next <= durable) progress.next = (durable + 1) as Index;
+  feed(step, progress);
+}
+
+export function beginSnapshot(step: Step, progress: Progress): void {
+  if (progress.link === undefined) return;
+  progress.state = 'snapshot';
+  progress.inFlight = [];
+  progress.inFlightBytes = 0;
+  progress.isReading = false;
+  progress.snapshot = { end: undefined, offset: 0 };
+  tell(step, 'info', { node: progress.peer.address }, 'the log does not reach back to what a backup has: it is sent a snapshot');
+  feedSnapshot(step, progress);
+}
+
+function feedSnapshot(step: Step, progress: Progress): void {
+  if (progress.link === undefined || progress.snapshot === undefined) return;
+  progress.askedMs = step.nowMs;
+  const { end, offset } = progress.snapshot;
+  step.effects.push({ kind: 'feed snapshot', peer: progress.peer.node, link: progress.link, offset, end });
+}
+
+export function onFedSnapshot(
+  step: Step,
+  office: PrimaryOffice,
+  input: { peer: NodeId; link: LinkId; end: LogEnd; offset: number; bytes: Buffer; isLast: boolean },
+): void {
+  const { state } = step;
+  const progress = office.progress.get(input.peer);
+  const { configurations } = state;
+  if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined) return;
+  if (input.offset !== progress.snapshot.offset && progress.snapshot.end !== undefined) return;
+  progress.snapshot = { end: input.end, offset: input.offset };
+  progress.askedMs = step.nowMs;
+  const { end, offset, bytes, isLast } = input;
+  const configuration = configurations.committed;
+  send(step, input.link, { kind: 'snapshot part', term: state.term, end, configuration, offset, bytes, isLast });
+}
+
+export function onSnapshotAnswer(step: Step, progress: Progress, message: SnapshotAnswer): void {
+  const { snapshot } = progress;
+  if (snapshot?.end === undefined || snapshot.end.index !== message.end.index) return;
+  if (message.isInstalled) {
+    probe(step, progress);
+    return;
+  }
+  if (message.offset === snapshot.offset && message.offset > 0) return;
+  progress.snapshot = { end: snapshot.end, offset: message.offset };
+  feedSnapshot(step, progress);
+}
+
+/** Sends again what seems to be lost. */
+export function resend(step: Step, progress: Progress): void {
+  const { state, nowMs } = step;
+  if (progress.link === undefined || nowMs - progress.askedMs < 4 * state.timing.resendMs) return;
+  switch (progress.state) {
+    case 'probing':
+      probe(step, progress);
+      break;
+    case 'streaming':
+      // Reading that is under way is not waiting for the backup.
+      if (progress.inFlight.length > 0) probe(step, progress);
+      break;
+    case 'snapshot':
+      feedSnapshot(step, progress);
+  }
+}
+
+export function onMismatch(step: Step, link: OpenLink, progress: Progress): void {
+  if (progress.link === link.id && progress.state === 'streaming') probe(step, progress);
+}

@@ -1,0 +1,234 @@
+/**
+ * How messages share one connection. A message travels in parts, and there are two lanes: a short one does not wait for
+ * the end of a long one, and passes between two of its parts. Within a lane messages keep their order.
+ *
+ * All numbers are little endian.
+ *
+ *     at  bytes
+ *      0      4  length  of the bytes that follow this head
+ *      4      1  lane
+ *      5      1  1 for the last part of a message, otherwise 0
+ *      6      2  0
+ */
+export const PART_HEAD_BYTES = 8;
+const AT_LANE = 4;
+const AT_IS_LAST = 5;
+const AT_ZERO = 6;
+
+export const PART_BYTES_MAX = 256 * 1024;
+/** A message of at most this many bytes passes longer ones. */
+export const URGENT_BYTES_MAX = 16 * 1024;
+
+const Lane = {
+  urgent: 0,
+  bulk: 1,
+  /** Carries nothing: is the other end still there? */
+  ask: 2,
+  /** Carries nothing: it is. */
+  answer: 3,
+} as const;
+
+/** A long message of which a part may have been taken already. */
+interface Bulk {
+  readonly pieces: readonly Buffer[];
+  /** Bytes that were not taken yet. */
+  remaining: number;
+  /** Where they begin: a piece, and an offset in it. */
+  piece: number;
+  offset: number;
+}
+
+/** What waits to be sent. */
+export class PartQueue {
+  #urgent: Buffer[] = [];
+  #urgentBytes = 0;
+  #bulk: Bulk[] = [];
+  #bulkBytes = 0;
+
+  /** Bytes that were not taken yet. */
+  get bytes(): number {
+    return this.#urgentBytes + this.#bulkBytes;
+  }
+
+  /** @param length - the bytes of all pieces together. */
+  add(pieces: readonly Buffer[], length: number): void {
+    if (length > URGENT_BYTES_MAX) {
+      this.#bulk.push({ pieces, remaining: length, piece: 0, offset: 0 });
+      this.#bulkBytes += length;
+      return;
+    }
+    this.#urgent.push(partHead(length, Lane.urgent, true), ...pieces);
+    this.#urgentBytes += PART_HEAD_BYTES + length;
+  }
+
+  ask(): void {
+    this.#addEmpty(Lane.ask);
+  }
+
+  answer(): void {
+    this.#addEmpty(Lane.answer);
+  }
+
+  /** What is to be sent next: everything that is urgent, and one part of what is not. Empty when nothing waits. */
+  take(): Buffer[] {
+    const taken = this.#urgent;
+    this.#urgent = [];
+    this.#urgentBytes = 0;
+    const first = this.#bulk[0];
+    if (first === undefined) return taken;
+    const length = Math.min(first.remaining, PART_BYTES_MAX);
+    const isLast = length === first.remaining;
+    taken.push(partHead(length, Lane.bulk, isLast));
+    takeBytes(first, length, taken);
+    this.#bulkBytes -= length;
+    if (isLast) this.#bulk.shift();
+    return taken;
+  }
+
+  clear(): void {
+    this.#urgent = [];
+    this.#urgentBytes = 0;
+    this.#bulk = [];
+    this.#bulkBytes = 0;
+  }
+
+  #addEmpty(lane: number): void {
+    this.#urgent.push(partHead(0, lane, true));
+    this.#urgentBytes += PART_HEAD_BYTES;
+  }
+}
+
+function takeBytes(bulk: Bulk, length: number, target: Buffer[]): void {
+  bulk.remaining -= length;
+  while (length > 0) {
+    const piece = bulk.pieces[bulk.piece];
+    if (piece === undefined) throw new Error('a message is shorter than it was said to be');
+    const slice = piece.subarray(bulk.offset, bulk.offset + length);
+    if (slice.length > 0) target.push(slice);
+    length -= slice.length;
+    bulk.offset += slice.length;
+    if (bulk.offset < piece.length) return;
+    bulk.piece++;
+    bulk.offset = 0;
+  }
+}
+
+function partHead(length: number, lane: number, isLast: boolean): Buffer {
+  const head = Buffer.alloc(PART_HEAD_BYTES);
+  head.writeUInt32LE(length);
+  head[AT_LANE] = lane;
+  head[AT_IS_LAST] = isLast ? 1 : 0;
+  return head;
+}
+
+/** Who is told what the parts carried. */
+export interface PartSink {
+  /** A whole message; its bytes are the receiver's own. */
+  message(bytes: Buffer): void;
+  /** The other end wants to know whether this one is there. */
+  asked(): void;
+  /** Nothing more is to be read. */
+  readonly isClosed: boolean;
+}
+
+/**
+ * Puts messages together from the parts in the bytes of one connection, however they were cut into chunks.
+ *
+ * Invariant: memory grows with what has arrived, never with what was only announced, and stays within the bound of one
+ * message in each lane.
+ */
+export class PartReader {
+  readonly #head = Buffer.alloc(PART_HEAD_BYTES);
+  #headLength = 0;
+  /** Bytes of the part under way that have not arrived. */
+  #missing = 0;
+  #isLast = false;
+  #assembly: Assembly;
+  readonly #urgent = new Assembly(URGENT_BYTES_MAX);
+  readonly #bulk: Assembly;
+
+  constructor(messageBytesMax: number) {
+    this.#bulk = new Assembly(messageBytesMax);
+    this.#assembly = this.#bulk;
+  }
+
+  /** Answers, on one line, what is wrong with the bytes; nothing can be read behind it. */
+  read(chunk: Buffer, sink: PartSink): string | undefined {
+    let at = 0;
+    while (at < chunk.length && !sink.isClosed) {
+      if (this.#missing === 0) {
+        const taken = chunk.copy(this.#head, this.#headLength, at, at + PART_HEAD_BYTES - this.#headLength);
+        at += taken;
+        this.#headLength += taken;
+        if (this.#headLength < PART_HEAD_BYTES) return undefined;
+        this.#headLength = 0;
+        const fault = this.#begin(sink);
+        if (fault !== undefined) return fault;
+        continue;
+      }
+      const bytes = chunk.subarray(at, at + this.#missing);
+      at += bytes.length;
+      this.#missing -= bytes.length;
+      const isWhole = this.#isLast && this.#missing === 0;
+      if (isWhole) sink.message(this.#assembly.finish(bytes));
+      else this.#assembly.add(bytes);
+    }
+    return undefined;
+  }
+
+  #begin(sink: PartSink): string | undefined {
+    const length = this.#head.readUInt32LE();
+    const lane = this.#head[AT_LANE];
+    const isLast = this.#head[AT_IS_LAST];
+    if ((isLast !== 0 && isLast !== 1) || this.#head.readUInt16LE(AT_ZERO) !== 0) return 'a malformed part';
+    if (lane === Lane.ask || lane === Lane.answer) {
+      if (length !== 0) return 'a malformed part';
+      if (lane === Lane.ask) sink.asked();
+      return undefined;
+    }
+    if (lane !== Lane.urgent && lane !== Lane.bulk) return 'a part of an unknown lane';
+    if (length === 0 || length > PART_BYTES_MAX) return 'a part of an impossible length';
+    this.#assembly = lane === Lane.urgent ? this.#urgent : this.#bulk;
+    if (!this.#assembly.hasRoomFor(length)) return 'a message longer than it may be';
+    this.#missing = length;
+    this.#isLast = isLast === 1;
+    return undefined;
+  }
+}
+
+/** The beginning of a message of one lane. */
+class Assembly {
+  readonly #bytesMax: number;
+  #bytes: Buffer = Buffer.alloc(0);
+  #length = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  hasRoomFor(more: number): boolean {
+    return this.#length + more <= this.#bytesMax;
+  }
+
+  add(bytes: Buffer): void {
+    const needed = this.#length + bytes.length;
+    if (needed > this.#bytes.length) {
+      const size = Math.min(Math.max(needed, this.#bytes.length * 2), this.#bytesMax);
+      const grown = Buffer.allocUnsafeSlow(size);
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#bytes = grown;
+    }
+    bytes.copy(this.#bytes, this.#length);
+    this.#length = needed;
+  }
+
+  /** The whole message; a new one begins behind it. One that lies in a single chunk is not copied. */
+  finish(last: Buffer): Buffer {
+    if (this.#length === 0) return last;
+    this.add(last);
+    const whole = this.#bytes.subarray(0, this.#length);
+    this.#bytes = Buffer.alloc(0);
+    this.#length = 0;
+    return whole;
+  }
+}

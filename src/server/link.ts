@@ -1,0 +1,180 @@
+import type { Socket } from 'node:net';
+import type { Link, PeerIdentity } from '../node/ports.js';
+import type { Message } from '../replication/message.js';
+import { decodeMessage, encodeMessage, isMessageFault } from './link-codec.js';
+import { PartQueue, PartReader } from './link-parts.js';
+import type { PartSink } from './link-parts.js';
+import { ASK_AFTER_TICKS, SILENT_AFTER_TICKS } from './limits.js';
+import type { LinkLimits } from './limits.js';
+
+export interface SocketLinkParts {
+  readonly socket: Socket;
+  readonly peer: PeerIdentity;
+  readonly isOutgoing: boolean;
+  readonly limits: LinkLimits;
+  received(link: SocketLink, message: Message): void;
+  /** Told once, never during a call of `send` or `close`. The reason is one line, for people. */
+  down(link: SocketLink, reason: string): void;
+}
+
+const KEEP_ALIVE_MS = 10_000;
+
+/**
+ * A link over TCP, behind its handshake. What is sent gathers until the work of this turn is done, and leaves with one
+ * write. While the kernel takes no more it waits here, where short messages go in front.
+ */
+export class SocketLink implements Link, PartSink {
+  readonly peer: PeerIdentity;
+  readonly isOutgoing: boolean;
+  readonly #parts: SocketLinkParts;
+  readonly #queue = new PartQueue();
+  readonly #reader: PartReader;
+  #isClosed = false;
+  #reason = 'the other end closed it';
+  #isDownTold = false;
+  #isFlushQueued = false;
+  /** How often `tick` was called since something arrived. */
+  #silentTicks = 0;
+
+  constructor(parts: SocketLinkParts) {
+    this.#parts = parts;
+    this.peer = parts.peer;
+    this.isOutgoing = parts.isOutgoing;
+    this.#reader = new PartReader(parts.limits.messageBytesMax);
+    const { socket } = parts;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on('error', (error) => {
+      this.#end(error.message);
+    });
+    socket.on('close', () => {
+      this.#isClosed = true;
+      this.#queue.clear();
+      this.#tellDown();
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Begins to take messages. @param rest - what arrived right behind the handshake. */
+  begin(rest: Buffer): void {
+    const { socket } = this.#parts;
+    socket.on('data', (chunk) => {
+      this.#read(chunk);
+    });
+    socket.on('end', () => {
+      this.#end('the other end closed it');
+    });
+    socket.on('drain', () => {
+      this.#flush();
+    });
+    if (rest.length > 0) this.#read(rest);
+    socket.resume();
+  }
+
+  send(message: Message): void {
+    if (this.#isClosed) return;
+    const pieces = encodeMessage(message);
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const { messageBytesMax, queuedBytesMax } = this.#parts.limits;
+    if (length > messageBytesMax) {
+      this.#end(
+        `a message of ${String(length)} bytes was to be sent, and ${String(messageBytesMax)} is the most`,
+      );
+    } else if (this.#waitingBytes + length > queuedBytesMax) {
+      this.#end(`the other end reads too slowly: more than ${String(queuedBytesMax)} bytes wait for it`);
+    } else {
+      this.#queue.add(pieces, length);
+      this.#queueFlush();
+    }
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    // What was said before still leaves, as far as the kernel takes it at once.
+    this.#flush();
+    this.#end('this node closed it');
+  }
+
+  /** Another link takes its place: closes it, and tells so before this returns. Not for calls from the observer. */
+  replace(): void {
+    this.#end('the other end opened another one');
+    this.#tellDown();
+  }
+
+  /**
+   * Called each second. Silence is counted in calls: after a pause of this process there is one late call, and what
+   * arrived meanwhile is read before the next.
+   */
+  tick(): void {
+    if (this.#isClosed) return;
+    this.#silentTicks++;
+    if (this.#silentTicks >= SILENT_AFTER_TICKS) {
+      this.#end('nothing was heard on it for too long');
+    } else if (this.isOutgoing && this.#silentTicks % ASK_AFTER_TICKS === 0) {
+      this.#queue.ask();
+      this.#queueFlush();
+    }
+  }
+
+  message(bytes: Buffer): void {
+    const message = decodeMessage(bytes);
+    if (isMessageFault(message)) this.#end(`it carried what is no message: ${message.detail}`);
+    else this.#parts.received(this, message);
+  }
+
+  asked(): void {
+    // One answer is enough for however many questions.
+    if (this.#waitingBytes > 0) return;
+    this.#queue.answer();
+    this.#queueFlush();
+  }
+
+  get #waitingBytes(): number {
+    return this.#queue.bytes + this.#parts.socket.writableLength;
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    this.#silentTicks = 0;
+    const fault = this.#reader.read(chunk, this);
+    if (fault !== undefined) this.#end(`it carried ${fault}`);
+  }
+
+  #queueFlush(): void {
+    if (this.#isFlushQueued) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => {
+      this.#isFlushQueued = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { socket } = this.#parts;
+    while (!this.#isClosed && !socket.writableNeedDrain) {
+      const pieces = this.#queue.take();
+      if (pieces.length === 0) return;
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
+  }
+
+  #tellDown(): void {
+    if (this.#isDownTold) return;
+    this.#isDownTold = true;
+    this.#parts.down(this, this.#reason);
+  }
+
+  /** The socket's `close` follows, and tells. */
+  #end(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reason = reason;
+    this.#queue.clear();
+    this.#parts.socket.destroy();
+  }
+}

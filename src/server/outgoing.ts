@@ -1,0 +1,115 @@
+import type { Cancel, Clock } from '../clock.js';
+import type { Refusal } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import type { Peer } from '../log/control.js';
+import type { PeerIdentity } from '../node/ports.js';
+import { dial } from './dial.js';
+import type { Dialed } from './dial.js';
+import { helloLine, notTheOne } from './handshake.js';
+import type { LinkLimits } from './limits.js';
+import type { SocketLink } from './link.js';
+
+export interface OutgoingParts {
+  readonly clock: Clock;
+  readonly events: EventLog;
+  readonly limits: LinkLimits;
+  /** At least 0 and below 1. */
+  random(): number;
+  identity(): PeerIdentity;
+  /** Makes the link, and tells that it is up. */
+  up(outgoing: Outgoing, dialed: Dialed): SocketLink;
+  unreachable(peer: Peer, reason: Refusal): void;
+}
+
+const DELAY_MS_MIN = 100;
+const DELAY_MS_MAX = 1000;
+
+/** Keeps a link to one peer: opens it, and again when it broke, until it is closed. */
+export class Outgoing {
+  readonly peer: Peer;
+  readonly #parts: OutgoingParts;
+  /** Attempts since a link last held for a while. */
+  #attempts = 0;
+  /** The attempt under way, or the wait for the next one. */
+  #underWay: Cancel | undefined;
+  #link: SocketLink | undefined;
+  #upSinceMs = 0;
+  /** The reason that was logged last: the same one again is no news. */
+  #logged: string | undefined;
+  #isClosed = false;
+
+  constructor(parts: OutgoingParts, peer: Peer) {
+    this.#parts = parts;
+    this.peer = peer;
+    this.#dial();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#underWay?.cancel();
+    this.#link?.close();
+  }
+
+  /** The link that `up` made is down. */
+  down(): void {
+    this.#link = undefined;
+    if (this.#isClosed) return;
+    // A link that is closed as soon as it is open must not be opened as fast as the network allows.
+    if (this.#parts.clock.nowMs() - this.#upSinceMs >= DELAY_MS_MAX) this.#attempts = 0;
+    this.#wait();
+  }
+
+  #dial(): void {
+    const { clock, limits } = this.#parts;
+    const { node, address } = this.peer;
+    const hello = helloLine(this.#parts.identity(), node);
+    this.#attempts++;
+    this.#underWay = dial({ clock, address, hello, timeLimitMs: limits.handshakeMs }, (outcome) => {
+      this.#underWay = undefined;
+      const refused = 'code' in outcome ? outcome : this.#objection(outcome.peer);
+      if (refused !== undefined) {
+        if ('socket' in outcome) outcome.socket.on('error', () => undefined).destroy();
+        this.#failed(refused);
+      } else if ('socket' in outcome) {
+        this.#up(outcome);
+      }
+    });
+  }
+
+  #objection(there: PeerIdentity): Refusal | undefined {
+    const { cluster } = this.#parts.identity();
+    const isOtherCluster = cluster !== undefined && there.cluster !== undefined && cluster !== there.cluster;
+    const isRight = there.node === this.peer.node && !isOtherCluster;
+    return isRight ? undefined : notTheOne(there, this.peer.node, cluster);
+  }
+
+  #up(dialed: Dialed): void {
+    this.#logged = undefined;
+    this.#upSinceMs = this.#parts.clock.nowMs();
+    const link = this.#parts.up(this, dialed);
+    this.#link = link;
+    // Whoever was told that it is up may have decided that it is not wanted.
+    if (this.#isClosed) link.close();
+  }
+
+  #failed(reason: Refusal): void {
+    const { node, address } = this.peer;
+    if (this.#logged !== reason.message) {
+      this.#logged = reason.message;
+      this.#parts.events.info(
+        { node, address, code: reason.code },
+        `a peer is not reached: ${reason.message}`,
+      );
+    }
+    this.#wait();
+    this.#parts.unreachable(this.peer, reason);
+  }
+
+  #wait(): void {
+    const delayMs = Math.min(DELAY_MS_MIN * 2 ** Math.max(0, this.#attempts - 1), DELAY_MS_MAX);
+    // Between half of it and all of it, so that nodes which lost each other do not knock in step.
+    this.#underWay = this.#parts.clock.after(delayMs * (1 + this.#parts.random()) * 0.5, () => {
+      this.#dial();
+    });
+  }
+}
