@@ -10,7 +10,8 @@ import type { ClockTemper } from './scheduler.js';
 import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
 import { Violation } from './violation.js';
 
-const DB_PATH = '/data/kv-store.json';
+const DIRECTORY = '/data';
+const DB_PATH = `${DIRECTORY}/kv-store.json`;
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -25,7 +26,7 @@ export interface ClusterOptions {
 export class Machine {
   readonly name: string;
   readonly address: string;
-  readonly disk = new SimulatedDisk();
+  readonly disk = new SimulatedDisk(DIRECTORY);
   readonly clock: ClockTemper;
   process: Process | undefined;
   /** Undefined while it starts or is stopped. */

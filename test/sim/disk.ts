@@ -22,6 +22,11 @@ export class SimulatedDisk {
   /** Failures that were told to a process. */
   failures = 0;
 
+  /** @param directory - is there, durably, before any process begins. */
+  constructor(directory: string) {
+    this.memory.put(`${directory}/placeholder`, Buffer.alloc(0));
+  }
+
   /** The files, for the process whose clock this is. Calls of a process that has ended are never answered. */
   mount(clock: Clock, random: Random): Files {
     const delay = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));

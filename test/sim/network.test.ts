@@ -24,7 +24,13 @@ class Listener {
     this.network = world.network.join(this.process, name);
     const cluster = 'c' as ClusterId;
     this.network.observe({
-      identity: () => ({ node: `id of ${name}` as NodeId, cluster, address: name, fsync: 'always' }),
+      identity: () => ({
+        node: `id of ${name}` as NodeId,
+        cluster,
+        address: name,
+        fsync: 'always',
+        role: 'backup',
+      }),
       admit: () => this.refuses,
       up: (link) => {
         this.links.push(link);
@@ -65,7 +71,7 @@ function peer(name: string, node = `id of ${name}`): { node: NodeId; address: st
 }
 
 function numbered(durable: number): Message {
-  return { kind: 'append answer', term: TERM, durable: durable as Index };
+  return { kind: 'append answer', term: TERM, matched: durable as Index, durable: durable as Index };
 }
 
 describe('the simulated network', () => {

@@ -1,31 +1,16 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
+import { RULES } from '../../src/replication/rules.js';
+import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Plan } from './plan.js';
 import { runSeeds } from './seeds.js';
 import type { Campaign } from './seeds.js';
 import type { StartNode } from './sim-node.js';
 
-/**
- * Rules of replication that a planted bug turns off. The core takes such an object and asks it where the rule is applied; what is
- * shipped never gives it one, so every rule holds.
- */
-export interface ReplicationRules {
-  /** Count entries of earlier terms like those of the current one. */
-  readonly countsOldTerms?: boolean;
-  /** Do not open a term with an entry of its own, and serve at once. */
-  readonly skipsOpeningEntry?: boolean;
-  /** Go on in the old term after a restart or a failed append. */
-  readonly reusesPositions?: boolean;
-  /** Let half be enough, whether those who answer were confirmed or not. */
-  readonly acceptsUnconfirmedHalf?: boolean;
-  /** Grant votes right after a start, whatever lease was granted before. */
-  readonly forgetsLeases?: boolean;
-}
-
 /** One defect, and where it is put in. */
 export interface Planted {
   readonly name: string;
-  readonly rules?: ReplicationRules;
+  readonly rules?: Partial<ReplicationRules>;
   /** `isPrimary` says what the node is at that moment. */
   log?(log: Log, isPrimary: () => boolean): Log;
   states?(states: NodeStates): NodeStates;
@@ -79,6 +64,18 @@ function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
 }
 
+/** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
+const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
+  RULES.committable(
+    open.map((range) => ({ ...range, isWhole: false })),
+    durable,
+  );
+
+const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
+  const confirmed = answers.map((answer) => ({ ...answer, isConfirmed: true }));
+  return RULES.decidePromotion(candidate, confirmed, terms);
+};
+
 /** Without a power cut, what was written is not lost. */
 const POWER_CUTS: Partial<Plan> = {
   fsync: 'always',
@@ -95,11 +92,11 @@ export const PLANTED: readonly Planted[] = [
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 } },
   { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS },
-  { name: 'old-term counting', rules: { countsOldTerms: true }, plan: { nodes: 5 } },
-  { name: 'missing empty entry', rules: { skipsOpeningEntry: true } },
-  { name: 'position reuse', rules: { reusesPositions: true }, plan: POWER_CUTS },
-  { name: 'half without confirmation', rules: { acceptsUnconfirmedHalf: true }, plan: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { forgetsLeases: true }, plan: { nodes: 3 } },
+  { name: 'old-term counting', rules: { committable: countOldTerms }, plan: { nodes: 5 } },
+  { name: 'missing empty entry', rules: { opensTermFirst: false } },
+  { name: 'position reuse', rules: { takesNewTerm: false }, plan: POWER_CUTS },
+  { name: 'half without confirmation', rules: { decidePromotion: takeAnyHalf }, plan: { nodes: 2 } },
+  { name: 'lease forgotten over a restart', rules: { waitsAtStart: false }, plan: { nodes: 3 } },
 ];
 
 /** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */

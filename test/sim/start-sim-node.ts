@@ -1,13 +1,13 @@
-import type { Engine } from '../../src/engine.js';
-import type { Frame, LogEnd } from '../../src/log/frame.js';
-import type { History, TermSpan } from '../../src/log/history.js';
-import { addToSpans } from '../../src/log/history.js';
+import type { Engine, Index } from '../../src/engine.js';
+import type { Frame } from '../../src/log/frame.js';
+import { lastIndexOf } from '../../src/log/frame.js';
 import { replayFrame } from '../../src/node/applier.js';
-import type { Log, NodeStates, Replacements, Snapshots } from '../../src/node/ports.js';
+import type { Log, NodeStates } from '../../src/node/ports.js';
 import { ReplicaEngine } from '../../src/node/replica-engine.js';
+import { committedAtStart } from '../../src/replication/beginning.js';
+import { RULES } from '../../src/replication/rules.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
-import type { DataDirectoryOptions } from '../../src/storage/data-directory.js';
-import type { NodeState } from '../../src/storage/node-state.js';
+import type { DataDirectory } from '../../src/storage/data-directory.js';
 import { HashTable } from '../../src/store/hash-table.js';
 import { Store } from '../../src/store/store.js';
 import { copyFrame } from './copy-message.js';
@@ -15,87 +15,103 @@ import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
 import { watchedLog, watchedReplacements } from './watched.js';
 
 const WAITING_BYTES_MAX = 2 ** 20;
+const WRITE_TIMEOUT_MS = 4000;
+const READ_BYTES = 2 ** 20;
 
-/** What an open data directory offers to a node. */
-interface NodeData extends NodeStates {
-  readonly state: NodeState;
-  readonly log: Log;
-  readonly snapshots: Snapshots;
-  readonly replacements: Replacements;
-  close(): Promise<void>;
-}
-
-/**
- * The real node on simulated parts: the one place that knows how it is put together, besides `cli/start-server.ts`.
- *
- * The casts are there for as long as the engine and the data directory do not have these parts yet.
- */
+/** The real node on simulated parts: the one place that knows how it is put together, besides `cli/start-server.ts`. */
 export const startSimNode: StartNode = async (ports) => {
   const { random, watcher, planted } = ports;
-  let table = new HashTable(1);
-  const frames: Frame[] = [];
-  const spans: TermSpan[] = [];
-  const options: DataDirectoryOptions = {
-    ...ports,
-    random: () => random.next(),
-    randomIdentity: () => random.bytes(16).toString('hex'),
-    report: () => undefined,
-    target: {
-      clear: () => (table = new HashTable(1)),
-      put: (key, value) => table.put(key, value),
-      replay: (frame) => {
-        frames.push(copyFrame(frame));
-        addToSpans(spans, frame);
-        replayFrame(new Store(table), frame);
-      },
-    },
-  };
-  const data = (await openDataDirectory(options)) as unknown as NodeData;
-  const base = baseOf(frames, data.log.end);
-  watcher.opened(base, frames);
+  const table = new HashTable(1);
   const store = new Store(table);
-  const replayedTo = data.log.end;
-  const history: History = { spans, last: data.log.end };
-  const { node, log, states } = plant(ports, data);
-  const starter = ReplicaEngine as unknown as { start(parts: object): Promise<Engine> };
-  const engine = await starter.start({
-    ...ports,
-    ...{ store, log, states, snapshots: data.snapshots, state: data.state, history, replayedTo },
-    replacements: watchedReplacements(data.replacements, watcher),
-    rules: planted?.rules,
-    waitingBytesMax: WAITING_BYTES_MAX,
-    address: () => ports.address,
-    random: () => random.next(),
-  });
-  node.engine = engine;
-  return running(engine, table, data);
-};
-
-/** The log goes on behind here: what its first frame follows. */
-function baseOf(frames: readonly Frame[], end: LogEnd): LogEnd {
-  const [first] = frames;
-  if (first === undefined) return end;
-  // The term of the entry before is not in the frame; only its index and its checksum are ever asked for.
-  return { ...end, index: (first.firstIndex - 1) as LogEnd['index'], checksum: first.previous };
-}
-
-function plant(
-  ports: NodePorts,
-  data: NodeData,
-): { node: { engine?: Engine }; log: Log; states: NodeStates } {
-  const { planted, watcher } = ports;
+  const data = await open(ports, store);
+  await watchFromStart(ports, data);
   const node: { engine?: Engine } = {};
-  const log = watchedLog(data.log, watcher);
   const isPrimary = (): boolean => node.engine?.status().role === 'primary';
   const states: NodeStates = { saveState: (state) => data.saveState(state) };
-  return {
-    node,
-    log: planted?.log?.(log, isPrimary) ?? log,
+  node.engine = await ReplicaEngine.start({
+    store,
+    log: logOf(data, ports, isPrimary),
     states: planted?.states?.(states) ?? states,
+    snapshots: data.snapshots,
+    replacements: watchedReplacements(data, watcher),
+    network: ports.network,
+    clock: ports.clock,
+    events: ports.events,
+    state: data.state,
+    history: data.history,
+    replayedTo: data.replayedTo,
+    fsync: ports.fsync,
+    acks: undefined,
+    waitingBytesMax: WAITING_BYTES_MAX,
+    writeTimeoutMs: WRITE_TIMEOUT_MS,
+    snapshotLogBytes: ports.snapshotLogBytes,
+    rules: { ...RULES, ...planted?.rules },
+    address: () => ports.address,
+    random: () => random.next(),
+    failed: (error) => {
+      ports.failed(error);
+    },
+    replaced: () => undefined,
+  });
+  return running(node.engine, table, data);
+};
+
+function open(ports: NodePorts, store: Store): Promise<DataDirectory> {
+  const { random, primaryAddress } = ports;
+  return openDataDirectory({
+    files: ports.files,
+    dbPath: ports.dbPath,
+    fsync: ports.fsync,
+    segmentBytes: ports.segmentBytes,
+    firstStart: primaryAddress === undefined ? { role: 'primary' } : { role: 'backup', primaryAddress },
+    isCommitted: ({ node, configuration, isLeftOut, commit }) =>
+      committedAtStart({ self: node, configuration, isLeftOut, commit }),
+    random: () => random.next(),
+    randomIdentity: () => random.bytes(16).toString('hex'),
+    report: (event) => {
+      ports.events.info(event, event.kind);
+    },
+    target: {
+      clear: () => {
+        store.clear();
+      },
+      put: (key, value) => {
+        store.put(key, value);
+      },
+      replay: (frame) => {
+        replayFrame(store, frame);
+      },
+    },
+  });
+}
+
+/** Shows the watcher the log as it was found. */
+async function watchFromStart({ watcher }: NodePorts, data: DataDirectory): Promise<void> {
+  const { log, history } = data;
+  const found: Frame[] = [];
+  let after: Index = history.start.index;
+  while (log !== undefined && after < log.end.index) {
+    const frames = await log.read(after, READ_BYTES);
+    if (frames === 'trimmed') throw new Error(`the log does not reach back to ${String(after)}, as it says`);
+    found.push(...frames.map(copyFrame));
+    const last = frames.at(-1);
+    if (last === undefined) break;
+    after = lastIndexOf(last);
+  }
+  watcher.opened(history.start, found);
+}
+
+/** The log, once there is one, with the watcher and the defect in front of it. */
+function logOf(data: DataDirectory, ports: NodePorts, isPrimary: () => boolean): () => Log | undefined {
+  let made: Log | undefined;
+  return () => {
+    if (made !== undefined || data.log === undefined) return made;
+    const log = watchedLog(data.log, ports.watcher);
+    return (made = ports.planted?.log?.(log, isPrimary) ?? log);
   };
 }
 
-function running(engine: Engine, table: HashTable, data: NodeData): RunningNode {
+function running(engine: Engine, table: HashTable, data: DataDirectory): RunningNode {
   return {
     engine,
     inspect() {

@@ -21,7 +21,7 @@ import { addToSpans, commonPrefix } from '../../src/log/history.js';
 import type { History, TermSpan } from '../../src/log/history.js';
 import { termAfter } from '../../src/log/term.js';
 import type { Link, PeerIdentity } from '../../src/node/ports.js';
-import type { Append, AppendAnswer, Message, Mismatch } from '../../src/replication/message.js';
+import type { Append, AppendAnswer, Message, Fetch } from '../../src/replication/message.js';
 import { readWhole } from '../../src/storage/files.js';
 import type { OpenFile } from '../../src/storage/files.js';
 import { copyFrame } from './copy-message.js';
@@ -129,9 +129,7 @@ class Toy {
   }
 
   async open(): Promise<void> {
-    const { files, watcher, clock } = this.#ports;
-    await files.makeDirectory('/data');
-    await files.syncDirectory('/');
+    const { watcher, clock } = this.#ports;
     await this.#recover();
     watcher.opened(EMPTY_LOG, this.#frames);
     this.#durable = this.#end.index;
@@ -191,6 +189,7 @@ class Toy {
       cluster: 'c' as ClusterId,
       address,
       fsync: 'always',
+      role: this.#ports.role,
     };
     network.observe({
       identity: () => identity,
@@ -225,7 +224,7 @@ class Toy {
   #received(link: Link, message: Message): void {
     if (message.kind === 'append') this.#follow(link, message);
     else if (message.kind === 'append answer') this.#acknowledged(link, message);
-    else if (message.kind === 'mismatch') this.#mismatched(link, message);
+    else if (message.kind === 'fetch') this.#mismatched(link, message);
   }
 
   #stream(link: Link): void {
@@ -249,7 +248,7 @@ class Toy {
     return { spans, last: this.#end };
   }
 
-  #mismatched(link: Link, message: Mismatch): void {
+  #mismatched(link: Link, message: Fetch): void {
     const common = commonPrefix(this.#history(), message.history);
     this.#match.set(link.peer.node, common?.index ?? 0);
     this.#stream(link);
@@ -271,7 +270,7 @@ class Toy {
     if (!has) {
       this.#then(() => {
         const history = this.#history();
-        link.send({ kind: 'mismatch', term: this.#term, history, applied: this.#applied as Index });
+        link.send({ kind: 'fetch', term: this.#term, history });
         return Promise.resolve();
       });
       return;
@@ -283,7 +282,12 @@ class Toy {
     const reach = Math.max(previous.index, ...frames.map((frame) => endOf(frame).index));
     const answer = (): void => {
       if (this.#term !== message.term) return;
-      link.send({ kind: 'append answer', term: this.#term, durable: reach as Index });
+      link.send({
+        kind: 'append answer',
+        term: this.#term,
+        matched: reach as Index,
+        durable: reach as Index,
+      });
     };
     this.#writing.then(answer, () => undefined);
     this.#commit = Math.max(this.#commit, Math.min(message.commit, reach));
