@@ -169,7 +169,9 @@ export class Checks {
       const entry = log.at(index);
       if (entry === undefined) {
         if (index <= log.base.index) continue;
-        throw this.#violated(`${node.name} says that ${String(index)} is committed, and its log ends before`);
+        // Others have it durably, and here it waits to be written.
+        node.checkedIndex = Math.max(node.checkedIndex, index - 1);
+        return;
       }
       this.#commit(node.name, entry);
     }

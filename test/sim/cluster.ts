@@ -10,8 +10,7 @@ import type { ClockTemper } from './scheduler.js';
 import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
 import { Violation } from './violation.js';
 
-const DIRECTORY = '/data';
-const DB_PATH = `${DIRECTORY}/kv-store.json`;
+const DB_PATH = '/data/kv-store.json';
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -26,7 +25,7 @@ export interface ClusterOptions {
 export class Machine {
   readonly name: string;
   readonly address: string;
-  readonly disk = new SimulatedDisk(DIRECTORY);
+  readonly disk = new SimulatedDisk();
   readonly clock: ClockTemper;
   process: Process | undefined;
   /** Undefined while it starts or is stopped. */

@@ -22,9 +22,9 @@ export class SimulatedDisk {
   /** Failures that were told to a process. */
   failures = 0;
 
-  /** @param directory - is there, durably, before any process begins. */
-  constructor(directory: string) {
-    this.memory.put(`${directory}/placeholder`, Buffer.alloc(0));
+  constructor() {
+    // The directory that holds the data was there before any node was.
+    this.memory.put('/data/README', Buffer.alloc(0));
   }
 
   /** The files, for the process whose clock this is. Calls of a process that has ended are never answered. */

@@ -1,43 +1,23 @@
 import { expect } from 'chai';
-import { describeFailure, runSeeds } from './seeds.js';
+import { startRealNode } from './real-node.js';
+import { describeCampaign, describeFailure, runSeeds, seedRange } from './seeds.js';
 import { simulate } from './simulate.js';
-import type { SimulateOptions } from './simulate.js';
-import { toyNode } from './toy.js';
-import type { ToyFault } from './toy.js';
 
-function toyOptions(nodes: number, fault?: ToyFault): SimulateOptions {
-  return { startNode: toyNode(nodes, fault), isFixed: true, plan: { nodes, fsync: 'always' } };
-}
+const OPTIONS = { startNode: startRealNode };
+const SEEDS = 500;
 
-const FAULTS: readonly ToyFault[] = [
-  'answers at once',
-  'shows old values',
-  'keeps its term',
-  'forgets deletes',
-  'takes over',
-];
-
-describe('the simulator', () => {
-  for (const nodes of [2, 3, 5]) {
-    it(`finds nothing wrong with ${String(nodes)} toy nodes that do everything right`, async () => {
-      const { failure, counts } = await runSeeds(1, 10, toyOptions(nodes));
-      if (failure !== undefined) expect.fail(describeFailure(failure));
-      expect(counts.get('acknowledged')).to.be.greaterThan(100);
-      expect(counts.get('undecided')).to.equal(0);
-    });
-  }
-
-  for (const fault of FAULTS) {
-    it(`finds a toy node that ${fault}`, async () => {
-      const { failure } = await runSeeds(1, 60, toyOptions(3, fault));
-      expect(failure?.violation).to.be.a('string');
-    });
-  }
+describe('The simulator', () => {
+  it('FindsNothingWrongInAnyOfItsSchedules', async () => {
+    const { from, count } = seedRange(SEEDS);
+    const campaign = await runSeeds(from, count, OPTIONS);
+    process.stdout.write(`${describeCampaign(campaign)}\n`);
+    if (campaign.failure !== undefined) expect.fail(describeFailure(campaign.failure));
+  }).timeout(36_000_000);
 
   it('SameSeedSameTrace', async () => {
-    const first = await simulate(7, toyOptions(3));
-    const again = await simulate(7, toyOptions(3));
-    const other = await simulate(8, toyOptions(3));
+    const first = await simulate(7, OPTIONS);
+    const again = await simulate(7, OPTIONS);
+    const other = await simulate(8, OPTIONS);
     expect(again).to.deep.equal(first);
     expect(other.trace).to.not.equal(first.trace);
   });

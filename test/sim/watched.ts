@@ -1,4 +1,4 @@
-import type { Arrival, Log, Replacements } from '../../src/node/ports.js';
+import type { Log, Replacements } from '../../src/node/ports.js';
 import type { LogWatcher } from './sim-node.js';
 
 /** A log that tells what is asked of it, before it is done. */
@@ -33,10 +33,7 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
 }
 
 /** Replacements that tell when everything is replaced. */
-export function watchedReplacements<A extends Arrival>(
-  replacements: Replacements<A>,
-  watcher: LogWatcher,
-): Replacements<A> {
+export function watchedReplacements(replacements: Replacements, watcher: LogWatcher): Replacements {
   return {
     receive: () => replacements.receive(),
     async replace(arrival, end, state) {
