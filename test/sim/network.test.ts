@@ -181,8 +181,31 @@ describe('the simulated network', () => {
     const world = await new World().connected();
     world.a.network.reach([]);
     await world.run(5000);
-    expect(world.a.told).to.deep.equal(['up b out']);
+    expect(world.a.told).to.deep.equal(['up b out', 'down b']);
     expect(world.b.told).to.deep.equal(['up a in', 'down a']);
+  });
+
+  it('TellsBothSidesOnceWhenOneClosesALinkAndNeverDuringTheCall', async () => {
+    const world = await new World().connected();
+    const [link] = world.b.links;
+    link?.close();
+    link?.close();
+    expect(world.b.told).to.deep.equal(['up a in']);
+    await world.run(30);
+    expect(world.b.told).to.deep.equal(['up a in', 'down a']);
+    expect(world.a.told).to.deep.equal(['up b out', 'down b']);
+  });
+
+  it('TakesANewLinkInPlaceOfAnEarlierOneOfTheSameNode', async () => {
+    const world = await new World().connected();
+    world.network.block('a', 'b');
+    world.network.block('b', 'a');
+    world.a.network.reach([]);
+    world.network.unblockAll();
+    world.a.network.reach([peer('b')]);
+    await world.run(5000);
+    expect(world.b.told).to.deep.equal(['up a in', 'down a', 'up a in']);
+    expect(world.b.links).to.have.length(1);
   });
 
   it('HoldsUpOneDirectionWhileThatIsCut', async () => {
