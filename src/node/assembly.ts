@@ -127,7 +127,7 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
   const proposals = new Proposals({
     clock,
     cache,
-    log,
+    reserve: (frameBytes) => writer.reserve(frameBytes),
     waitingBytesMax: parts.waitingBytesMax,
     writeTimeoutMs: parts.writeTimeoutMs,
     objection,

@@ -45,6 +45,23 @@ export class LogWriter {
     this.#running ??= this.#run();
   }
 
+  /**
+   * Makes room for a frame. It has the log for itself meanwhile: what is appended waits.
+   *
+   * @throws as the log's `reserve`.
+   */
+  async reserve(frameBytes: number): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    const reserving = this.#parts.log().reserve(frameBytes);
+    this.#running = reserving
+      .catch(() => undefined)
+      .then(() => {
+        this.#running = undefined;
+        if (this.#queue.length > 0) this.#running = this.#run();
+      });
+    await reserving;
+  }
+
   /** Resolves when everything that was taken is written, or the log has failed. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;

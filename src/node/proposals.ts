@@ -8,12 +8,10 @@ import { showPosition } from '../log/term.js';
 import { BatchQueue } from './batch.js';
 import type { Batch } from './batch.js';
 import type { FrameCache } from './frame-cache.js';
-import type { Log } from './ports.js';
 
 export interface ProposalsParts {
   readonly clock: Clock;
   readonly cache: FrameCache;
-  log(): Log;
   /** Writes that wait, in bytes; past this they are refused with `BUSY`. */
   readonly waitingBytesMax: number;
   /** A write that is not committed after this long is answered `UNCONFIRMED`. */
@@ -24,6 +22,8 @@ export interface ProposalsParts {
   isHeld(): boolean;
   /** Whether the log is busy: what comes meanwhile becomes one batch. */
   isLogBusy(): boolean;
+  /** Makes room for a frame; throws an error whose name is `DiskFull` when there is none. */
+  reserve(frameBytes: number): Promise<void>;
   /** What the next frame follows, and its term. */
   tail(): { readonly term: Term; readonly last: LogEnd };
   propose(frame: Frame): void;
@@ -112,7 +112,7 @@ export class Proposals {
     const before = this.#parts.objection();
     if (before !== undefined) return before;
     try {
-      await this.#parts.log().reserve(batch.builder.length);
+      await this.#parts.reserve(batch.builder.length);
     } catch (error) {
       if (error instanceof Error && error.name === 'DiskFull') {
         return refusal('DISK_FULL', 'the disk is full, nothing was written: make room and try again');
