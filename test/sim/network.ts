@@ -101,6 +101,8 @@ export class Port implements Network {
   readonly address: string;
   observer: LinkObserver | undefined;
   readonly #reached = new Map<string, Reached>();
+  /** By node, the link that it opened to this one. It keeps only one. */
+  readonly #incoming = new Map<NodeId, Session>();
 
   constructor(network: SimulatedNetwork, process: Process, address: string) {
     this.network = network;
@@ -128,13 +130,14 @@ export class Port implements Network {
   }
 
   identify(address: string): Promise<PeerIdentity | Refusal> {
+    const own = this.observer?.identity();
     return new Promise((resolve) => {
       this.#knock(
         address,
         (port) => {
-          const identity = port.observer?.identity();
+          const answer = own === undefined ? unreachable(address) : port.#admit(own, undefined);
           this.process.post(this.network.latencyMs(), `identified ${address}`, () => {
-            resolve(identity ?? unreachable(address));
+            resolve(answer);
           });
         },
         resolve,
@@ -175,7 +178,7 @@ export class Port implements Network {
       (port) => {
         const answer = port.#admit(own, peer.node);
         const delayMs = this.network.latencyMs();
-        const session = 'code' in answer ? undefined : new Session(this, port, own, answer);
+        const session = 'code' in answer ? undefined : port.#accept(this, own, answer);
         this.process.post(delayMs, `handshake ${peer.address}`, () => {
           if ('code' in answer) {
             failed(answer);
@@ -187,18 +190,29 @@ export class Port implements Network {
             if (!session.open(this)) this.lost(session);
           }
         });
-        session?.open(port);
       },
       failed,
     );
   }
 
+  /** The new link takes the place of any that the same node opened before. */
+  #accept(dialler: Port, peer: PeerIdentity, own: PeerIdentity): Session {
+    this.#incoming.get(peer.node)?.replace(this);
+    const session = new Session(dialler, this, peer, own);
+    this.#incoming.set(peer.node, session);
+    session.open(this);
+    return session;
+  }
+
   /** What a node that knocks is told: who this is, or why it is not let in. */
-  #admit(peer: PeerIdentity, expected: NodeId): PeerIdentity | Refusal {
+  #admit(peer: PeerIdentity, expected: NodeId | undefined): PeerIdentity | Refusal {
     const { observer } = this;
     if (observer === undefined) return unreachable(this.address);
     const identity = observer.identity();
-    if (identity.node !== expected) {
+    if (peer.node === identity.node) {
+      return refusal('NOT_A_PEER', 'this is the node itself: give another address');
+    }
+    if (expected !== undefined && identity.node !== expected) {
       return refusal('UNREACHABLE', `${this.address} is another node: look at its --db-path`);
     }
     return observer.admit(peer) ?? identity;

@@ -1,28 +1,26 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
-import { committable } from '../../src/replication/commit.js';
-import { decidePromotion } from '../../src/replication/promotion.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Plan } from './plan.js';
+import { runSeeds } from './seeds.js';
+import type { Campaign } from './seeds.js';
+import type { StartNode } from './sim-node.js';
 
 /** One defect, and where it is put in. */
 export interface Planted {
   readonly name: string;
-  readonly rules?: ReplicationRules;
-  log?(log: Log): Log;
+  readonly rules?: Partial<ReplicationRules>;
+  /** `isPrimary` says what the node is at that moment. */
+  log?(log: Log, isPrimary: () => boolean): Log;
   states?(states: NodeStates): NodeStates;
   files?(files: Files): Files;
   /** How the schedules must be for it to matter. */
-  readonly options?: PlantedOptions;
+  readonly plan?: Partial<Plan>;
 }
 
-export interface PlantedOptions {
-  readonly nodes?: number;
-  readonly cutsPower?: boolean;
-}
-
-/** An append that resolves before its bytes are durable. What fails afterwards is never told. */
-function appendEarly(log: Log): Log {
+/** While it is on, an append resolves before its bytes are durable. What fails afterwards is never told. */
+function appendEarly(log: Log, isOn: () => boolean): Log {
   let last: Promise<void> = Promise.resolve();
   let promised = log.end;
   return {
@@ -42,7 +40,7 @@ function appendEarly(log: Log): Log {
       const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
       last = last.then(() => log.append(copies));
       last.catch(() => undefined);
-      return Promise.resolve();
+      return isOn() ? Promise.resolve() : last;
     },
     read: (after, bytesMax) => last.then(() => log.read(after, bytesMax)),
     truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
@@ -66,36 +64,42 @@ function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
 }
 
-/** Entries of earlier terms count like those of the current one. */
-const COUNTING_OLD_TERMS: ReplicationRules = {
-  ...RULES,
-  committable: (open, durable) =>
-    committable(
-      open.map((range) => ({ ...range, isWhole: false })),
-      durable,
-    ),
+/** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
+const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
+  RULES.committable(
+    open.map((range) => ({ ...range, isWhole: false })),
+    durable,
+  );
+
+const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
+  const confirmed = answers.map((answer) => ({ ...answer, isConfirmed: true }));
+  return RULES.decidePromotion(candidate, confirmed, terms);
 };
 
-/** Half is enough, whether those who answer were confirmed or not. */
-const UNCONFIRMED_HALF: ReplicationRules = {
-  ...RULES,
-  decidePromotion: (candidate, answers, terms) =>
-    decidePromotion(
-      candidate,
-      answers.map((answer) => ({ ...answer, isConfirmed: true })),
-      terms,
-    ),
+/** Without a power cut, what was written is not lost. */
+const POWER_CUTS: Partial<Plan> = {
+  fsync: 'always',
+  faults: { kinds: ['power cut', 'kill', 'slow disk', 'isolate'], pauseMsMax: 3000, downMsMax: 3000 },
 };
 
-/** Every defect that the simulator must find. The role that a log belongs to is decided where it is wrapped. */
+/** Every defect that the simulator must find. */
 export const PLANTED: readonly Planted[] = [
-  { name: 'reply before fsync', log: appendEarly, options: { cutsPower: true } },
-  { name: 'backup acknowledges before it is durable', log: appendEarly, options: { cutsPower: true } },
-  { name: 'vote not persisted', states: forgetVote, options: { nodes: 3 } },
-  { name: 'skipped directory fsync', files: skipDirectorySync, options: { cutsPower: true } },
-  { name: 'old-term counting', rules: COUNTING_OLD_TERMS, options: { nodes: 5 } },
-  { name: 'missing empty entry', rules: { ...RULES, opensTermFirst: false } },
-  { name: 'position reuse', rules: { ...RULES, takesNewTerm: false }, options: { cutsPower: true } },
-  { name: 'half without confirmation', rules: UNCONFIRMED_HALF, options: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { ...RULES, waitsAtStart: false }, options: { nodes: 3 } },
+  { name: 'reply before fsync', log: appendEarly, plan: POWER_CUTS },
+  {
+    name: 'backup acknowledges before it is durable',
+    log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
+    plan: POWER_CUTS,
+  },
+  { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 } },
+  { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS },
+  { name: 'old-term counting', rules: { committable: countOldTerms }, plan: { nodes: 5 } },
+  { name: 'missing empty entry', rules: { opensTermFirst: false } },
+  { name: 'position reuse', rules: { takesNewTerm: false }, plan: POWER_CUTS },
+  { name: 'half without confirmation', rules: { decidePromotion: takeAnyHalf }, plan: { nodes: 2 } },
+  { name: 'lease forgotten over a restart', rules: { waitsAtStart: false }, plan: { nodes: 3 } },
 ];
+
+/** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */
+export function findPlanted(planted: Planted, startNode: StartNode, seedsMax: number): Promise<Campaign> {
+  return runSeeds(1, seedsMax, { startNode, planted, plan: planted.plan ?? {} });
+}

@@ -4,6 +4,7 @@ import { replayFrame } from '../../src/node/applier.js';
 import type { Log } from '../../src/node/ports.js';
 import { ReplicaEngine } from '../../src/node/replica-engine.js';
 import { committedAtStart } from '../../src/replication/beginning.js';
+import { RULES } from '../../src/replication/rules.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import { HashTable } from '../../src/store/hash-table.js';
@@ -20,7 +21,8 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
   const table = new HashTable(1);
   const store = new Store(table);
   const data = await openData(ports, store);
-  const log = logOf(data, ports);
+  const isPrimary = { now: (): boolean => false };
+  const log = logOf(data, ports, () => isPrimary.now());
   await showLog(data, ports);
   const states = ports.planted?.states?.(data) ?? data;
   const rules = ports.planted?.rules;
@@ -47,8 +49,9 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
       ports.failed(error);
     },
     replaced: () => undefined,
-    ...(rules === undefined ? {} : { rules }),
+    ...(rules === undefined ? {} : { rules: { ...RULES, ...rules } }),
   });
+  isPrimary.now = () => engine.status().role === 'primary';
   return {
     engine,
     inspect() {
@@ -104,12 +107,12 @@ function openData(ports: NodePorts, store: Store): Promise<DataDirectory> {
 }
 
 /** The same log each time it is asked for, watched, and spoilt where a defect is planted. */
-function logOf(data: DataDirectory, ports: NodePorts): () => Log | undefined {
+function logOf(data: DataDirectory, ports: NodePorts, isPrimary: () => boolean): () => Log | undefined {
   let watched: Log | undefined;
   return () => {
     if (watched === undefined && data.log !== undefined) {
       const log = watchedLog(data.log, ports.watcher);
-      watched = ports.planted?.log?.(log) ?? log;
+      watched = ports.planted?.log?.(log, isPrimary) ?? log;
     }
     return watched;
   };
@@ -120,7 +123,7 @@ async function showLog(data: DataDirectory, ports: NodePorts): Promise<void> {
   const { log } = data;
   const base: LogEnd = log === undefined ? EMPTY_LOG : data.history.start;
   const frames: Frame[] = [];
-  for (let after = base.index; log !== undefined; ) {
+  for (let after = base.index; log !== undefined;) {
     const more = await log.read(after, READ_BYTES);
     const last = more === 'trimmed' ? undefined : more.at(-1);
     if (more === 'trimmed' || last === undefined) break;

@@ -94,20 +94,24 @@ export class Session {
     for (const end of [this.#dialler, this.#listener]) this.#tellDown(end, end.port.network.latencyMs());
   }
 
-  /** One side lets go. It hears nothing more but that it is down; the other side notices. */
+  /** One side lets go: nothing arrives there any more, and both sides are told that the link is down, after the call. */
   close(port: Port): void {
     const end = this.#endAt(port);
     if (end.state === 'ended') return;
-    const wasUp = end.state === 'up';
-    end.state = 'ended';
     this.#isBroken = true;
-    this.#unwatch();
-    const { network, process } = port;
-    process.post(0, 'closed a link', () => {
-      if (wasUp) port.observer?.down(end);
-      port.lost(this);
+    this.#tellDown(this.#other(end), port.network.latencyMs());
+    this.#end(end, (tell) => void port.process.post(0, 'closed a link', tell));
+  }
+
+  /** The other node opened a new link to this one: this one is over, and its side here is told before this returns. */
+  replace(port: Port): void {
+    const end = this.#endAt(port);
+    if (end.state === 'ended') return;
+    this.#isBroken = true;
+    this.#tellDown(this.#other(end), port.network.latencyMs());
+    this.#end(end, (tell) => {
+      tell();
     });
-    this.#tellDown(this.#other(end), network.latencyMs());
   }
 
   #carry(from: End, to: End, message: Message, delayMs: number): void {
@@ -126,7 +130,7 @@ export class Session {
         network.scheduler.after(RETRY_MS, `${text} held up`, () => arrive(triesLeft - 1));
       }
     };
-    network.scheduler.after(delayMs, text, () => arrive(GIVE_UP_MS / RETRY_MS));
+    network.scheduler.after(delayMs, text, () => arrive(Math.floor(GIVE_UP_MS / RETRY_MS)));
   }
 
   #receive(end: End, message: Message): void {
@@ -148,9 +152,18 @@ export class Session {
   #tellDown(end: End, delayMs: number): void {
     this.#unwatch();
     end.port.process.post(delayMs, `link to ${end.peer.address} down`, () => {
-      if (end.state === 'ended') return;
-      const wasUp = end.state === 'up';
-      end.state = 'ended';
+      this.#end(end, (tell) => {
+        tell();
+      });
+    });
+  }
+
+  /** Once for each side: nothing arrives on it any more, and it is told so. */
+  #end(end: End, soon: (tell: () => void) => void): void {
+    if (end.state === 'ended') return;
+    const wasUp = end.state === 'up';
+    end.state = 'ended';
+    soon(() => {
       if (wasUp) end.port.observer?.down(end);
       end.port.lost(this);
     });
