@@ -94,6 +94,8 @@ export class Proposals {
   }
 
   async #run(): Promise<void> {
+    // Never done before its promise is noted, or nothing would run any more; and a log that has just told of its end is free then.
+    await Promise.resolve();
     while (!this.#queue.isEmpty && !this.#parts.isLogBusy() && !this.#parts.isHeld()) {
       const batch = this.#queue.take();
       if (batch === undefined) break;
