@@ -236,6 +236,7 @@ export async function addBackup(
   await untilMember(primary, backup, deadlineMs);
 }
 
+/** Waits until the primary lists it as a member that it hears, and everything that was decided is confirmed. */
 export async function untilMember(
   primary: ClusterNode,
   backup: ClusterNode,
@@ -243,12 +244,15 @@ export async function untilMember(
 ): Promise<void> {
   await primary.untilStatus(
     `has ${backup.name} as a member`,
-    ({ members }) => members.get(backup.address)?.get('state') === 'member',
+    ({ facts, members }) =>
+      members.get(backup.address)?.get('state') === 'member' &&
+      facts.get('service') === 'serving' &&
+      facts.get('position')?.split(':')[1] === facts.get('commit'),
     deadlineMs,
   );
 }
 
-/** Promotes, again while members are not ready to answer, and answers what came of it. */
+/** Promotes, and answers what came of it. */
 export async function promote(node: ClusterNode, consents = ''): Promise<string> {
   const answer = await node.ask(`PROMOTE ${consents}`.trimEnd());
   if (!answer.startsWith('OK role=primary '))
