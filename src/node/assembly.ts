@@ -82,6 +82,8 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     written: (end) => {
       lengths.note(end.index, log().appendedBytes);
       replica.written(end);
+    },
+    idle: () => {
       proposals.goOn();
     },
     failed: fail,
@@ -135,6 +137,7 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     propose: (frame) => {
       replica.input({ kind: 'propose', frame });
     },
+    failed: fail,
     whoIsSilent: () => whoIsSilent(state),
   });
   const feeder: Feeder = new Feeder({

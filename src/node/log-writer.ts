@@ -13,6 +13,8 @@ export interface LogWriterParts {
   readonly clock: Clock;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
+  /** There is nothing more to write for now. */
+  idle(): void;
   /** Told once: the log takes nothing more. */
   failed(error: unknown): void;
   /** Told once for each time that the disk is full, and when it no longer is. */
@@ -58,6 +60,7 @@ export class LogWriter {
       if (await this.#write(group)) this.#parts.written(endOf(last));
     }
     this.#running = undefined;
+    this.#parts.idle();
   }
 
   async #write(group: readonly Frame[]): Promise<boolean> {

@@ -92,7 +92,11 @@ export class ReplicaEngine implements Engine {
    */
   static async start(parts: ReplicaEngineParts): Promise<ReplicaEngine> {
     parts.store.settle();
-    const engine = new ReplicaEngine(parts);
+    const log = parts.log();
+    // Before anything is appended: the last stop is no longer the end, and the log is begun.
+    const state = log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
+    if (log !== undefined) await parts.states.saveState(state);
+    const engine = new ReplicaEngine({ ...parts, state });
     await engine.#begin();
     return engine;
   }

@@ -23,7 +23,7 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     cluster: state.cluster,
     term: state.term,
     position: { term: end.term, index: end.index },
-    commit: state.commit,
+    commit: applying.committed,
     applied: applying.end.index,
     keys: store.count,
     dataBytes: store.dataBytes,

@@ -73,6 +73,7 @@ export function begin(beginning: Beginning): ReplicaState {
       heardMs: nowMs,
       isSilent: false,
       matched: beginning.commit,
+      verified: 0 as Index,
       link: undefined,
       primaryLast: 0 as Index,
     },

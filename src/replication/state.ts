@@ -126,6 +126,8 @@ export interface BackupOffice {
   isSilent: boolean;
   /** Verified in this term to be the same as in the primary's log. What lies behind may still be cut. */
   matched: Index;
+  /** As `matched`, by messages of this term alone. */
+  verified: Index;
   /** Where acknowledgements go. */
   link: LinkId | undefined;
   /** The primary's last entry, as it last said. */

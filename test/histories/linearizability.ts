@@ -14,7 +14,7 @@ export interface Operation {
   /** Of a delete: whether there was a value. Undefined when the client was not told. */
   readonly found?: boolean | undefined;
   readonly calledAt: number;
-  /** Undefined: no answer came. It may take effect at any time after its call, or never. */
+  /** Undefined: no answer came, and `found` is not known then. It may take effect at any time after its call, or never. */
   readonly answeredAt: number | undefined;
 }
 
@@ -22,28 +22,37 @@ export type Verdict = 'linearizable' | 'not linearizable' | 'undecided';
 
 /** `undecided` when the search looked at more than `statesMax` states. */
 export function checkRegister(history: readonly Operation[], statesMax = 1_000_000): Verdict {
-  const { answered, unanswered } = prepare(history);
-  return new Search(answered, unanswered, statesMax).run();
+  return new Search(prepare(history), statesMax).run();
 }
 
 interface Prepared {
   readonly answered: readonly Operation[];
-  readonly unanswered: readonly Operation[];
+  /** Groups of those that nobody can tell apart: only the first of each group needs to be tried. */
+  readonly unanswered: readonly (readonly Operation[])[];
 }
 
 function prepare(history: readonly Operation[]): Prepared {
   const inOrder = [...history].sort((a, b) => a.calledAt - b.calledAt);
-  const seen = new Set(inOrder.filter(({ kind }) => kind === 'get').map(({ value }) => value));
-  const someDeleteFound = inOrder.some(({ kind, found }) => kind === 'delete' && found === true);
-  // What was never answered and explains no answer can be taken not to have happened: fewer orders to try.
-  const explains = ({ kind, value }: Operation): boolean => {
-    if (kind === 'get') return false;
-    if (kind === 'delete') return true;
-    return seen.has(value) || someDeleteFound;
-  };
+  const answered = inOrder.filter(({ answeredAt }) => answeredAt !== undefined);
+  const unseen: Operation[] = [];
+  const others: Operation[][] = [];
+  for (const operation of inOrder) {
+    if (operation.answeredAt !== undefined || operation.kind !== 'put') continue;
+    const gets = answered.filter(({ kind, value }) => kind === 'get' && value === operation.value);
+    const isUnique =
+      inOrder.filter(({ kind, value }) => kind === 'put' && value === operation.value).length === 1;
+    if (gets.length === 0) unseen.push(operation);
+    else if (!isUnique) others.push([operation]);
+    // It took effect before it was first seen, which is as good as an answer.
+    else
+      answered.push({ ...operation, answeredAt: Math.min(...gets.map((get) => get.answeredAt ?? 0)) - 0.5 });
+  }
+  const deletes = inOrder.filter(({ kind, answeredAt }) => kind === 'delete' && answeredAt === undefined);
+  // What was never seen explains nothing but that a delete found something.
+  const isNeeded = inOrder.some(({ kind, found }) => kind === 'delete' && found === true);
   return {
-    answered: inOrder.filter(({ answeredAt }) => answeredAt !== undefined),
-    unanswered: inOrder.filter((each) => each.answeredAt === undefined && explains(each)),
+    answered: answered.sort((a, b) => a.calledAt - b.calledAt),
+    unanswered: [deletes, ...(isNeeded ? [unseen] : []), ...others],
   };
 }
 
@@ -72,6 +81,7 @@ interface Level {
 class Search {
   readonly #operations: readonly Operation[];
   readonly #answeredCount: number;
+  readonly #groups: readonly { readonly first: number; readonly end: number }[];
   readonly #isDone: Uint8Array;
   readonly #seen = new Set<string>();
   readonly #statesMax: number;
@@ -80,8 +90,10 @@ class Search {
   /** No answered operation from here on is done. */
   #high = 0;
 
-  constructor(answered: readonly Operation[], unanswered: readonly Operation[], statesMax: number) {
-    this.#operations = [...answered, ...unanswered];
+  constructor({ answered, unanswered }: Prepared, statesMax: number) {
+    this.#operations = [...answered, ...unanswered.flat()];
+    let first = answered.length;
+    this.#groups = unanswered.map((group) => ({ first, end: (first += group.length) }));
     this.#answeredCount = answered.length;
     this.#isDone = new Uint8Array(this.#operations.length);
     this.#statesMax = statesMax;
@@ -126,8 +138,10 @@ class Search {
     }
     const open = candidates.filter((at) => this.#operations[at]!.calledAt < firstAnswer);
     // What nobody was told of comes last: it is not needed as often as not.
-    for (let at = this.#answeredCount; at < this.#operations.length; at++) {
-      if (this.#isDone[at] === 0 && this.#operations[at]!.calledAt < firstAnswer) open.push(at);
+    for (const { first, end } of this.#groups) {
+      let at = first;
+      while (at < end && this.#isDone[at] === 1) at++;
+      if (at < end && this.#operations[at]!.calledAt < firstAnswer) open.push(at);
     }
     return { value, candidates: open, next: 0, taken };
   }

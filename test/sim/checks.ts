@@ -158,7 +158,7 @@ export class Checks {
       if (index <= node.log.base.index) continue;
       const own = node.log.at(index);
       const lost = entries.find((entry) => entry.term <= now.term && !isSame(own, entry));
-      if (lost === undefined || this.#isExcused(lost, now.term)) continue;
+      if (lost === undefined || this.#isExcused(lost)) continue;
       throw this.#violated(`${node.name} serves in term ${show(now.term)} without ${showKnown(lost)}`);
     }
   }
@@ -169,7 +169,9 @@ export class Checks {
       const entry = log.at(index);
       if (entry === undefined) {
         if (index <= log.base.index) continue;
-        throw this.#violated(`${node.name} says that ${String(index)} is committed, and its log ends before`);
+        // Others have it durably, and here it waits to be written.
+        node.checkedIndex = Math.max(node.checkedIndex, index - 1);
+        return;
       }
       this.#commit(node.name, entry);
     }
@@ -195,7 +197,7 @@ export class Checks {
   #commit(name: string, entry: Known): void {
     const known = this.#committed.get(entry.index) ?? [];
     if (known.some((each) => isSame(each, entry))) return;
-    const other = known.find((each) => !this.#isExcusedBetween(each, entry));
+    const other = this.#isExcused(entry) ? undefined : known[0];
     if (other !== undefined) {
       throw this.#violated(`${name} has ${showKnown(entry)} committed, and it was ${showKnown(other)}`);
     }
@@ -280,21 +282,17 @@ export class Checks {
     for (const entry of node.log.entries) {
       if (entry.index <= end.index) continue;
       const committed = this.#committed.get(entry.index)?.find((each) => isSame(each, entry));
-      if (committed === undefined || this.#isExcused(committed, Infinity)) continue;
+      if (committed === undefined || this.#isExcused(committed)) continue;
       throw this.#violated(`${node.name} truncates ${showKnown(entry)}, which is committed`);
     }
   }
 
-  /** Whether an entry may be missing in a later term. */
-  #isExcused(entry: Known, term: number): boolean {
-    return this.#losses.some(
-      (loss) => loss.term <= term && entry.term < loss.term && entry.index > loss.after.index,
-    );
-  }
-
-  #isExcusedBetween(a: Known, b: Known): boolean {
-    const [older, newer] = a.term < b.term ? [a, b] : [b, a];
-    return this.#isExcused(older, newer.term);
+  /**
+   * Whether an entry may be missing somewhere. Behind the position up to which the data was known nothing is promised any more: who
+   * was left out without knowing it may come back as a majority of the members that it knows.
+   */
+  #isExcused(entry: Known): boolean {
+    return this.#losses.some((loss) => entry.index > loss.after.index);
   }
 
   /** Kept here, because whoever it is thrown at may take it for a failure of its disk. */

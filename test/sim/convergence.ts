@@ -38,6 +38,8 @@ export async function converge(parties: Parties): Promise<void> {
     for (const machine of cluster.machines) cluster.start(machine);
     await pause(cluster, LOOK_MS, 'looks whether all is well');
     const { primary } = cluster;
+    // Who accepted a loss may have made two clusters of one, and gives one of them up by hand.
+    if (checks.hasLoss && servingPrimaries(cluster) > 1) return;
     if (primary === undefined) {
       withoutPrimaryMs += LOOK_MS;
       if (withoutPrimaryMs < PATIENCE_MS || isFixed) continue;
@@ -52,6 +54,13 @@ export async function converge(parties: Parties): Promise<void> {
     }
   }
   checks.report(`the cluster does not come together again:\n${describeCluster(cluster)}`);
+}
+
+function servingPrimaries({ machines }: Cluster): number {
+  return machines.filter(({ node }) => {
+    const now = node?.inspect();
+    return now?.role === 'primary' && now.service === 'serving';
+  }).length;
 }
 
 /** Asks the nodes to take over, the longest log first. */

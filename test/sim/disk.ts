@@ -22,6 +22,11 @@ export class SimulatedDisk {
   /** Failures that were told to a process. */
   failures = 0;
 
+  constructor() {
+    // The directory that holds the data was there before any node was.
+    this.memory.put('/data/README', Buffer.alloc(0));
+  }
+
   /** The files, for the process whose clock this is. Calls of a process that has ended are never answered. */
   mount(clock: Clock, random: Random): Files {
     const delay = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));

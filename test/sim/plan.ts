@@ -36,10 +36,10 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
     fsync,
     segmentBytes: random.pick([4096, 8192]),
     snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
-    clients: 1 + random.below(4),
+    clients: 1 + random.below(3),
     clientOptions: {
       keys,
-      thinkMsMax: random.pick([100, 400, 1000]),
+      thinkMsMax: random.pick([300, 800, 2000]),
       valueBytesMax: random.pick([1, 100, 1500]),
     },
     faults: {

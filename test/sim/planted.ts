@@ -1,22 +1,9 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
+import { committable } from '../../src/replication/commit.js';
+import { decidePromotion } from '../../src/replication/promotion.js';
+import { RULES } from '../../src/replication/rules.js';
+import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
-
-/**
- * Rules of replication that a planted bug turns off. The core takes such an object and asks it where the rule is applied; what is
- * shipped never gives it one, so every rule holds.
- */
-export interface ReplicationRules {
-  /** Count entries of earlier terms like those of the current one. */
-  readonly countsOldTerms?: boolean;
-  /** Do not open a term with an entry of its own, and serve at once. */
-  readonly skipsOpeningEntry?: boolean;
-  /** Go on in the old term after a restart or a failed append. */
-  readonly reusesPositions?: boolean;
-  /** Let half be enough, whether those who answer were confirmed or not. */
-  readonly acceptsUnconfirmedHalf?: boolean;
-  /** Grant votes right after a start, whatever lease was granted before. */
-  readonly forgetsLeases?: boolean;
-}
 
 /** One defect, and where it is put in. */
 export interface Planted {
@@ -79,15 +66,36 @@ function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
 }
 
+/** Entries of earlier terms count like those of the current one. */
+const COUNTING_OLD_TERMS: ReplicationRules = {
+  ...RULES,
+  committable: (open, durable) =>
+    committable(
+      open.map((range) => ({ ...range, isWhole: false })),
+      durable,
+    ),
+};
+
+/** Half is enough, whether those who answer were confirmed or not. */
+const UNCONFIRMED_HALF: ReplicationRules = {
+  ...RULES,
+  decidePromotion: (candidate, answers, terms) =>
+    decidePromotion(
+      candidate,
+      answers.map((answer) => ({ ...answer, isConfirmed: true })),
+      terms,
+    ),
+};
+
 /** Every defect that the simulator must find. The role that a log belongs to is decided where it is wrapped. */
 export const PLANTED: readonly Planted[] = [
   { name: 'reply before fsync', log: appendEarly, options: { cutsPower: true } },
   { name: 'backup acknowledges before it is durable', log: appendEarly, options: { cutsPower: true } },
   { name: 'vote not persisted', states: forgetVote, options: { nodes: 3 } },
   { name: 'skipped directory fsync', files: skipDirectorySync, options: { cutsPower: true } },
-  { name: 'old-term counting', rules: { countsOldTerms: true }, options: { nodes: 5 } },
-  { name: 'missing empty entry', rules: { skipsOpeningEntry: true } },
-  { name: 'position reuse', rules: { reusesPositions: true }, options: { cutsPower: true } },
-  { name: 'half without confirmation', rules: { acceptsUnconfirmedHalf: true }, options: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { forgetsLeases: true }, options: { nodes: 3 } },
+  { name: 'old-term counting', rules: COUNTING_OLD_TERMS, options: { nodes: 5 } },
+  { name: 'missing empty entry', rules: { ...RULES, opensTermFirst: false } },
+  { name: 'position reuse', rules: { ...RULES, takesNewTerm: false }, options: { cutsPower: true } },
+  { name: 'half without confirmation', rules: UNCONFIRMED_HALF, options: { nodes: 2 } },
+  { name: 'lease forgotten over a restart', rules: { ...RULES, waitsAtStart: false }, options: { nodes: 3 } },
 ];

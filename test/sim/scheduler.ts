@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Cancel, Clock } from '../../src/clock.js';
 
-const RECENT_MAX = 400;
+const RECENT_MAX = Number(process.env.KV_SIM_LINES ?? 400);
 
 interface Event {
   readonly atMs: number;

@@ -94,15 +94,19 @@ export class Session {
     for (const end of [this.#dialler, this.#listener]) this.#tellDown(end, end.port.network.latencyMs());
   }
 
-  /** One side lets go. It hears nothing more, not even that it is down; the other side notices. */
+  /** One side lets go. It hears nothing more but that it is down; the other side notices. */
   close(port: Port): void {
     const end = this.#endAt(port);
     if (end.state === 'ended') return;
+    const wasUp = end.state === 'up';
     end.state = 'ended';
     this.#isBroken = true;
     this.#unwatch();
     const { network, process } = port;
-    process.post(0, 'closed a link', () => port.lost(this));
+    process.post(0, 'closed a link', () => {
+      if (wasUp) port.observer?.down(end);
+      port.lost(this);
+    });
     this.#tellDown(this.#other(end), network.latencyMs());
   }
 

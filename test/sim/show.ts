@@ -14,7 +14,7 @@ function details(message: Message): string {
     case 'heartbeat answer':
       return ` round ${String(message.round)}`;
     case 'probe':
-      return ` end ${showPosition(message.end)}`;
+      return ` ${showPosition(message.history.last)}`;
     case 'append': {
       const last = message.frames.at(-1);
       const reach = last === undefined ? 'nothing' : showPosition(positionOf(last));
@@ -22,8 +22,8 @@ function details(message: Message): string {
     }
     case 'append answer':
       return ` durable ${String(message.durable)}`;
-    case 'mismatch':
-      return ` last ${showPosition(message.history.last)} applied ${String(message.applied)}`;
+    case 'probe answer':
+      return ` matched ${String(message.matched)} durable ${String(message.durable)}${message.wantsSnapshot ? ' wants snapshot' : ''}`;
     case 'snapshot part':
     case 'snapshot answer':
       return ` ${showPosition(message.end)} at ${String(message.offset)}`;

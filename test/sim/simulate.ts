@@ -153,7 +153,7 @@ async function catchingStrays(checks: Checks, work: () => Promise<void>): Promis
 function checkHistory(history: ClientHistory, checks: Checks): void {
   if (checks.hasLoss) return;
   for (const [key, operations] of history.operations) {
-    const verdict = checkRegister(operations, 200_000);
+    const verdict = checkRegister(operations, 50_000);
     if (verdict === 'undecided') history.undecided++;
     if (verdict !== 'not linearizable') continue;
     const lines = operations.map((operation) => JSON.stringify(operation));
