@@ -22,7 +22,7 @@ import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState, Timing } from '../replication/state.js';
+import type { Change, CommandOutcome, ReplicaState, Timing, Windows } from '../replication/state.js';
 import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';
@@ -61,6 +61,7 @@ export interface ReplicaEngineParts {
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;
+  readonly windows?: Windows;
   readonly rules?: ReplicationRules;
   /** Where others reach this node. */
   address(): string;

@@ -247,7 +247,7 @@ function fence(step: Step, attempt: Attempt): void {
   if (state.office.kind === 'primary') stepDown(step, true);
   else state.office = emptyBackupOffice(state, nowMs);
   state.isConfirmed = own.isConfirmed;
-  const term = state.rules.takesNewTerm || !wasPrimary ? termAfter(highest, step.random) : highest;
+  const term = state.rules.takesNewTerm || !wasPrimary || highest === 0 ? termAfter(highest, step.random) : highest;
   takeTerm(step, term, state.self, state.role);
   attempt.term = term;
   attempt.phase = 'fence';
