@@ -279,7 +279,10 @@ function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaStat
         return refusal('NOT_A_PEER', `this backup waits for its primary at ${allowed ?? 'nowhere'}, and ${peer.address} is another node`);
       }
       if (peer.cluster === state.cluster) return undefined;
-      return refusal('WRONG_CLUSTER', `${peer.address} belongs to another cluster than this node`);
+      return refusal(
+        'WRONG_CLUSTER',
+        `${parts.address()} belongs to another cluster than ${peer.address} and has its own data: start it with an empty --db-path`,
+      );
     },
     up(link) {
       ids.set(link, replica.linkUp(link));

@@ -29,7 +29,8 @@ import type { Store } from '../store/store.js';
 import { assemble } from './assembly.js';
 import type { Assembly } from './assembly.js';
 import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
-import { statusOf } from './status.js';
+import { standingOf, statusOf } from './status.js';
+import type { Standing } from './status.js';
 
 /** Keys that are read in one turn; more of them are read in slices, with the lock held. */
 const KEYS_A_SLICE = 10_000;
@@ -273,6 +274,11 @@ export class ReplicaEngine implements Engine {
         `the snapshot was not written (${reason}): ${advice}`,
       );
     }
+  }
+
+  /** The short form of {@link status}, for whoever looks often. */
+  standing(): Standing {
+    return standingOf(this.#parts, this.#assembly);
   }
 
   status(): Status {

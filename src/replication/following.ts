@@ -116,7 +116,7 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { state } = step;
   const office = follow(step, link, message.term);
   // A primary's log only grows: one that is shorter than what it has sent was overtaken on the way.
-  if (office === undefined || message.history.last.index < office.verified) return;
+  if (office === undefined || message.history.last.index < office.verified || state.isReplacing) return;
   const own = historyOf(state);
   const common = own.last.index === 0 ? own.last : commonPrefix(own, message.history);
   const { term } = state;
@@ -255,6 +255,7 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   // From here on the old content is gone, whatever comes. Nothing counts as durable before the new one is.
   state.last = end;
   state.spans = end.index === 0 ? [] : [{ term: end.term, firstIndex: end.index, isLossy: false }];
+  state.isReplacing = true;
   state.durable = 0 as Index;
   state.commit = end.index;
   state.configurations = { committed: arrival.configuration, open: [] };
@@ -267,6 +268,7 @@ export function onReplaced(step: Step, end: LogEnd): void {
   if (state.durable < end.index) state.durable = end.index;
   const { arrival } = state;
   state.arrival = undefined;
+  state.isReplacing = false;
   tell(step, 'info', { index: end.index }, 'the content was replaced by a snapshot of the primary');
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }

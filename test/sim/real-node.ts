@@ -55,7 +55,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
   return {
     engine,
     inspect() {
-      const { role, service, term, commit, applied, position } = engine.status();
+      const { role, service, term, commit, applied, position } = engine.standing();
       return { role, service, term, commit, applied, last: position };
     },
     content() {
