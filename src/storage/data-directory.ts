@@ -14,7 +14,7 @@ import { saveNodeState } from './node-state.js';
 import type { NodeState } from './node-state.js';
 import { openNode } from './opening.js';
 import type { OpenedNode } from './opening.js';
-import { ArrivingSnapshot, installArrival } from './replacement.js';
+import { ArrivingSnapshot, installArrival, isSameEnd } from './replacement.js';
 import { SegmentLog } from './segment-log.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotFiles } from './snapshots.js';
@@ -126,7 +126,7 @@ export class DataDirectory {
       this.#states.run(async () => {
         const { summary } = arrival;
         const log = this.#log;
-        if (arrival !== this.#arrival || summary === undefined || summary.head.end.index !== end.index) {
+        if (arrival !== this.#arrival || summary === undefined || !isSameEnd(summary.head.end, end)) {
           throw new Error('only an arrival that is whole replaces what the node holds');
         }
         if (log === undefined) throw new Error('a node without a cluster holds nothing to replace');

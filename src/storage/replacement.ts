@@ -33,6 +33,7 @@ export class ArrivingSnapshot {
   #size = 0;
   #taken = 0;
   #isClosed = false;
+  #isAbandoned = false;
   #summary: SnapshotSummary | undefined;
 
   private constructor(files: Files, directory: string, cluster: ClusterId, file: OpenFile) {
@@ -88,6 +89,9 @@ export class ArrivingSnapshot {
 
   /** Lets go of it. */
   async abandon(): Promise<void> {
+    // The name may be another one's by now.
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
     this.#summary = undefined;
     await this.close();
     await this.#files.remove(path.join(this.#directory, ARRIVING_NAME));
@@ -143,6 +147,6 @@ async function checkArrival(files: Files, arriving: string, end: LogEnd): Promis
   }
 }
 
-function isSameEnd(a: LogEnd, b: LogEnd): boolean {
+export function isSameEnd(a: LogEnd, b: LogEnd): boolean {
   return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
 }

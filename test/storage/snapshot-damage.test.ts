@@ -41,7 +41,7 @@ async function recordSnapshots(
         await node.put('\xc3\xa4 umlaut', 'text \xe2\x82\xac');
         await node.snapshot();
       }
-      await fill(node, 3);
+      await fill(node, 6);
       content = node.content;
     },
     options,
