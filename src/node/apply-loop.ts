@@ -34,7 +34,8 @@ export class ApplyLoop {
   readonly #parts: ApplyLoopParts;
   #end: LogEnd;
   #commit: Index;
-  #running: Promise<void> | undefined;
+  #isRunning = false;
+  #done: Promise<void> = Promise.resolve();
   #isHeld = false;
   #isBetweenEntries = false;
 
@@ -49,6 +50,11 @@ export class ApplyLoop {
     return this.#end;
   }
 
+  /** How far it is to apply: what is known here to be committed. */
+  get committed(): Index {
+    return this.#commit;
+  }
+
   /**
    * Whether the caller runs inside the call to a write's observer. The store is locked then, and yet is the map at
    * exactly that write's position.
@@ -59,12 +65,12 @@ export class ApplyLoop {
 
   commit(index: Index): void {
     if (index > this.#commit) this.#commit = index;
-    if (!this.#isHeld) this.#running ??= this.#run();
+    if (!this.#isHeld && !this.#isRunning) this.#done = this.#run();
   }
 
   /** Resolves when everything that is committed is applied. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#isRunning) await this.#done;
   }
 
   /** Stops applying, and resolves when nothing is being applied. */
@@ -82,6 +88,7 @@ export class ApplyLoop {
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true;
     try {
       while (this.#end.index < this.#commit && !this.#isHeld) {
         const next = this.#parts.cache.next(this.#end.index);
@@ -95,7 +102,7 @@ export class ApplyLoop {
       this.#isHeld = true;
       this.#parts.failed(error);
     }
-    this.#running = undefined;
+    this.#isRunning = false;
   }
 
   async #read(): Promise<readonly Frame[]> {

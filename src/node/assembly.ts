@@ -82,6 +82,8 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     written: (end) => {
       lengths.note(end.index, log().appendedBytes);
       replica.written(end);
+    },
+    idle: () => {
       proposals.goOn();
     },
     failed: fail,
@@ -125,7 +127,7 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
   const proposals = new Proposals({
     clock,
     cache,
-    log,
+    reserve: (frameBytes) => writer.reserve(frameBytes),
     waitingBytesMax: parts.waitingBytesMax,
     writeTimeoutMs: parts.writeTimeoutMs,
     objection,
@@ -135,6 +137,7 @@ export function assemble(parts: ReplicaEngineParts): Assembly {
     propose: (frame) => {
       replica.input({ kind: 'propose', frame });
     },
+    failed: fail,
     whoIsSilent: () => whoIsSilent(state),
   });
   const feeder: Feeder = new Feeder({
@@ -276,7 +279,10 @@ function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaStat
         return refusal('NOT_A_PEER', `this backup waits for its primary at ${allowed ?? 'nowhere'}, and ${peer.address} is another node`);
       }
       if (peer.cluster === state.cluster) return undefined;
-      return refusal('WRONG_CLUSTER', `${peer.address} belongs to another cluster than this node`);
+      return refusal(
+        'WRONG_CLUSTER',
+        `${parts.address()} belongs to another cluster than ${peer.address} and has its own data: start it with an empty --db-path`,
+      );
     },
     up(link) {
       ids.set(link, replica.linkUp(link));

@@ -10,6 +10,8 @@ const KEPT_BATCHES_MAX = 4;
 export class Batch {
   readonly builder = new FrameBuilder();
   readonly observers: (WriteObserver | undefined)[] = [];
+  /** When its first operation came. */
+  sinceMs = 0;
 
   reset(): void {
     this.builder.reset();
@@ -31,11 +33,17 @@ export class BatchQueue {
     return this.#waiting.length === 0;
   }
 
-  add(operation: Operation, observer: WriteObserver): void {
+  /** When the oldest operation came; undefined when there is none. */
+  get sinceMs(): number | undefined {
+    return this.#waiting[0]?.sinceMs;
+  }
+
+  add(operation: Operation, observer: WriteObserver, nowMs: number): void {
     const bytes = entryBytes(operation);
     let last = this.#waiting.at(-1);
     if (last === undefined || last.builder.length + bytes > BATCH_BYTES) {
-      last = this.emptyBatch();
+      last = this.#emptyBatch();
+      last.sinceMs = nowMs;
       this.#waiting.push(last);
     }
     last.builder.append(operation);
@@ -43,7 +51,7 @@ export class BatchQueue {
     this.#waitingBytes += bytes;
   }
 
-  emptyBatch(): Batch {
+  #emptyBatch(): Batch {
     return this.#kept.pop() ?? new Batch();
   }
 

@@ -13,6 +13,8 @@ export interface LogWriterParts {
   readonly clock: Clock;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
+  /** There is nothing more to write for now. */
+  idle(): void;
   /** Told once: the log takes nothing more. */
   failed(error: unknown): void;
   /** Told once for each time that the disk is full, and when it no longer is. */
@@ -43,6 +45,23 @@ export class LogWriter {
     this.#running ??= this.#run();
   }
 
+  /**
+   * Makes room for a frame. It has the log for itself meanwhile: what is appended waits.
+   *
+   * @throws as the log's `reserve`.
+   */
+  async reserve(frameBytes: number): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    const reserving = this.#parts.log().reserve(frameBytes);
+    this.#running = reserving
+      .catch(() => undefined)
+      .then(() => {
+        this.#running = undefined;
+        if (this.#queue.length > 0) this.#running = this.#run();
+      });
+    await reserving;
+  }
+
   /** Resolves when everything that was taken is written, or the log has failed. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -58,6 +77,7 @@ export class LogWriter {
       if (await this.#write(group)) this.#parts.written(endOf(last));
     }
     this.#running = undefined;
+    this.#parts.idle();
   }
 
   async #write(group: readonly Frame[]): Promise<boolean> {

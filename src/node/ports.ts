@@ -92,7 +92,7 @@ export interface Replacements<Arriving extends Arrival = Arrival> {
   /**
    * Puts a whole arrival in the place of everything that this node holds: the JSON file, the log, which begins behind `end`, and the
    * state. In one step: after a crash it has happened, or it has not. What the log held behind the last entry that is known to be
-   * committed is kept in a file of its own. An error whose name is `DiskFull` means that nothing was changed; any other is final.
+   * committed is kept in a file of its own.
    */
   replace(arrival: Arriving, end: LogEnd, state: NodeState): Promise<void>;
   /** Shows every entry of the JSON file, to fill an empty store. */

@@ -8,12 +8,10 @@ import { showPosition } from '../log/term.js';
 import { BatchQueue } from './batch.js';
 import type { Batch } from './batch.js';
 import type { FrameCache } from './frame-cache.js';
-import type { Log } from './ports.js';
 
 export interface ProposalsParts {
   readonly clock: Clock;
   readonly cache: FrameCache;
-  log(): Log;
   /** Writes that wait, in bytes; past this they are refused with `BUSY`. */
   readonly waitingBytesMax: number;
   /** A write that is not committed after this long is answered `UNCONFIRMED`. */
@@ -24,9 +22,13 @@ export interface ProposalsParts {
   isHeld(): boolean;
   /** Whether the log is busy: what comes meanwhile becomes one batch. */
   isLogBusy(): boolean;
+  /** Makes room for a frame; throws an error whose name is `DiskFull` when there is none. */
+  reserve(frameBytes: number): Promise<void>;
   /** What the next frame follows, and its term. */
   tail(): { readonly term: Term; readonly last: LogEnd };
   propose(frame: Frame): void;
+  /** The log takes nothing more. */
+  failed(error: unknown): void;
   /** Members that do not answer, for people. */
   whoIsSilent(): string;
 }
@@ -52,7 +54,7 @@ export class Proposals {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #applying: Frame | undefined;
-  #running: Promise<void> | undefined;
+  #isRunning = false;
 
   constructor(parts: ProposalsParts) {
     this.#parts = parts;
@@ -78,22 +80,24 @@ export class Proposals {
       observer.written(refusal('BUSY', 'too many writes wait for the disk: try again in a moment'), 0);
       return;
     }
-    this.#queue.add(operation, observer);
-    this.#running ??= this.#runNextTurn();
+    this.#queue.add(operation, observer, this.#parts.clock.nowMs());
+    if (!this.#isRunning) void this.#runNextTurn();
   }
 
   /** Looks again whether a batch can go: the log is free, the office changed, time has passed. */
   goOn(): void {
-    if (this.#queue.isEmpty) return;
-    this.#running ??= this.#run();
+    if (!this.#queue.isEmpty && !this.#isRunning) void this.#run();
   }
 
   async #runNextTurn(): Promise<void> {
+    this.#isRunning = true;
     await turn(this.#parts.clock);
     await this.#run();
   }
 
+  /** Never rejects. */
   async #run(): Promise<void> {
+    this.#isRunning = true;
     while (!this.#queue.isEmpty && !this.#parts.isLogBusy() && !this.#parts.isHeld()) {
       const batch = this.#queue.take();
       if (batch === undefined) break;
@@ -101,18 +105,19 @@ export class Proposals {
       if (refused === undefined) this.#propose(batch);
       else this.#refuse(batch, refused);
     }
-    this.#running = undefined;
+    this.#isRunning = false;
   }
 
   async #refusalOf(batch: Batch): Promise<Refusal | undefined> {
     const before = this.#parts.objection();
     if (before !== undefined) return before;
     try {
-      await this.#parts.log().reserve(batch.builder.length);
+      await this.#parts.reserve(batch.builder.length);
     } catch (error) {
       if (error instanceof Error && error.name === 'DiskFull') {
         return refusal('DISK_FULL', 'the disk is full, nothing was written: make room and try again');
       }
+      this.#parts.failed(error);
       return refusal('INTERNAL', 'the log takes no more writes: look at the log of this node');
     }
     // The office may have been lost meanwhile.
@@ -160,10 +165,22 @@ export class Proposals {
   checkTime(commit: Index): void {
     const nowMs = this.#parts.clock.nowMs();
     for (let first = this.#waiting[0]; first?.frame !== undefined; first = this.#waiting[0]) {
-      if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= commit) return;
+      if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= commit) break;
       const position = showPosition(endOf(first.frame));
       const message = `the write at ${position} is not confirmed in time and may still take effect; waiting for ${this.#parts.whoIsSilent()}`;
       this.#giveUp(first, refusal('UNCONFIRMED', message));
+    }
+    this.#refuseOverdue(nowMs);
+  }
+
+  /** What has waited for its turn until now was not proposed, and never will be. */
+  #refuseOverdue(nowMs: number): void {
+    const { writeTimeoutMs } = this.#parts;
+    for (let since = this.#queue.sinceMs; since !== undefined; since = this.#queue.sinceMs) {
+      if (nowMs - since < writeTimeoutMs) return;
+      const batch = this.#queue.take();
+      if (batch === undefined) return;
+      this.#refuse(batch, refusal('BUSY', 'not applied: the log takes nothing just now; look at status, and try again in a moment'));
     }
   }
 

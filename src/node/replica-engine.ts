@@ -29,7 +29,8 @@ import type { Store } from '../store/store.js';
 import { assemble } from './assembly.js';
 import type { Assembly } from './assembly.js';
 import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
-import { statusOf } from './status.js';
+import { standingOf, statusOf } from './status.js';
+import type { Standing } from './status.js';
 
 /** Keys that are read in one turn; more of them are read in slices, with the lock held. */
 const KEYS_A_SLICE = 10_000;
@@ -92,7 +93,11 @@ export class ReplicaEngine implements Engine {
    */
   static async start(parts: ReplicaEngineParts): Promise<ReplicaEngine> {
     parts.store.settle();
-    const engine = new ReplicaEngine(parts);
+    const log = parts.log();
+    // Before anything is appended: the last stop is no longer the end, and the log is begun.
+    const state = log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
+    if (log !== undefined) await parts.states.saveState(state);
+    const engine = new ReplicaEngine({ ...parts, state });
     await engine.#begin();
     return engine;
   }
@@ -269,6 +274,11 @@ export class ReplicaEngine implements Engine {
         `the snapshot was not written (${reason}): ${advice}`,
       );
     }
+  }
+
+  /** The short form of {@link status}, for whoever looks often. */
+  standing(): Standing {
+    return standingOf(this.#parts, this.#assembly);
   }
 
   status(): Status {

@@ -55,6 +55,7 @@ export class Replica {
   readonly #links = new Map<LinkId, Link>();
   readonly #commands = new Map<CommandId, (outcome: Refusal | CommandOutcome) => void>();
   #isStepping = false;
+  #isDraining = false;
   #working: Promise<void> | undefined;
   #isStopped = false;
   #lastLink = 0;
@@ -149,8 +150,23 @@ export class Replica {
     for (const [at, effect] of effects.entries()) {
       // Of two states with nothing between them the later one is enough.
       if (effect.kind === 'persist' && effects[at + 1]?.kind === 'persist') continue;
-      if (this.#working !== undefined) this.#backlog.push(effect);
-      else this.#begin(effect);
+      this.#backlog.push(effect);
+    }
+    this.#drain();
+  }
+
+  /** Does what waits, in its order, until something has to become durable. */
+  #drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    try {
+      while (this.#working === undefined) {
+        const next = this.#backlog.shift();
+        if (next === undefined) break;
+        this.#begin(next);
+      }
+    } finally {
+      this.#isDraining = false;
     }
   }
 
@@ -169,11 +185,7 @@ export class Replica {
   #finished(): void {
     this.#working = undefined;
     if (this.#isStopped) return;
-    while (this.#working === undefined) {
-      const next = this.#backlog.shift();
-      if (next === undefined) break;
-      this.#begin(next);
-    }
+    this.#drain();
     this.#parts.stepped();
   }
 

@@ -4,27 +4,38 @@ import { adviceOf, memberStatuses, primaryAddress, serviceOf } from '../replicat
 import type { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './replica-engine.js';
 
+/** How a node stands, in short. */
+export type Standing = Pick<Status, 'role' | 'service' | 'term' | 'position' | 'commit' | 'applied'>;
+
+/** What costs nothing to tell. */
+export function standingOf(parts: ReplicaEngineParts, { replica, applying }: Assembly): Standing {
+  const { state } = replica;
+  const { term, index } = parts.log() === undefined ? EMPTY_LOG : state.last;
+  return {
+    role: state.office.kind,
+    service: serviceOf(state),
+    term: state.term,
+    position: { term, index },
+    commit: applying.committed,
+    applied: applying.end.index,
+  };
+}
+
 /** Everything that STATUS tells. */
 export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarantees: Guarantees): Status {
   const { store, snapshots, clock } = parts;
-  const { replica, applying, proposals } = assembly;
+  const { replica, proposals } = assembly;
   const { state } = replica;
   const nowMs = clock.nowMs();
   const { office } = state;
-  const end = parts.log() === undefined ? EMPTY_LOG : state.last;
   const isFollowing = office.kind === 'backup' && office.primary !== undefined;
   return {
-    role: office.kind,
-    service: serviceOf(state),
+    ...standingOf(parts, assembly),
     advice: adviceOf(state, nowMs),
     primary: primaryAddress(state) ?? assembly.hint,
     primarySilentMs: isFollowing ? nowMs - office.heardMs : undefined,
     node: state.self,
     cluster: state.cluster,
-    term: state.term,
-    position: { term: end.term, index: end.index },
-    commit: state.commit,
-    applied: applying.end.index,
     keys: store.count,
     dataBytes: store.dataBytes,
     snapshot: snapshots.current,

@@ -32,6 +32,11 @@ const TRIES_MAX = 3;
 
 export function beginAttempt(step: Step, purpose: Purpose): void {
   const { state, nowMs } = step;
+  if (purpose.kind === 'remove' && aliveAmong(step, [purpose.peer.node]).length > 0) {
+    const outcome = stillAlive([purpose.peer], state.address());
+    step.effects.push({ kind: 'answer', command: purpose.command, outcome });
+    return;
+  }
   const attempt: Attempt = {
     number: ++state.attempts,
     purpose,
@@ -147,6 +152,11 @@ export function judge(step: Step, attempt: Attempt): void {
   }
 }
 
+/** Whether an operator waits for what comes of it. */
+export function isCommanded(purpose: Purpose): boolean {
+  return purpose.kind === 'promote' || purpose.kind === 'remove';
+}
+
 function termsOf(purpose: Purpose): PromotionTerms {
   if (purpose.kind === 'promote') return purpose;
   return { othersAreDown: purpose.kind === 'remove', acceptDataLoss: false };
@@ -155,6 +165,10 @@ function termsOf(purpose: Purpose): PromotionTerms {
 function judgeSurvey(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const { purpose } = attempt;
+  if (purpose.kind === 'look') {
+    lookedAround(step, attempt);
+    return;
+  }
   const primary = [...attempt.surveyed.entries()].find(
     ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
   );
@@ -190,6 +204,15 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
   const waitMs = ownLeaseMs(step, attempt);
   if (waitMs > 0) return;
   fence(step, attempt);
+}
+
+/** What a backup that hears no primary learns: where one serves. It waits there to be found. */
+function lookedAround(step: Step, attempt: Attempt): void {
+  const { state } = step;
+  const found = [...attempt.surveyed].find(([, { role, term }]) => role === 'serving' && term >= state.term);
+  const peer = found && attempt.peers.get(found[0]);
+  if (peer !== undefined && state.office.kind === 'backup') state.office.primary ??= peer;
+  failAttempt(step, notPrimary(peer?.address, 'it was looked for'));
 }
 
 /** How long this node must not agree to any change, itself the candidate or not. */
@@ -263,7 +286,7 @@ export function signOfLife(step: Step, link: OpenLink): void {
 }
 
 function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
-  if (attempt.purpose.kind !== 'own place' && ++attempt.tries < TRIES_MAX) survey(step, attempt);
+  if (isCommanded(attempt.purpose) && ++attempt.tries < TRIES_MAX) survey(step, attempt);
   else failAttempt(step, refused);
 }
 
@@ -299,7 +322,7 @@ export function open(step: Step, attempt: Attempt): void {
   const { peers } = attempt;
   const leftOut = grant.members === undefined ? [] : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
   const promotion =
-    purpose.kind === 'own place'
+    purpose.kind === 'own place' || purpose.kind === 'look'
       ? undefined
       : {
           command: purpose.command,
@@ -340,6 +363,7 @@ export function failAttempt(step: Step, refused: Refusal): void {
   const { purpose } = attempt;
   const { heartbeatMs } = state.timing;
   if (purpose.kind === 'own place') state.askAtMs = nowMs + heartbeatMs * (1 + step.random);
+  else if (purpose.kind === 'look') state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
   else step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
   if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }

@@ -23,7 +23,8 @@ export interface OpenRange {
  *
  * @param open - the entries of the primary's term behind the last committed one, in order.
  * @param durable - up to where a node is known to hold the log durably.
- * @returns the last index that is committed, or undefined when nothing new is.
+ * @returns the last index that enough nodes hold, which may be one that was committed before; undefined when not even the
+ *   opening of the term is held.
  */
 export function committable(
   open: readonly OpenRange[],

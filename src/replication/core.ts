@@ -8,6 +8,7 @@ import {
   askAgain,
   beginAttempt,
   failAttempt,
+  isCommanded,
   judge,
   onFence,
   onFenceAnswer,
@@ -73,6 +74,7 @@ export function begin(beginning: Beginning): ReplicaState {
       heardMs: nowMs,
       isSilent: false,
       matched: beginning.commit,
+      verified: 0 as Index,
       link: undefined,
       primaryLast: 0 as Index,
     },
@@ -85,6 +87,7 @@ export function begin(beginning: Beginning): ReplicaState {
     links: new Map(),
     reached: [],
     arrival: undefined,
+    isReplacing: false,
     divergence: undefined,
   };
   return state;
@@ -170,7 +173,15 @@ function tick(turn: Step): void {
     judge(turn, attempt);
   } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
     beginAttempt(turn, { kind: 'own place' });
+  } else if (isLonely(state, nowMs) && nowMs >= state.askAtMs) {
+    beginAttempt(turn, { kind: 'look' });
   }
+}
+
+/** A backup that has heard no primary for a while. It may have been left out while it could not be told. */
+function isLonely({ office, configurations, isLeftOut, timing }: ReplicaState, nowMs: number): boolean {
+  if (office.kind === 'primary' || isLeftOut || configurations === undefined) return false;
+  return nowMs - office.heardMs > timing.silentMs;
 }
 
 function onLinkUp(turn: Step, link: OpenLink): void {
@@ -266,7 +277,7 @@ function onCommand(turn: Step, command: CommandId, wanted: Change): void {
   if (state.divergence !== undefined) refuse(refusal('DIVERGED', state.divergence));
   else if (state.configurations === undefined)
     refuse(refusal('NOT_MEMBER', 'this node was not added to a primary yet: use add-backup at its primary'));
-  else if (state.attempt !== undefined && state.attempt.purpose.kind !== 'own place')
+  else if (state.attempt !== undefined && isCommanded(state.attempt.purpose))
     refuse(refusal('BUSY', 'another change is under way: try again in a moment'));
   else if (wanted.kind === 'promote') promote(turn, command, wanted);
   else if (office.kind !== 'primary') {

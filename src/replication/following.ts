@@ -115,13 +115,15 @@ function followCommit(step: Step, office: BackupOffice, commit: Index): void {
 export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { state } = step;
   const office = follow(step, link, message.term);
-  if (office === undefined) return;
+  // A primary's log only grows: one that is shorter than what it has sent was overtaken on the way.
+  if (office === undefined || message.history.last.index < office.verified || state.isReplacing) return;
   const own = historyOf(state);
   const common = own.last.index === 0 ? own.last : commonPrefix(own, message.history);
   const { term } = state;
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;
   if (common === undefined || common.index < state.commit) {
-    if (common !== undefined && !isReplacedAfter(message.history, common.index)) {
+    const { history } = message;
+    if (common !== undefined && !isReplacedAfter(history, common.index) && !isReplacedAfter(own, common.index)) {
       diverge(step, common.index, link);
       return;
     }
@@ -129,11 +131,12 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
     return;
   }
   office.matched = common.index;
+  office.verified = common.index;
   const durable = Math.min(state.durable, common.index) as Index;
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
 }
 
-/** Whether an operator accepted the loss of what this node has behind `index`. */
+/** Whether an operator accepted that what lies behind `index` may be lost: on the primary's side, or on this one. */
 function isReplacedAfter(history: History, index: Index): boolean {
   return history.spans.some((span) => span.isLossy && span.firstIndex > index);
 }
@@ -160,6 +163,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append): void {
   const last = frames.at(-1);
   const matched = last === undefined ? previous.index : lastIndexOf(last);
   if (matched > office.matched) office.matched = matched;
+  if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
   if (!isNew) acknowledge(step);
@@ -251,6 +255,7 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   // From here on the old content is gone, whatever comes. Nothing counts as durable before the new one is.
   state.last = end;
   state.spans = end.index === 0 ? [] : [{ term: end.term, firstIndex: end.index, isLossy: false }];
+  state.isReplacing = true;
   state.durable = 0 as Index;
   state.commit = end.index;
   state.configurations = { committed: arrival.configuration, open: [] };
@@ -263,6 +268,7 @@ export function onReplaced(step: Step, end: LogEnd): void {
   if (state.durable < end.index) state.durable = end.index;
   const { arrival } = state;
   state.arrival = undefined;
+  state.isReplacing = false;
   tell(step, 'info', { index: end.index }, 'the content was replaced by a snapshot of the primary');
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }

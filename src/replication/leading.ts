@@ -24,7 +24,7 @@ import {
   resend,
   sendHeartbeat,
 } from './streaming.js';
-import { appendFrames, configurationInForce, nodesOf, othersIn, persist, reach, send, tell } from './turn.js';
+import { appendFrames, configurationInForce, nodesOf, knownPeers, othersIn, persist, reach, send, tell } from './turn.js';
 import { stepDown } from './stepping-down.js';
 
 /** The part of the primary. */
@@ -67,7 +67,7 @@ export function takeOffice(
     const entry = { kind: 'open', primary: state.self, configuration: changed, lossAfter } as const;
     appendFrames(step, [controlFrame(entry, state.term, state.last)]);
   }
-  for (const peer of othersIn(state, before)) {
+  for (const peer of knownPeers(state)) {
     if (othersIn(state, after).some(({ node }) => node === peer.node)) continue;
     office.leaving.set(peer.node, { peer, command: undefined, deadlineMs: Infinity, toldMs: -Infinity });
   }
@@ -95,10 +95,13 @@ function changedConfiguration(
   };
 }
 
-/** Follows everybody whom the configuration in force names, and whoever is to be told that it leaves. */
+/**
+ * Feeds everybody whom a configuration names that may last, those included that the newest one leaves out: that one may
+ * need them to be committed. And keeps links to whoever is to be told that it leaves.
+ */
 export function renewProgress(step: Step, office: PrimaryOffice): void {
   const { state } = step;
-  const followed = othersIn(state, configurationInForce(state));
+  const followed = knownPeers(state);
   for (const [node, progress] of office.progress) {
     if (followed.some((peer) => peer.node === node)) continue;
     office.progress.delete(node);
@@ -108,7 +111,7 @@ export function renewProgress(step: Step, office: PrimaryOffice): void {
     if (!office.progress.has(peer.node)) office.progress.set(peer.node, newProgress(step, peer));
   }
   const leaving = [...office.leaving.values()].map(({ peer }) => peer);
-  reach(step, [...followed, ...leaving]);
+  reach(step, [...followed, ...leaving.filter(({ node }) => !followed.some((peer) => peer.node === node))]);
   for (const progress of office.progress.values()) connect(step, progress);
 }
 
@@ -137,7 +140,9 @@ export function advance(step: Step, office: PrimaryOffice): void {
     return progress?.isCounted === true ? progress.match : (0 as Index);
   });
   if (committed !== undefined && committed > state.commit) {
+    const before = state.configurations?.committed;
     setCommit(step, committed);
+    if (state.configurations?.committed !== before) renewProgress(step, office);
     office.ranges = office.ranges.filter(({ last }) => last > committed);
     for (const progress of office.progress.values()) {
       if (progress.state === 'streaming') sendHeartbeat(step, office, progress);

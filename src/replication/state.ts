@@ -43,6 +43,8 @@ export interface Progress {
   state: 'probing' | 'streaming' | 'snapshot';
   /** The backup has everything up to here, durably. Invariant: match < next. */
   match: Index;
+  /** `match` when its link was opened: less than that after a restart means that its disk has lost something. */
+  matchBefore: Index;
   /** The first entry that was not sent. */
   next: Index;
   /** Sent and not acknowledged, oldest first: where each message ends, and its bytes. */
@@ -126,6 +128,8 @@ export interface BackupOffice {
   isSilent: boolean;
   /** Verified in this term to be the same as in the primary's log. What lies behind may still be cut. */
   matched: Index;
+  /** As `matched`, by messages of this term alone. */
+  verified: Index;
   /** Where acknowledgements go. */
   link: LinkId | undefined;
   /** The primary's last entry, as it last said. */
@@ -163,6 +167,8 @@ export interface Attempt {
 export type Purpose =
   /** It was the primary and wants its place back. */
   | { readonly kind: 'own place' }
+  /** It wants nothing but to know: a backup that hears no primary finds out who is, or that it was left out. */
+  | { readonly kind: 'look' }
   | { readonly kind: 'promote'; readonly command: CommandId; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
   | { readonly kind: 'remove'; readonly command: CommandId; readonly peer: Peer };
 
@@ -206,6 +212,8 @@ export interface ReplicaState {
   arrival:
     | { readonly end: LogEnd; readonly configuration: PlacedConfiguration; link: LinkId; offset: number; isBusy: boolean }
     | undefined;
+  /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
+  isReplacing: boolean;
   /** Set when its log and the primary's disagree where they must not. */
   divergence: string | undefined;
 }

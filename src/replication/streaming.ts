@@ -21,6 +21,7 @@ export function newProgress(step: Step, peer: Peer): Progress {
     link: undefined,
     state: 'probing',
     match: 0 as Index,
+    matchBefore: 0 as Index,
     next: 1 as Index,
     inFlight: [],
     inFlightBytes: 0,
@@ -42,6 +43,7 @@ export function connect(step: Step, progress: Progress): void {
   const link = linkTo(step.state, progress.peer.node);
   if (link === undefined || link.id === progress.link) return;
   progress.link = link.id;
+  progress.matchBefore = progress.match;
   progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
   probe(step, progress);
 }
@@ -163,11 +165,11 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
     beginSnapshot(step, progress);
     return;
   }
-  if (message.durable < progress.match) {
+  if (message.durable < progress.matchBefore) {
     loseDisk(step, progress, message.durable);
     return;
   }
-  progress.match = message.durable;
+  progress.match = Math.max(progress.match, message.durable) as Index;
   progress.next = (message.matched + 1) as Index;
   progress.state = 'streaming';
   feed(step, progress);
@@ -179,7 +181,7 @@ function loseDisk(step: Step, progress: Progress, durable: Index): void {
   tell(
     step,
     'error',
-    { node: progress.peer.address, acknowledged: progress.match, durable },
+    { node: progress.peer.address, acknowledged: progress.matchBefore, durable },
     'a backup came back with less than it had acknowledged; it is not counted: remove it, and add it again with an empty directory',
   );
 }

@@ -136,6 +136,7 @@ export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOff
     heardMs: nowMs,
     isSilent: false,
     matched: state.commit,
+    verified: 0 as Index,
     link: undefined,
     primaryLast: 0 as Index,
   };

@@ -187,7 +187,9 @@ export class Model {
       return;
     }
     const isMember = membersOf(primary.log).includes(NAMES[to]!);
-    if (!isMember) {
+    const known = knownMemberships(primary);
+    const mayLast = [known.committed, ...known.open].some(({ members }) => members.includes(NAMES[to]!));
+    if (!mayLast) {
       if (other.isLeftOut || primary.role !== 'serving') return;
       yield [
         `${step}: left out`,
@@ -195,13 +197,14 @@ export class Model {
       ];
       return;
     }
-    const confirms = primary.role === 'serving' || this.planted === 'confirmed by one that does not serve';
+    const isServing = primary.role === 'serving' || this.planted === 'confirmed by one that does not serve';
+    const confirms = isMember && isServing;
     const held = withNode(state, to, {
       log: primary.log,
       term: primary.term,
       role: 'backup',
       isConfirmed: other.isConfirmed || confirms,
-      isLeftOut: false,
+      isLeftOut: other.isLeftOut && !isMember,
       knownCommitted: primary.knownCommitted,
     });
     // An answer that is lost needs no step of its own: the primary may take any time to act on one.
@@ -227,7 +230,7 @@ export class Model {
       return (other === at ? node.log.length : (node.match[other] ?? 0)) as Index;
     };
     const committed = committable(open, durable);
-    if (committed === undefined) return undefined;
+    if (committed === undefined || committed <= node.committed) return undefined;
     const newlySafe = node.log
       .slice(0, committed)
       .map((entry, index) => `${String(index)}:${String(entry.term)}`);

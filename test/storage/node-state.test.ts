@@ -19,6 +19,7 @@ describe('The node state', () => {
     node: 'd'.repeat(32) as NodeId,
     role: 'backup',
     term: 7 as Term,
+    lastPrimary: undefined,
     vote: 'e'.repeat(32) as NodeId,
     configuration: { ...configuration, position: { term: 6 as Term, index: 3 as Index } },
     isLeftOut: true,

@@ -1,0 +1,235 @@
+import type { FsyncPolicy } from '../../src/engine.js';
+import type { EventLog } from '../../src/event-log.js';
+import type { Random } from '../random.js';
+import type { Checks } from './checks.js';
+import { SimulatedDisk } from './disk.js';
+import { CALM, SimulatedNetwork } from './network.js';
+import type { Planted } from './planted.js';
+import { Process, Scheduler, processClock } from './scheduler.js';
+import type { ClockTemper } from './scheduler.js';
+import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
+import { Violation } from './violation.js';
+
+const DB_PATH = '/data/kv-store.json';
+
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly fsync: FsyncPolicy;
+  readonly segmentBytes: number;
+  readonly snapshotLogBytes: number;
+  readonly startNode: StartNode;
+  readonly planted: Planted | undefined;
+}
+
+/** One computer: what stays when its process ends. */
+export class Machine {
+  readonly name: string;
+  readonly address: string;
+  readonly disk = new SimulatedDisk();
+  readonly clock: ClockTemper;
+  process: Process | undefined;
+  /** Undefined while it starts or is stopped. */
+  node: RunningNode | undefined;
+  /** An operator gave their word that it is stopped: it is not started until that is taken back. */
+  isHeld = false;
+  /** A clean stop is under way. */
+  isClosing = false;
+
+  constructor(name: string, address: string, clock: ClockTemper) {
+    this.name = name;
+    this.address = address;
+    this.clock = clock;
+  }
+
+  get isStopped(): boolean {
+    return this.process === undefined;
+  }
+}
+
+/** Some machines, the network between them, and a process for everybody outside. */
+export class Cluster {
+  readonly scheduler = new Scheduler();
+  readonly network: SimulatedNetwork;
+  readonly machines: readonly Machine[];
+  /** Clients and operators: never paused, never ended. */
+  readonly world: Process;
+  /** Nothing may be made worse now: an operator vouched for who is stopped, and everybody else has to answer. */
+  isCalm = false;
+  readonly #options: ClusterOptions;
+  readonly #random: Random;
+  readonly #checks: Checks;
+
+  constructor(options: ClusterOptions, random: Random, checks: Checks) {
+    this.#options = options;
+    this.#random = random;
+    this.#checks = checks;
+    this.network = new SimulatedNetwork(this.scheduler, random);
+    this.world = new Process(this.scheduler, 'world');
+    this.machines = Array.from({ length: options.nodes }, (_, at) => this.#machine(at + 1));
+    this.network.sending = (process, message) => {
+      attempt(() => {
+        checks.sent(process.name, message);
+      });
+    };
+    this.network.changedUnderWay = (process, message) => {
+      checks.report(`the bytes of ${process.name}'s ${message.kind} changed while it was under way`);
+    };
+    this.scheduler.afterEach = () => {
+      this.#look();
+    };
+  }
+
+  /** The machine whose node serves as primary in the highest term. */
+  get primary(): Machine | undefined {
+    let found: { readonly machine: Machine; readonly term: number } | undefined;
+    for (const machine of this.machines) {
+      const now = machine.node?.inspect();
+      if (now?.role !== 'primary' || now.service !== 'serving') continue;
+      if (found === undefined || found.term < now.term) found = { machine, term: now.term };
+    }
+    return found?.machine;
+  }
+
+  start(machine: Machine): void {
+    if (machine.isHeld || machine.process !== undefined) return;
+    const process = new Process(this.scheduler, machine.name);
+    machine.process = process;
+    this.scheduler.note(`${machine.name} starts`);
+    const failuresBefore = machine.disk.failures;
+    process.post(0, 'begins', () => {
+      this.#options.startNode(this.#ports(machine, process, failuresBefore)).then(
+        (node) => {
+          if (!process.isAlive) return;
+          this.scheduler.note(`${machine.name} runs`);
+          machine.node = node;
+        },
+        (error: unknown) => {
+          this.#died(machine, process, failuresBefore, error);
+        },
+      );
+    });
+  }
+
+  /** The process is gone; with `cutsPower`, also what was not durable. */
+  crash(machine: Machine, cutsPower: boolean): void {
+    const { process } = machine;
+    if (process === undefined) return;
+    this.scheduler.note(`${machine.name} ${cutsPower ? 'loses power' : 'is killed'}`);
+    this.#end(machine, process);
+    if (cutsPower) machine.disk.memory.cutPower(this.#random);
+  }
+
+  /** A clean stop. It is a crash when it takes too long. */
+  stop(machine: Machine): void {
+    const { node, process } = machine;
+    if (node === undefined || process === undefined || process.isPaused || machine.isClosing) return;
+    machine.isClosing = true;
+    this.scheduler.note(`${machine.name} is told to stop`);
+    const ended = (): void => {
+      if (machine.process === process) this.#end(machine, process);
+    };
+    process.post(0, 'stops', () => {
+      node.close().then(ended, ended);
+    });
+    this.world.post(10_000, `${machine.name} took too long to stop`, ended);
+  }
+
+  /** Takes back whatever is wrong with the network, the disks and the processes that run. */
+  calmDown(): void {
+    this.network.unblockAll();
+    this.network.temper = { ...CALM };
+    for (const { process, disk } of this.machines) {
+      if (process?.isPaused === true) process.resume();
+      disk.isFull = false;
+      disk.failsNextSync = false;
+      disk.syncMsMax = 4;
+    }
+  }
+
+  #end(machine: Machine, process: Process): void {
+    process.end();
+    machine.disk.memory.endProcess();
+    machine.process = undefined;
+    machine.node = undefined;
+    machine.isClosing = false;
+    if (this.isCalm) machine.isHeld = true;
+    this.#checks.ended(machine.name);
+  }
+
+  #died(machine: Machine, process: Process, failuresBefore: number, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.post(0, `gives up: ${reason}`, () => {
+      if (machine.disk.failures === failuresBefore) {
+        const stack = error instanceof Error ? (error.stack ?? '') : '';
+        this.#checks.report(`${machine.name} stopped, and its disk is sound: ${reason}\n${stack}`);
+      }
+      // The system may have thrown away what it could not write.
+      this.crash(machine, this.#options.fsync === 'always' && this.#random.next() < 0.5);
+    });
+  }
+
+  #ports(machine: Machine, process: Process, failuresBefore: number): NodePorts {
+    const clock = processClock(this.scheduler, process, machine.clock);
+    const [first] = this.machines;
+    const isFirst = machine === first;
+    const random = this.#random;
+    const { fsync, segmentBytes, snapshotLogBytes, planted } = this.#options;
+    const files = machine.disk.mount(clock, random);
+    return {
+      address: machine.address,
+      role: isFirst ? 'primary' : 'backup',
+      primaryAddress: isFirst ? undefined : first?.address,
+      files: planted?.files?.(files) ?? files,
+      dbPath: DB_PATH,
+      network: this.network.join(process, machine.address),
+      clock,
+      random,
+      events: this.#events(machine.name),
+      fsync,
+      segmentBytes,
+      snapshotLogBytes,
+      planted,
+      watcher: this.#checks.watcher(machine.name),
+      failed: (error) => {
+        this.#died(machine, process, failuresBefore, error);
+      },
+    };
+  }
+
+  #events(name: string): EventLog {
+    const note = (_fields: object, message: string): void => {
+      this.scheduler.note(`${name} says: ${message}`);
+    };
+    return { debug: () => undefined, info: note, warn: note, error: note };
+  }
+
+  #machine(number: number): Machine {
+    const random = this.#random;
+    const clock = {
+      baseMs: random.below(1_000_000),
+      rate: 0.99 + 0.02 * random.next(),
+      wallOffsetMs: random.below(1_000_000),
+    };
+    return new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
+  }
+
+  /** Holds every node that ran against what must be so. */
+  #look(): void {
+    for (const { name, node, process } of this.machines) {
+      if (node === undefined || process?.hasRun !== true) continue;
+      process.hasRun = false;
+      attempt(() => {
+        this.#checks.step(name, node.inspect(), () => node.content());
+      });
+    }
+  }
+}
+
+/** What a check throws is kept by the checks: nobody here has to stop for it. */
+function attempt(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+  }
+}

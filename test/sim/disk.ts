@@ -1,0 +1,58 @@
+import type { Clock } from '../../src/clock.js';
+import type { Files } from '../../src/storage/files.js';
+import type { Random } from '../random.js';
+import { aroundFiles } from '../storage/around-files.js';
+import type { Around, FilesCall } from '../storage/around-files.js';
+import { InjectedFailure } from '../storage/failing-files.js';
+import { MemoryDisk } from '../storage/memory-files.js';
+
+/** Calls that take time on a disk. The others are answered from the system's memory. */
+const WRITING = new Set<FilesCall['operation']>(['create', 'write', 'rename', 'duplicate', 'remove']);
+const SYNCING = new Set<FilesCall['operation']>(['sync', 'syncDirectory', 'replace']);
+
+/** A disk with a temper: it takes its time, is full for a while, and fails. It outlives the processes that use it. */
+export class SimulatedDisk {
+  readonly memory = new MemoryDisk();
+  /** No file can be made. */
+  isFull = false;
+  /** The next sync fails, once. */
+  failsNextSync = false;
+  /** How long the longest sync takes. */
+  syncMsMax = 4;
+  /** Failures that were told to a process. */
+  failures = 0;
+
+  constructor() {
+    // The directory that holds the data was there before any node was.
+    this.memory.put('/data/README', Buffer.alloc(0));
+  }
+
+  /** The files, for the process whose clock this is. Calls of a process that has ended are never answered. */
+  mount(clock: Clock, random: Random): Files {
+    const delay = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+    const around: Around = async (call, run) => {
+      if (WRITING.has(call.operation)) await delay(random.next() * 0.2);
+      if (!SYNCING.has(call.operation)) return this.#unlessFull(call, run);
+      // What was synced before the process hears of it, and what was not yet, are both there at a crash.
+      await delay(random.next() * random.next() * this.syncMsMax);
+      await this.#failIfDue(call);
+      const result = await run();
+      await delay(random.next() * 0.2);
+      return result;
+    };
+    return aroundFiles(this.memory.mount(), around);
+  }
+
+  #unlessFull<T>(call: FilesCall, run: () => Promise<T>): Promise<T> {
+    if (!this.isFull || call.operation !== 'create') return run();
+    this.failures++;
+    throw new InjectedFailure('ENOSPC', call);
+  }
+
+  #failIfDue(call: FilesCall): Promise<void> {
+    if (!this.failsNextSync || call.operation !== 'sync') return Promise.resolve();
+    this.failsNextSync = false;
+    this.failures++;
+    return Promise.reject(new InjectedFailure('EIO', call));
+  }
+}

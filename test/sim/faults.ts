@@ -1,0 +1,167 @@
+import type { Random } from '../random.js';
+import type { Cluster, Machine } from './cluster.js';
+
+export const FAULT_KINDS = [
+  'kill',
+  'power cut',
+  'clean stop',
+  'pause',
+  'cut pair',
+  'cut one way',
+  'isolate',
+  'bad network',
+  'full disk',
+  'failed sync',
+  'slow disk',
+  'clock jump',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface FaultOptions {
+  readonly kinds: readonly FaultKind[];
+  readonly pauseMsMax: number;
+  /** How long what was stopped stays stopped. */
+  readonly downMsMax: number;
+}
+
+/** Whatever can go wrong, at random moments, and a supervisor that starts again what has stopped. */
+export class Faults {
+  isStopped = false;
+  readonly happened = new Map<string, number>();
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #options: FaultOptions;
+  readonly #restarting = new Set<Machine>();
+
+  constructor(cluster: Cluster, random: Random, options: FaultOptions) {
+    this.#cluster = cluster;
+    this.#random = random;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#next();
+    this.#supervise();
+  }
+
+  #next(): void {
+    const delayMs = this.#random.next() * this.#options.pauseMsMax;
+    this.#cluster.world.post(delayMs, 'fate', () => {
+      if (this.isStopped) return;
+      this.#strike();
+      this.#next();
+    });
+  }
+
+  #strike(): void {
+    const { kinds } = this.#options;
+    if (kinds.length === 0) return;
+    const kind = this.#random.pick(kinds);
+    const isCrash = kind === 'kill' || kind === 'power cut';
+    if (this.#cluster.isCalm && !isCrash) return;
+    const machine = this.#random.pick(this.#cluster.machines);
+    this.#cluster.scheduler.note(`fault: ${kind} ${machine.name}`);
+    this.happened.set(kind, (this.happened.get(kind) ?? 0) + 1);
+    this.#do(kind, machine);
+  }
+
+  #do(kind: FaultKind, machine: Machine): void {
+    const cluster = this.#cluster;
+    const random = this.#random;
+    switch (kind) {
+      case 'kill':
+      case 'power cut':
+        cluster.crash(machine, kind === 'power cut');
+        break;
+      case 'clean stop':
+        cluster.stop(machine);
+        break;
+      case 'pause':
+        this.#pause(machine);
+        break;
+      case 'cut pair':
+      case 'cut one way':
+      case 'isolate':
+        this.#cut(kind, machine);
+        break;
+      case 'bad network':
+        this.#spoilNetwork();
+        break;
+      case 'full disk':
+        machine.disk.isFull = true;
+        this.#later(8000, 'there is room again', () => (machine.disk.isFull = false));
+        break;
+      case 'failed sync':
+        machine.disk.failsNextSync = true;
+        break;
+      case 'slow disk':
+        machine.disk.syncMsMax = random.pick([50, 400, 4000]);
+        this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = 4));
+        break;
+      case 'clock jump':
+        machine.clock.wallOffsetMs += random.pick([-1, 1]) * random.pick([30, 100, 3_600_000]);
+    }
+  }
+
+  #pause(machine: Machine): void {
+    const { process } = machine;
+    if (process === undefined || process.isPaused) return;
+    process.pause();
+    this.#later(this.#random.pick([300, 2000, 12_000]), `${machine.name} goes on`, () => {
+      if (process.isPaused) process.resume();
+    });
+  }
+
+  #cut(kind: 'cut pair' | 'cut one way' | 'isolate', machine: Machine): void {
+    const { network, machines } = this.#cluster;
+    const rest = machines.filter((other) => other !== machine);
+    const others = kind === 'isolate' ? rest : [this.#random.pick(rest)];
+    for (const { address } of others) {
+      network.block(machine.address, address);
+      if (kind !== 'cut one way') network.block(address, machine.address);
+    }
+    this.#later(this.#random.pick([1000, 5000, 20_000]), 'the cut is mended', () => {
+      for (const { address } of others) {
+        network.unblock(machine.address, address);
+        network.unblock(address, machine.address);
+      }
+    });
+  }
+
+  #spoilNetwork(): void {
+    const { network } = this.#cluster;
+    const random = this.#random;
+    const rate = (max: number): number => (random.next() < 0.5 ? 0 : random.next() * max);
+    network.temper = {
+      latencyMsMax: random.pick([1, 10, 100, 1000]),
+      lossRate: rate(0.3),
+      duplicateRate: rate(0.3),
+      reorderRate: rate(0.3),
+      breakRate: rate(0.02),
+      slowRate: rate(0.05),
+    };
+    this.#later(10_000, 'the network is good again', () => {
+      network.temper = { ...network.temper, latencyMsMax: 2, lossRate: 0, breakRate: 0, slowRate: 0 };
+    });
+  }
+
+  #later(delayMsMax: number, label: string, work: () => void): void {
+    this.#cluster.world.post(this.#random.next() * delayMsMax, label, work);
+  }
+
+  /** Starts what has stopped, after a while. */
+  #supervise(): void {
+    this.#cluster.world.post(200, 'supervisor', () => {
+      if (this.isStopped) return;
+      for (const machine of this.#cluster.machines) {
+        if (!machine.isStopped || machine.isHeld || this.#restarting.has(machine)) continue;
+        this.#restarting.add(machine);
+        this.#later(this.#options.downMsMax, `${machine.name} is started again`, () => {
+          this.#restarting.delete(machine);
+          if (!this.isStopped) this.#cluster.start(machine);
+        });
+      }
+      this.#supervise();
+    });
+  }
+}

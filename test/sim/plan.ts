@@ -1,0 +1,55 @@
+import type { AcksPolicy, FsyncPolicy } from '../../src/engine.js';
+import type { Random } from '../random.js';
+import { FAULT_KINDS } from './faults.js';
+import type { FaultKind, FaultOptions } from './faults.js';
+import type { ClientOptions } from './clients.js';
+
+/** What a seed decides before the run begins. */
+export interface Plan {
+  readonly nodes: number;
+  readonly acks: AcksPolicy;
+  readonly fsync: FsyncPolicy;
+  readonly segmentBytes: number;
+  readonly snapshotLogBytes: number;
+  readonly clients: number;
+  readonly clientOptions: ClientOptions;
+  readonly faults: FaultOptions;
+  readonly isLossy: boolean;
+  readonly operatorPauseMsMax: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Draws a schedule. Each kind of fault is in about half of them: with all of them at once, one would hide
+ * what another one finds.
+ */
+export function drawPlan(random: Random, given: Partial<Plan>): Plan {
+  const acks = given.acks ?? random.pick(['majority', 'majority', 'all', '0'] as const);
+  const fsync = given.fsync ?? (random.next() < 0.9 ? 'always' : random.pick(['everysec', 'off'] as const));
+  const chosen = FAULT_KINDS.filter(() => random.next() < 0.5);
+  // What is only safe from crashes of the process is not safe from a power cut.
+  const isLegal = (kind: FaultKind): boolean => fsync === 'always' || kind !== 'power cut';
+  const keys = ['a', 'b', 'c', 'd'].slice(0, 1 + random.below(4));
+  const drawn: Plan = {
+    nodes: random.pick([2, 3, 3, 5]),
+    acks,
+    fsync,
+    segmentBytes: random.pick([4096, 8192]),
+    snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
+    clients: 1 + random.below(3),
+    clientOptions: {
+      keys,
+      thinkMsMax: random.pick([300, 800, 2000]),
+      valueBytesMax: random.pick([1, 100, 1500]),
+    },
+    faults: {
+      kinds: chosen.filter(isLegal),
+      pauseMsMax: random.pick([2000, 5000, 10_000]),
+      downMsMax: random.pick([500, 5000, 20_000]),
+    },
+    isLossy: random.next() < 0.1,
+    operatorPauseMsMax: random.pick([2000, 6000, 20_000]),
+    durationMs: 30_000,
+  };
+  return { ...drawn, ...given };
+}

@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+import { Process, Scheduler, TooManyEvents, processClock } from './scheduler.js';
+
+const EXACT = { baseMs: 0, rate: 1, wallOffsetMs: 0 };
+
+function startProcess(): { scheduler: Scheduler; process: Process; ran: string[] } {
+  const scheduler = new Scheduler();
+  return { scheduler, process: new Process(scheduler, 'p'), ran: [] };
+}
+
+describe('the scheduler', () => {
+  it('RunsEventsByTimeAndThenInTheOrderAskedFor', async () => {
+    const scheduler = new Scheduler();
+    const ran: string[] = [];
+    for (const [delayMs, name] of [
+      [5, 'c'],
+      [1, 'a'],
+      [5, 'd'],
+      [2, 'b'],
+      [0, 'z'],
+    ] as const) {
+      scheduler.after(delayMs, name, () => ran.push(`${name}@${String(scheduler.nowMs)}`));
+    }
+    await scheduler.run(100);
+    expect(ran).to.deep.equal(['z@0', 'a@1', 'b@2', 'c@5', 'd@5']);
+    expect(scheduler.nowMs).to.equal(100);
+  });
+
+  it('FinishesWhatPromisesDoBeforeTheNextEvent', async () => {
+    const scheduler = new Scheduler();
+    const ran: string[] = [];
+    scheduler.after(1, 'first', () => {
+      void (async () => {
+        for (let step = 0; step < 100; step++) await Promise.resolve();
+        ran.push('promises');
+      })();
+    });
+    scheduler.after(1, 'second', () => ran.push('second'));
+    await scheduler.run(10);
+    expect(ran).to.deep.equal(['promises', 'second']);
+  });
+
+  it('DoesNotRunWhatWasCancelled', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const cancel = process.post(1, 'one', () => ran.push('one'));
+    process.post(2, 'two', () => ran.push('two'));
+    cancel.cancel();
+    await scheduler.run(10);
+    expect(ran).to.deep.equal(['two']);
+  });
+
+  it('EndsAScheduleThatGoesOnWithoutEnd', async () => {
+    const scheduler = new Scheduler(1000);
+    const again = (): void => void scheduler.after(0, 'again', again);
+    again();
+    const error: unknown = await scheduler.run(1).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(TooManyEvents);
+    expect(scheduler.count).to.equal(1001);
+  });
+
+  it('HasAnotherTraceWhenAnEventComesAtAnotherTime', async () => {
+    const traceOf = async (delayMs: number): Promise<number> => {
+      const scheduler = new Scheduler();
+      scheduler.after(delayMs, 'one', () => undefined);
+      await scheduler.run(10);
+      return scheduler.trace;
+    };
+    expect(await traceOf(1)).to.equal(await traceOf(1));
+    expect(await traceOf(1)).to.not.equal(await traceOf(2));
+  });
+});
+
+describe('a simulated process', () => {
+  it('RunsLateWhatCameDueWhileItWasPaused', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const clock = processClock(scheduler, process, EXACT);
+    clock.after(10, () => ran.push(`timer@${String(clock.nowMs())}`));
+    process.pause();
+    scheduler.after(50, 'resume', () => {
+      process.resume();
+    });
+    await scheduler.run(100);
+    expect(ran).to.deep.equal(['timer@50']);
+  });
+
+  it('DoesNotRunWhatWasCancelledWhileItWasPaused', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const cancel = process.post(10, 'one', () => ran.push('one'));
+    process.pause();
+    await scheduler.run(20);
+    cancel.cancel();
+    process.resume();
+    await scheduler.run(30);
+    expect(ran).to.deep.equal([]);
+  });
+
+  it('NeverRunsAgainOnceItHasEnded', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const clock = processClock(scheduler, process, EXACT);
+    clock.every(10, () => ran.push('period'));
+    clock.nextTurn(() => ran.push('turn'));
+    await scheduler.run(25);
+    process.end();
+    process.post(1, 'posted', () => ran.push('posted'));
+    await scheduler.run(100);
+    expect(ran).to.deep.equal(['turn', 'period', 'period']);
+  });
+
+  it('TellsOnceWhenItEnds', () => {
+    const { process, ran } = startProcess();
+    process.whenEnded(() => ran.push('told'));
+    process.whenEnded(() => ran.push('taken back')).cancel();
+    process.end();
+    process.end();
+    expect(ran).to.deep.equal(['told']);
+  });
+
+  it('HasAClockOfItsOwnSpeed', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const clock = processClock(scheduler, process, { baseMs: 1000, rate: 2, wallOffsetMs: 5 });
+    clock.after(10, () =>
+      ran.push(`${String(scheduler.nowMs)} ${String(clock.nowMs())} ${String(clock.wallMs())}`),
+    );
+    await scheduler.run(100);
+    expect(ran).to.deep.equal(['5 1010 1015']);
+  });
+});

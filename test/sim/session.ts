@@ -1,0 +1,183 @@
+import type { Cancel } from '../../src/clock.js';
+import type { Link, PeerIdentity } from '../../src/node/ports.js';
+import type { Message } from '../../src/replication/message.js';
+import { copyMessage, framesOf, isSameFrame } from './copy-message.js';
+import type { Port } from './network.js';
+import { showMessage } from './show.js';
+
+/** A cut is noticed this long after it began, at the latest: the system gives the connection up. */
+const GIVE_UP_MS = 10_000;
+const RETRY_MS = 300;
+const SLOW_MS_MAX = 3000;
+
+type State = 'new' | 'up' | 'ended';
+
+/** One side of a connection. */
+class End implements Link {
+  readonly peer: PeerIdentity;
+  readonly isOutgoing: boolean;
+  readonly port: Port;
+  state: State = 'new';
+  /** Arrived before this side knew that the connection is there. */
+  readonly early: Message[] = [];
+  /** When the last message that keeps the order arrives here. */
+  lastArrivalMs = 0;
+  readonly #session: Session;
+
+  constructor(session: Session, port: Port, peer: PeerIdentity, isOutgoing: boolean) {
+    this.#session = session;
+    this.port = port;
+    this.peer = peer;
+    this.isOutgoing = isOutgoing;
+  }
+
+  send(message: Message): void {
+    if (this.state === 'up') this.#session.send(this, message);
+  }
+
+  close(): void {
+    this.#session.close(this.port);
+  }
+}
+
+/** A connection between two processes. It ends with either of them, and never reaches another one. */
+export class Session {
+  readonly #dialler: End;
+  readonly #listener: End;
+  readonly #watches: readonly Cancel[];
+  #isBroken = false;
+
+  constructor(dialler: Port, listener: Port, diallerIs: PeerIdentity, listenerIs: PeerIdentity) {
+    this.#dialler = new End(this, dialler, listenerIs, true);
+    this.#listener = new End(this, listener, diallerIs, false);
+    this.#watches = [this.#dialler, this.#listener].map((end) =>
+      end.port.process.whenEnded(() => this.#ended(end)),
+    );
+  }
+
+  /** This side knows from here on that the connection is there. False when it is already gone. */
+  open(port: Port): boolean {
+    const end = this.#endAt(port);
+    if (end.state !== 'new') return false;
+    end.state = 'up';
+    port.observer?.up(end);
+    for (const message of end.early.splice(0)) this.#receive(end, message);
+    return true;
+  }
+
+  send(from: End, message: Message): void {
+    const { network, process } = from.port;
+    const { temper, random, scheduler } = network;
+    network.sending(process, message);
+    if (this.#isBroken) return;
+    if (random.next() < temper.breakRate) {
+      this.break();
+      return;
+    }
+    if (random.next() < temper.lossRate) return;
+    const to = this.#other(from);
+    const copies = random.next() < temper.duplicateRate ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      const isSlow = random.next() < temper.slowRate;
+      const isReordered = copy > 0 || random.next() < temper.reorderRate;
+      let atMs = scheduler.nowMs + network.latencyMs() + (isSlow ? random.next() * SLOW_MS_MAX : 0);
+      if (isReordered) atMs += random.next() * 20 * temper.latencyMsMax;
+      else atMs = to.lastArrivalMs = Math.max(atMs, to.lastArrivalMs);
+      this.#carry(from, to, message, atMs - scheduler.nowMs);
+    }
+  }
+
+  /** The connection is cut, and both sides notice, each in its time. */
+  break(): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    for (const end of [this.#dialler, this.#listener]) this.#tellDown(end, end.port.network.latencyMs());
+  }
+
+  /** One side lets go: nothing arrives there any more, and both sides are told that the link is down, after the call. */
+  close(port: Port): void {
+    const end = this.#endAt(port);
+    if (end.state === 'ended') return;
+    this.#isBroken = true;
+    this.#tellDown(this.#other(end), port.network.latencyMs());
+    this.#end(end, (tell) => void port.process.post(0, 'closed a link', tell));
+  }
+
+  /** The other node opened a new link to this one: this one is over, and its side here is told before this returns. */
+  replace(port: Port): void {
+    const end = this.#endAt(port);
+    if (end.state === 'ended') return;
+    this.#isBroken = true;
+    this.#tellDown(this.#other(end), port.network.latencyMs());
+    this.#end(end, (tell) => {
+      tell();
+    });
+  }
+
+  #carry(from: End, to: End, message: Message, delayMs: number): void {
+    const { network, process } = from.port;
+    const copy = copyMessage(message);
+    const text = showMessage(process.name, to.port.process.name, copy);
+    const arrive = (triesLeft: number): void => {
+      if (!network.isBlocked(from.port.address, to.port.address)) {
+        if (framesOf(message).some((frame, at) => !isSameFrame(frame, framesOf(copy)[at]!))) {
+          network.changedUnderWay(process, message);
+        }
+        to.port.process.run(text, () => this.#receive(to, copy));
+      } else if (triesLeft === 0) {
+        this.break();
+      } else {
+        network.scheduler.after(RETRY_MS, `${text} held up`, () => arrive(triesLeft - 1));
+      }
+    };
+    network.scheduler.after(delayMs, text, () => arrive(Math.floor(GIVE_UP_MS / RETRY_MS)));
+  }
+
+  #receive(end: End, message: Message): void {
+    if (end.state === 'new') end.early.push(message);
+    else if (end.state === 'up') end.port.observer?.received(end, message);
+  }
+
+  /** The process on one side is gone: its system says so at once, or its machine is gone too and says nothing. */
+  #ended(end: End): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    end.state = 'ended';
+    const { network } = end.port;
+    const isSilent = network.random.next() < 0.2;
+    const delayMs = isSilent ? network.random.next() * GIVE_UP_MS : network.latencyMs();
+    this.#tellDown(this.#other(end), delayMs);
+  }
+
+  #tellDown(end: End, delayMs: number): void {
+    this.#unwatch();
+    end.port.process.post(delayMs, `link to ${end.peer.address} down`, () => {
+      this.#end(end, (tell) => {
+        tell();
+      });
+    });
+  }
+
+  /** Once for each side: nothing arrives on it any more, and it is told so. */
+  #end(end: End, soon: (tell: () => void) => void): void {
+    if (end.state === 'ended') return;
+    const wasUp = end.state === 'up';
+    end.state = 'ended';
+    soon(() => {
+      if (wasUp) end.port.observer?.down(end);
+      end.port.lost(this);
+    });
+  }
+
+  #unwatch(): void {
+    for (const watch of this.#watches) watch.cancel();
+  }
+
+  #endAt(port: Port): End {
+    return this.#dialler.port === port ? this.#dialler : this.#listener;
+  }
+
+  #other(end: End): End {
+    return end === this.#dialler ? this.#listener : this.#dialler;
+  }
+}
