@@ -3,7 +3,7 @@ import type { Index, MemberStatus, Refusal, Service } from '../engine.js';
 import { termAt } from '../log/history.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import type { PrimaryOffice, ReplicaState } from './state.js';
-import { configurationInForce, historyOf } from './turn.js';
+import { configurationInForce, historyOf, nodesOf } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
@@ -113,8 +113,10 @@ export function memberStatuses(
 ): MemberStatus[] {
   if (state.configurations === undefined) return [];
   const { members, learners } = configurationInForce(state);
+  const committed = nodesOf(state.configurations.committed.members);
   const statusOf = (peer: { node: MemberStatus['node']; address: string }, isLearner: boolean): MemberStatus => {
-    const standing = isLearner ? 'learner' : 'member';
+    // Who is about to be a member counts as one only once that is committed: what follows it would be refused before.
+    const standing = isLearner || !committed.includes(peer.node) ? 'learner' : 'member';
     const { office, last } = state;
     const isSelf = peer.node === state.self;
     const isPrimary = office.kind === 'primary' ? isSelf : office.primary?.node === peer.node;
