@@ -228,7 +228,7 @@ function whoIsSilent(state: ReplicaState): string {
 
 /** The core's state, from what the files hold. */
 function beginning(parts: ReplicaEngineParts): ReplicaState {
-  const { state: saved, history, replayedTo, clock, rules, timing } = parts;
+  const { state: saved, history, replayedTo, clock, rules, timing, windows } = parts;
   const last = parts.log()?.end ?? EMPTY_LOG;
   const placed = history.controls.flatMap(({ position, entry }): PlacedConfiguration[] =>
     entry.configuration === undefined ? [] : [{ ...entry.configuration, position }],
@@ -258,6 +258,7 @@ function beginning(parts: ReplicaEngineParts): ReplicaState {
     address: () => parts.address(),
     ...(rules === undefined ? {} : { rules }),
     ...(timing === undefined ? {} : { timing }),
+    ...(windows === undefined ? {} : { windows }),
   });
 }
 

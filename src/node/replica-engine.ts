@@ -22,7 +22,7 @@ import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState, Timing } from '../replication/state.js';
+import type { Change, CommandOutcome, ReplicaState, Timing, Windows } from '../replication/state.js';
 import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';
@@ -61,6 +61,7 @@ export interface ReplicaEngineParts {
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;
+  readonly windows?: Windows;
   readonly rules?: ReplicationRules;
   /** Where others reach this node. */
   address(): string;
@@ -79,6 +80,7 @@ export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
   #readsWaiting = 0;
+  #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   #timers: Cancel[] = [];
   #closing: Promise<void> | undefined;
 
@@ -123,8 +125,28 @@ export class ReplicaEngine implements Engine {
   #tick(): void {
     const { replica, proposals } = this.#assembly;
     replica.input({ kind: 'tick' });
+    this.#setAcks();
     proposals.checkTime(replica.state.commit);
     proposals.goOn();
+  }
+
+  /** Once this node serves, the setting that it was started with becomes the cluster's. */
+  #setAcks(): void {
+    const { acks, state, events } = this.#parts;
+    const { replica } = this.#assembly;
+    const { office, configurations } = replica.state;
+    if (acks === undefined || state.role !== 'primary' || this.#acksAre !== 'to be set') return;
+    if (office.kind !== 'primary' || !office.isServing || configurations?.open.length !== 0) return;
+    if (configurations.committed.acks === acks) {
+      this.#acksAre = 'set';
+      return;
+    }
+    this.#acksAre = 'being set';
+    void replica.command({ kind: 'setAcks', acks }).then((outcome) => {
+      this.#acksAre = 'code' in outcome ? 'to be set' : 'set';
+      if ('code' in outcome) events.debug({ acks, code: outcome.code }, 'the setting of --acks is tried again');
+      else events.info({ acks }, 'the setting of --acks was changed');
+    });
   }
 
   #sync(): void {

@@ -135,6 +135,10 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
 export function judge(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const isLate = nowMs - attempt.phaseMs >= state.timing.answerMs;
+  if (nowMs - attempt.startedMs > state.timing.commandMs && (attempt.phase === 'survey' || attempt.phase === 'fence')) {
+    failAttempt(step, refusal('NO_QUORUM', 'the members did not agree in time, perhaps because a primary is being made already: look at status and try again'));
+    return;
+  }
   if (attempt.phase === 'survey') {
     const isSettled = [...attempt.peers.keys()].every(
       (node) => attempt.surveyed.has(node) || attempt.unreachable.has(node) || attempt.down.has(node),
@@ -201,9 +205,9 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
     closeLinksTo(step, attempt.down);
     reachPeers(step, attempt);
   }
-  const waitMs = ownLeaseMs(step, attempt);
-  if (waitMs > 0) return;
-  fence(step, attempt);
+  if (ownLeaseMs(step, attempt) === 0) fence(step, attempt);
+  // Until the lease has passed things may change: whoever was becoming primary may be one by now.
+  else if (nowMs - attempt.phaseMs >= state.timing.answerMs) survey(step, attempt);
 }
 
 /** What a backup that hears no primary learns: where one serves. It waits there to be found. */
@@ -243,7 +247,7 @@ function fence(step: Step, attempt: Attempt): void {
   if (state.office.kind === 'primary') stepDown(step, true);
   else state.office = emptyBackupOffice(state, nowMs);
   state.isConfirmed = own.isConfirmed;
-  const term = state.rules.takesNewTerm || !wasPrimary ? termAfter(highest, step.random) : highest;
+  const term = state.rules.takesNewTerm || !wasPrimary || highest === 0 ? termAfter(highest, step.random) : highest;
   takeTerm(step, term, state.self, state.role);
   attempt.term = term;
   attempt.phase = 'fence';

@@ -26,8 +26,8 @@ import type { Message } from './message.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
-import { DEFAULT_TIMING } from './state.js';
-import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step, Timing } from './state.js';
+import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './state.js';
+import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step, Timing, Windows } from './state.js';
 import { connect, disconnect, onFed, onFedSnapshot } from './streaming.js';
 import { emptyBackupOffice, reach, tell } from './turn.js';
 
@@ -48,12 +48,14 @@ export interface Beginning {
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
+  readonly windows?: Windows;
   address(): string;
 }
 
 export function begin(beginning: Beginning): ReplicaState {
   const rules = beginning.rules ?? RULES;
   const timing = beginning.timing ?? DEFAULT_TIMING;
+  const windows = beginning.windows ?? DEFAULT_WINDOWS;
   const { nowMs, role, last, spans, ...rest } = beginning;
   const wantsPlace = role === 'primary' && !beginning.isLeftOut;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
@@ -62,6 +64,7 @@ export function begin(beginning: Beginning): ReplicaState {
     ...rest,
     rules,
     timing,
+    windows,
     role,
     last,
     spans: [...spans],

@@ -12,8 +12,6 @@ import { endBefore } from './streaming.js';
 
 /** How a node that takes over gets the longest log among those that it fenced, and how they supply it. */
 
-const MESSAGE_BYTES = 1024 * 1024;
-
 export function askForFrames(step: Step, _attempt: Attempt, link: OpenLink): void {
   const { state } = step;
   const history = historyOf(state);
@@ -29,7 +27,7 @@ export function onFetch(step: Step, link: OpenLink, message: Fetch): void {
     send(step, link.id, { kind: 'supply', term: state.term, previous: undefined, frames: [] });
     return;
   }
-  step.effects.push({ kind: 'supply', link: link.id, term: state.term, after: common.index, bytesMax: MESSAGE_BYTES });
+  step.effects.push({ kind: 'supply', link: link.id, term: state.term, after: common.index, bytesMax: state.windows.messageBytes });
 }
 
 export function onSupplied(

@@ -178,6 +178,7 @@ export type CommandId = number & { readonly commandId: unique symbol };
 export interface ReplicaState {
   readonly rules: ReplicationRules;
   readonly timing: Timing;
+  readonly windows: Windows;
   readonly self: NodeId;
   readonly fsync: FsyncPolicy;
   /** Where the others reach this node. */
@@ -238,6 +239,17 @@ export const DEFAULT_TIMING: Timing = {
   handOverMs: 5000,
   commandMs: 8000,
 };
+
+/** How much is sent to one backup at a time. */
+export interface Windows {
+  /** What may be on its way and not acknowledged. One message may go beyond. */
+  readonly bytes: number;
+  readonly messages: number;
+  /** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
+  readonly messageBytes: number;
+}
+
+export const DEFAULT_WINDOWS: Windows = { bytes: 4 * 1024 * 1024, messages: 256, messageBytes: 512 * 1024 };
 
 /** What happens to a node. */
 export type Input =

@@ -9,12 +9,6 @@ import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './
 
 /** How the primary feeds its backups. */
 
-/** What may be on its way to one backup and not acknowledged. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
-const WINDOW_MESSAGES = 256;
-/** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
-const MESSAGE_BYTES = 512 * 1024;
-
 export function newProgress(step: Step, peer: Peer): Progress {
   return {
     peer,
@@ -110,11 +104,12 @@ export function feedAll(step: Step, office: PrimaryOffice): void {
 export function feed(step: Step, progress: Progress): void {
   const { state } = step;
   if (progress.state !== 'streaming' || progress.link === undefined || progress.isReading) return;
-  const hasRoom = progress.inFlightBytes < WINDOW_BYTES && progress.inFlight.length < WINDOW_MESSAGES;
+  const { bytes, messages, messageBytes } = state.windows;
+  const hasRoom = progress.inFlightBytes < bytes && progress.inFlight.length < messages;
   if (progress.next > state.last.index || !hasRoom) return;
   progress.isReading = true;
   const after = (progress.next - 1) as Index;
-  step.effects.push({ kind: 'feed', peer: progress.peer.node, link: progress.link, after, bytesMax: MESSAGE_BYTES });
+  step.effects.push({ kind: 'feed', peer: progress.peer.node, link: progress.link, after, bytesMax: messageBytes });
 }
 
 /** Where the frames begin that were read behind an entry. */
