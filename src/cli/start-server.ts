@@ -195,8 +195,8 @@ async function openData(
       role === 'backup' && primary !== undefined
         ? { role: 'backup', primaryAddress: showAddress(primary) }
         : { role: 'primary' },
-    isCommitted: ({ node, configuration, isLeftOut, commit }) =>
-      committedAtStart({ self: node, configuration, isLeftOut, commit }),
+    isCommitted: ({ node, configuration, leftOutAt, commit }) =>
+      committedAtStart({ self: node, configuration, leftOutAt, commit }),
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {

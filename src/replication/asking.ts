@@ -105,7 +105,7 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
         `${link.address} is the primary, and this node is no member any more: add it again with add-backup`,
       ),
     );
-    leaveOut(step, link, message.term);
+    leaveOut(step, link, message.term, message.excludedBy.position);
     return;
   }
   attempt.surveyed.set(link.node, message);

@@ -9,7 +9,7 @@ export function serviceOf(state: ReplicaState): Service {
   if (state.divergence !== undefined) return 'diverged';
   if (state.configurations === undefined) return 'unadopted';
   if (state.office.kind === 'primary') return state.office.isServing ? 'serving' : 'waiting';
-  if (state.isLeftOut) return 'left-out';
+  if (state.leftOutAt !== undefined) return 'left-out';
   return state.wantsPlace ? 'waiting' : 'following';
 }
 

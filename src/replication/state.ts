@@ -37,7 +37,7 @@ export interface DurableState {
   readonly term: Term;
   readonly vote: NodeId | undefined;
   readonly configuration: PlacedConfiguration;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
 }
@@ -203,7 +203,7 @@ export interface ReplicaState {
   role: Role;
   term: Term;
   vote: NodeId | undefined;
-  isLeftOut: boolean;
+  leftOutAt: Position | undefined;
   configurations: Configurations | undefined;
   lastPrimary: NodeId | undefined;
   /** The last entry of the log, on disk or on its way there. */
