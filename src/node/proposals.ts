@@ -180,7 +180,13 @@ export class Proposals {
       if (nowMs - since < writeTimeoutMs) return;
       const batch = this.#queue.take();
       if (batch === undefined) return;
-      this.#refuse(batch, refusal('BUSY', 'not applied: the log takes nothing just now; look at status, and try again in a moment'));
+      this.#refuse(
+        batch,
+        refusal(
+          'BUSY',
+          'not applied: the log takes nothing just now; look at status, and try again in a moment',
+        ),
+      );
     }
   }
 
