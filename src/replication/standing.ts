@@ -2,6 +2,7 @@ import { refusal } from '../engine.js';
 import type { Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import type { PrimaryOffice, ReplicaState } from './state.js';
+import { knownPeers } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
@@ -17,7 +18,9 @@ export function serviceOf(state: ReplicaState): Service {
 export function primaryAddress(state: ReplicaState): string | undefined {
   const { office } = state;
   if (office.kind === 'primary') return state.address();
-  return office.primary?.address;
+  if (office.primary !== undefined) return office.primary.address;
+  // Not heard yet: the one whose term the log ends in is the best guess.
+  return knownPeers(state).find(({ node }) => node === state.lastPrimary)?.address;
 }
 
 /** Why a write cannot be taken; undefined when it can. */
