@@ -241,7 +241,10 @@ function reportRecovery(events: EventLog, dbPath: string, event: RecoveryEvent):
       );
       break;
     case 'entries kept':
-      events.warn({ keptAs: event.keptAs }, 'entries that only this node had are kept in a file of their own');
+      events.warn(
+        { keptAs: event.keptAs },
+        'entries that only this node had are kept in a file of their own',
+      );
       break;
     case 'torn end cut': {
       const { file, offset, keptAs } = event;

@@ -90,11 +90,11 @@ export class ApplyLoop {
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
-      while (this.#end.index < this.#commit && !this.#isHeld) {
+      while (this.#mayApply((this.#end.index + 1) as Index)) {
         const next = this.#parts.cache.next(this.#end.index);
         const frames = next === undefined ? await this.#read() : [next];
         for (const frame of frames) {
-          if (this.#isHeld || endOf(frame).index > this.#commit) break;
+          if (!this.#mayApply(endOf(frame).index)) break;
           await this.#apply(frame);
         }
       }
@@ -105,10 +105,16 @@ export class ApplyLoop {
     this.#isRunning = false;
   }
 
+  #mayApply(index: Index): boolean {
+    return index <= this.#commit && !this.#isHeld;
+  }
+
   async #read(): Promise<readonly Frame[]> {
     const frames = await this.#parts.log().read(this.#end.index, READ_BYTES);
     if (frames === 'trimmed' || frames.length === 0) {
-      throw new Error(`the log does not have the entry behind ${String(this.#end.index)}, which is committed`);
+      throw new Error(
+        `the log does not have the entry behind ${String(this.#end.index)}, which is committed`,
+      );
     }
     return frames;
   }

@@ -146,8 +146,8 @@ export class Proposals {
   /** Who waits for a frame that is committed and is about to be applied. */
   observersOf(frame: Frame): readonly (WriteObserver | undefined)[] {
     const [first] = this.#waiting;
-    if (first?.frame !== frame) return [];
-    this.#applying = frame;
+    if (first?.frame === undefined || !isSame(first.frame, frame)) return [];
+    this.#applying = first.frame;
     return first.batch.observers;
   }
 
@@ -155,9 +155,9 @@ export class Proposals {
   applied(frame: Frame): void {
     this.#applying = undefined;
     const [first] = this.#waiting;
-    if (first?.frame !== frame) return;
+    if (first?.frame === undefined || !isSame(first.frame, frame)) return;
     this.#shift(first);
-    if (this.#parts.cache.release(frame)) this.#queue.recycle(first.batch);
+    if (this.#parts.cache.release(first.frame)) this.#queue.recycle(first.batch);
     this.#tellRefused();
   }
 
@@ -180,7 +180,13 @@ export class Proposals {
       if (nowMs - since < writeTimeoutMs) return;
       const batch = this.#queue.take();
       if (batch === undefined) return;
-      this.#refuse(batch, refusal('BUSY', 'not applied: the log takes nothing just now; look at status, and try again in a moment'));
+      this.#refuse(
+        batch,
+        refusal(
+          'BUSY',
+          'not applied: the log takes nothing just now; look at status, and try again in a moment',
+        ),
+      );
     }
   }
 
@@ -224,4 +230,9 @@ export class Proposals {
     this.#waiting.shift();
     this.#waitingBytes -= item.bytes;
   }
+}
+
+/** Of one entry there is only one content: a frame that was read from the files is the one that was proposed. */
+function isSame(a: Frame, b: Frame): boolean {
+  return a.term === b.term && a.firstIndex === b.firstIndex;
 }

@@ -22,12 +22,11 @@ import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState, Timing } from '../replication/state.js';
+import type { Change, CommandOutcome, ReplicaState, Timing, Windows } from '../replication/state.js';
 import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';
-import { assemble } from './assembly.js';
-import type { Assembly } from './assembly.js';
+import { Assembly } from './assembly.js';
 import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
@@ -61,6 +60,7 @@ export interface ReplicaEngineParts {
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;
+  readonly windows?: Windows;
   readonly rules?: ReplicationRules;
   /** Where others reach this node. */
   address(): string;
@@ -79,12 +79,13 @@ export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
   #readsWaiting = 0;
+  #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   #timers: Cancel[] = [];
   #closing: Promise<void> | undefined;
 
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
-    this.#assembly = assemble(parts);
+    this.#assembly = new Assembly(parts);
   }
 
   /**
@@ -95,7 +96,8 @@ export class ReplicaEngine implements Engine {
     parts.store.settle();
     const log = parts.log();
     // Before anything is appended: the last stop is no longer the end, and the log is begun.
-    const state = log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
+    const state =
+      log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
     if (log !== undefined) await parts.states.saveState(state);
     const engine = new ReplicaEngine({ ...parts, state });
     await engine.#begin();
@@ -104,13 +106,14 @@ export class ReplicaEngine implements Engine {
 
   async #begin(): Promise<void> {
     const { clock, fsync, network } = this.#parts;
-    const { replica, observer, failure } = this.#assembly;
-    network.observe(observer);
+    const { replica } = this.#assembly;
+    network.observe(this.#assembly.observer());
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
-    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone) await this.#assembly.served();
-    const reason = failure();
+    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone)
+      await this.#assembly.served();
+    const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
 
@@ -123,14 +126,38 @@ export class ReplicaEngine implements Engine {
   #tick(): void {
     const { replica, proposals } = this.#assembly;
     replica.input({ kind: 'tick' });
+    this.#setAcks();
     proposals.checkTime(replica.state.commit);
     proposals.goOn();
   }
 
-  #sync(): void {
-    this.#parts.log()?.sync().catch((error: unknown) => {
-      this.#assembly.fail(error);
+  /** Once this node serves, the setting that it was started with becomes the cluster's. */
+  #setAcks(): void {
+    const { acks, state, events } = this.#parts;
+    const { replica } = this.#assembly;
+    const { office, configurations } = replica.state;
+    if (acks === undefined || state.role !== 'primary' || this.#acksAre !== 'to be set') return;
+    if (office.kind !== 'primary' || !office.isServing || configurations?.open.length !== 0) return;
+    if (configurations.committed.acks === acks) {
+      this.#acksAre = 'set';
+      return;
+    }
+    this.#acksAre = 'being set';
+    void replica.command({ kind: 'setAcks', acks }).then((outcome) => {
+      this.#acksAre = 'code' in outcome ? 'to be set' : 'set';
+      if ('code' in outcome)
+        events.debug({ acks, code: outcome.code }, 'the setting of --acks is tried again');
+      else events.info({ acks }, 'the setting of --acks was changed');
     });
+  }
+
+  #sync(): void {
+    this.#parts
+      .log()
+      ?.sync()
+      .catch((error: unknown) => {
+        this.#assembly.fail(error);
+      });
   }
 
   get #state(): ReplicaState {
@@ -261,7 +288,8 @@ export class ReplicaEngine implements Engine {
   }
 
   async snapshot(): Promise<Position | Refusal> {
-    if (this.#parts.log() === undefined) return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
+    if (this.#parts.log() === undefined)
+      return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
     try {
       return await this.#assembly.snapshotter.write();
     } catch (error) {
@@ -295,7 +323,10 @@ export class ReplicaEngine implements Engine {
 
   #reconfigured(outcome: CommandOutcome): Reconfigured {
     const own = { address: this.#parts.address(), position: this.#state.last };
-    const found = outcome.found.map(({ peer, answer }) => ({ address: peer.address, position: answer?.answer.last }));
+    const found = outcome.found.map(({ peer, answer }) => ({
+      address: peer.address,
+      position: answer?.answer.last,
+    }));
     return {
       status: this.status(),
       found: found.length === 0 ? [] : [own, ...found],
@@ -318,11 +349,17 @@ export class ReplicaEngine implements Engine {
     if (peer.node === state.self)
       return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
     if (peer.cluster !== undefined && peer.cluster !== state.cluster)
-      return refusal('WRONG_CLUSTER', `${address} belongs to another cluster and has its own data: start it with an empty --db-path`);
+      return refusal(
+        'WRONG_CLUSTER',
+        `${address} belongs to another cluster and has its own data: start it with an empty --db-path`,
+      );
     if (peer.role === 'primary')
       return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);
     if (fsync === 'always' && peer.fsync !== 'always')
-      this.#parts.events.warn({ backup: address, fsync: peer.fsync }, 'this backup does not sync what the primary syncs: it will not be counted');
+      this.#parts.events.warn(
+        { backup: address, fsync: peer.fsync },
+        'this backup does not sync what the primary syncs: it will not be counted',
+      );
     return { kind: 'addBackup', peer: { node: peer.node, address } };
   }
 
@@ -342,7 +379,7 @@ export class ReplicaEngine implements Engine {
     await applying.idle();
     await feeder.close();
     const log = this.#parts.log();
-    if (this.#assembly.failure() !== undefined || log === undefined) return;
+    if (this.#assembly.failure !== undefined || log === undefined) return;
     await log.sync();
     // A failure was told as an event; the log has everything, so the stop is a clean one all the same.
     await snapshotter.write().catch(() => undefined);

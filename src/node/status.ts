@@ -1,6 +1,7 @@
 import type { Guarantees, Status } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
-import { adviceOf, memberStatuses, primaryAddress, serviceOf } from '../replication/standing.js';
+import { memberStatuses } from '../replication/member-status.js';
+import { adviceOf, primaryAddress, serviceOf } from '../replication/standing.js';
 import type { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './replica-engine.js';
 

@@ -67,7 +67,12 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
 
 function noteNewPrimary(step: Step, link: OpenLink): void {
   if (!step.state.wantsPlace && step.state.role !== 'primary') return;
-  tell(step, 'warn', { primary: link.address }, 'another node is the primary now: this one becomes its backup');
+  tell(
+    step,
+    'warn',
+    { primary: link.address },
+    'another node is the primary now: this one becomes its backup',
+  );
 }
 
 /** A new backup becomes a node of the cluster of the primary that added it. */
@@ -123,7 +128,11 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;
   if (common === undefined || common.index < state.commit) {
     const { history } = message;
-    if (common !== undefined && !isReplacedAfter(history, common.index) && !isReplacedAfter(own, common.index)) {
+    if (
+      common !== undefined &&
+      !isReplacedAfter(history, common.index) &&
+      !isReplacedAfter(own, common.index)
+    ) {
       diverge(step, common.index, link);
       return;
     }
@@ -144,7 +153,12 @@ function isReplacedAfter(history: History, index: Index): boolean {
 function diverge(step: Step, index: Index, link: OpenLink): void {
   const { state } = step;
   state.divergence = `this node has committed entries behind ${String(index)} that the primary at ${link.address} does not have: one of the two was restored from an old copy; keep both, and add this one anew with an empty directory`;
-  tell(step, 'error', { index, primary: link.address }, 'diverged from the primary: this node answers nothing more');
+  tell(
+    step,
+    'error',
+    { index, primary: link.address },
+    'diverged from the primary: this node answers nothing more',
+  );
 }
 
 export function onAppend(step: Step, link: OpenLink, message: Append): void {
@@ -273,7 +287,13 @@ export function onReplaced(step: Step, end: LogEnd): void {
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }
 
-function answerSnapshot(step: Step, link: OpenLink['id'], end: LogEnd, offset: number, isInstalled: boolean): void {
+function answerSnapshot(
+  step: Step,
+  link: OpenLink['id'],
+  end: LogEnd,
+  offset: number,
+  isInstalled: boolean,
+): void {
   send(step, link, { kind: 'snapshot answer', term: step.state.term, end, offset, isInstalled });
 }
 
@@ -288,7 +308,8 @@ export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
   const known = configurationInForce(state).position;
   const isOlder =
     message.configuration.position.term < known.term ||
-    (message.configuration.position.term === known.term && message.configuration.position.index < known.index);
+    (message.configuration.position.term === known.term &&
+      message.configuration.position.index < known.index);
   // A word from before it was added again.
   if (isOlder && nodesOf(configurationInForce(state).members).includes(state.self)) return;
   leaveOut(step, link, message.term);

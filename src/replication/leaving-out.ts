@@ -14,5 +14,10 @@ export function leaveOut(step: Step, link: OpenLink, term: Term): void {
   state.wantsPlace = false;
   state.office = { ...emptyBackupOffice(state, nowMs), primary };
   takeTerm(step, term, link.node, 'backup');
-  tell(step, 'warn', { primary: link.address }, 'another node is the primary, and this one takes part no more: add it again with add-backup');
+  tell(
+    step,
+    'warn',
+    { primary: link.address },
+    'another node is the primary, and this one takes part no more: add it again with add-backup',
+  );
 }

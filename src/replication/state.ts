@@ -1,4 +1,14 @@
-import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Reconfiguration, Refusal, Role, Term } from '../engine.js';
+import type {
+  ClusterId,
+  FsyncPolicy,
+  Index,
+  NodeId,
+  Position,
+  Reconfiguration,
+  Refusal,
+  Role,
+  Term,
+} from '../engine.js';
 import type { Configuration, Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { TermSpan } from '../log/history.js';
@@ -169,7 +179,12 @@ export type Purpose =
   | { readonly kind: 'own place' }
   /** It wants nothing but to know: a backup that hears no primary finds out who is, or that it was left out. */
   | { readonly kind: 'look' }
-  | { readonly kind: 'promote'; readonly command: CommandId; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
+  | {
+      readonly kind: 'promote';
+      readonly command: CommandId;
+      readonly othersAreDown: boolean;
+      readonly acceptDataLoss: boolean;
+    }
   | { readonly kind: 'remove'; readonly command: CommandId; readonly peer: Peer };
 
 export type CommandId = number & { readonly commandId: unique symbol };
@@ -178,6 +193,7 @@ export type CommandId = number & { readonly commandId: unique symbol };
 export interface ReplicaState {
   readonly rules: ReplicationRules;
   readonly timing: Timing;
+  readonly windows: Windows;
   readonly self: NodeId;
   readonly fsync: FsyncPolicy;
   /** Where the others reach this node. */
@@ -210,7 +226,13 @@ export interface ReplicaState {
   reached: readonly Peer[];
   /** The snapshot that arrives. */
   arrival:
-    | { readonly end: LogEnd; readonly configuration: PlacedConfiguration; link: LinkId; offset: number; isBusy: boolean }
+    | {
+        readonly end: LogEnd;
+        readonly configuration: PlacedConfiguration;
+        link: LinkId;
+        offset: number;
+        isBusy: boolean;
+      }
     | undefined;
   /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
   isReplacing: boolean;
@@ -239,6 +261,17 @@ export const DEFAULT_TIMING: Timing = {
   commandMs: 8000,
 };
 
+/** How much is sent to one backup at a time. */
+export interface Windows {
+  /** What may be on its way and not acknowledged. One message may go beyond. */
+  readonly bytes: number;
+  readonly messages: number;
+  /** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
+  readonly messageBytes: number;
+}
+
+export const DEFAULT_WINDOWS: Windows = { bytes: 4 * 1024 * 1024, messages: 256, messageBytes: 512 * 1024 };
+
 /** What happens to a node. */
 export type Input =
   | { readonly kind: 'tick' }
@@ -250,10 +283,30 @@ export type Input =
   | { readonly kind: 'propose'; readonly frame: Frame }
   | { readonly kind: 'durable'; readonly index: Index }
   /** What was read for a backup. */
-  | { readonly kind: 'fed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
-  | { readonly kind: 'fed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  | {
+      readonly kind: 'fed';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly after: Index;
+      readonly frames: readonly Frame[] | 'trimmed';
+    }
+  | {
+      readonly kind: 'fed snapshot';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly end: LogEnd;
+      readonly offset: number;
+      readonly bytes: Buffer;
+      readonly isLast: boolean;
+    }
   /** What was read for a node that fetches. */
-  | { readonly kind: 'supplied'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
+  | {
+      readonly kind: 'supplied';
+      readonly link: LinkId;
+      readonly term: Term;
+      readonly after: Index;
+      readonly frames: readonly Frame[] | 'trimmed';
+    }
   /** A part of a snapshot was written. */
   | { readonly kind: 'received'; readonly end: LogEnd; readonly offset: number; readonly isWhole: boolean }
   /** A snapshot took the place of everything. */
@@ -262,8 +315,7 @@ export type Input =
   | { readonly kind: 'confirm reads' };
 
 export type Change =
-  | Exclude<Reconfiguration, { kind: 'addBackup' }>
-  | { readonly kind: 'addBackup'; readonly peer: Peer };
+  Exclude<Reconfiguration, { kind: 'addBackup' }> | { readonly kind: 'addBackup'; readonly peer: Peer };
 
 /** What the node is to do, in this order. */
 export type Effect =
@@ -276,17 +328,46 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly end: LogEnd }
   /** Apply up to here. */
   | { readonly kind: 'commit'; readonly index: Index }
-  | { readonly kind: 'feed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly bytesMax: number }
-  | { readonly kind: 'feed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly offset: number; readonly end: LogEnd | undefined }
+  | {
+      readonly kind: 'feed';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly after: Index;
+      readonly bytesMax: number;
+    }
+  | {
+      readonly kind: 'feed snapshot';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly offset: number;
+      readonly end: LogEnd | undefined;
+    }
   | { readonly kind: 'stop snapshot'; readonly peer: NodeId }
-  | { readonly kind: 'supply'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly bytesMax: number }
-  | { readonly kind: 'receive'; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  | {
+      readonly kind: 'supply';
+      readonly link: LinkId;
+      readonly term: Term;
+      readonly after: Index;
+      readonly bytesMax: number;
+    }
+  | {
+      readonly kind: 'receive';
+      readonly end: LogEnd;
+      readonly offset: number;
+      readonly bytes: Buffer;
+      readonly isLast: boolean;
+    }
   | { readonly kind: 'replace'; readonly end: LogEnd; readonly state: DurableState }
   | { readonly kind: 'reach'; readonly peers: readonly Peer[] }
   /** It became, or no longer is, the primary: what was proposed and is not committed is unconfirmed. */
   | { readonly kind: 'office'; readonly isPrimary: boolean }
   | { readonly kind: 'answer'; readonly command: CommandId; readonly outcome: Refusal | CommandOutcome }
-  | { readonly kind: 'event'; readonly level: 'info' | 'warn' | 'error'; readonly fields: object; readonly message: string };
+  | {
+      readonly kind: 'event';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    };
 
 export interface CommandOutcome {
   readonly found: readonly Finding[];

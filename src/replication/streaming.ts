@@ -9,12 +9,6 @@ import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './
 
 /** How the primary feeds its backups. */
 
-/** What may be on its way to one backup and not acknowledged. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
-const WINDOW_MESSAGES = 256;
-/** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
-const MESSAGE_BYTES = 512 * 1024;
-
 export function newProgress(step: Step, peer: Peer): Progress {
   return {
     peer,
@@ -66,7 +60,12 @@ export function probe(step: Step, progress: Progress): void {
   progress.probe++;
   progress.askedMs = nowMs;
   const history = historyOf(state);
-  send(step, progress.link, { kind: 'probe', term: state.term, probe: progress.probe, history: { ...history, spans: [...history.spans] } });
+  send(step, progress.link, {
+    kind: 'probe',
+    term: state.term,
+    probe: progress.probe,
+    history: { ...history, spans: [...history.spans] },
+  });
 }
 
 function stopSnapshot(step: Step, progress: Progress): void {
@@ -84,7 +83,11 @@ export function heard(step: Step, progress: Progress): void {
 }
 
 /** What a message to a backup tells it about itself and its primary. */
-function standing(step: Step, office: PrimaryOffice, node: NodeId): Pick<Heartbeat, 'isServing' | 'isMember'> {
+function standing(
+  step: Step,
+  office: PrimaryOffice,
+  node: NodeId,
+): Pick<Heartbeat, 'isServing' | 'isMember'> {
   const isMember = nodesOf(configurationInForce(step.state).members).includes(node);
   return { isServing: office.isServing, isMember };
 }
@@ -110,11 +113,18 @@ export function feedAll(step: Step, office: PrimaryOffice): void {
 export function feed(step: Step, progress: Progress): void {
   const { state } = step;
   if (progress.state !== 'streaming' || progress.link === undefined || progress.isReading) return;
-  const hasRoom = progress.inFlightBytes < WINDOW_BYTES && progress.inFlight.length < WINDOW_MESSAGES;
+  const { bytes, messages, messageBytes } = state.windows;
+  const hasRoom = progress.inFlightBytes < bytes && progress.inFlight.length < messages;
   if (progress.next > state.last.index || !hasRoom) return;
   progress.isReading = true;
   const after = (progress.next - 1) as Index;
-  step.effects.push({ kind: 'feed', peer: progress.peer.node, link: progress.link, after, bytesMax: MESSAGE_BYTES });
+  step.effects.push({
+    kind: 'feed',
+    peer: progress.peer.node,
+    link: progress.link,
+    after,
+    bytesMax: messageBytes,
+  });
 }
 
 /** Where the frames begin that were read behind an entry. */
@@ -133,7 +143,8 @@ export function onFed(
 ): void {
   const { state, nowMs } = step;
   const progress = office.progress.get(input.peer);
-  if (progress?.link !== input.link || progress.state !== 'streaming' || progress.next !== input.after + 1) return;
+  if (progress?.link !== input.link || progress.state !== 'streaming' || progress.next !== input.after + 1)
+    return;
   progress.isReading = false;
   const { frames } = input;
   if (frames === 'trimmed') {
@@ -206,7 +217,12 @@ export function beginSnapshot(step: Step, progress: Progress): void {
   progress.inFlightBytes = 0;
   progress.isReading = false;
   progress.snapshot = { end: undefined, offset: 0 };
-  tell(step, 'info', { node: progress.peer.address }, 'the log does not reach back to what a backup has: it is sent a snapshot');
+  tell(
+    step,
+    'info',
+    { node: progress.peer.address },
+    'the log does not reach back to what a backup has: it is sent a snapshot',
+  );
   feedSnapshot(step, progress);
 }
 
@@ -225,18 +241,27 @@ export function onFedSnapshot(
   const { state } = step;
   const progress = office.progress.get(input.peer);
   const { configurations } = state;
-  if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined) return;
+  if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined)
+    return;
   if (input.offset !== progress.snapshot.offset && progress.snapshot.end !== undefined) return;
   progress.snapshot = { end: input.end, offset: input.offset };
   progress.askedMs = step.nowMs;
   const { end, offset, bytes, isLast } = input;
   const configuration = configurations.committed;
-  send(step, input.link, { kind: 'snapshot part', term: state.term, end, configuration, offset, bytes, isLast });
+  send(step, input.link, {
+    kind: 'snapshot part',
+    term: state.term,
+    end,
+    configuration,
+    offset,
+    bytes,
+    isLast,
+  });
 }
 
 export function onSnapshotAnswer(step: Step, progress: Progress, message: SnapshotAnswer): void {
   const { snapshot } = progress;
-  if (snapshot?.end === undefined || snapshot.end.index !== message.end.index) return;
+  if (snapshot?.end?.index !== message.end.index) return;
   if (message.isInstalled) {
     probe(step, progress);
     return;

@@ -13,7 +13,8 @@ export interface Planted {
   readonly rules?: Partial<ReplicationRules>;
   /** `isPrimary` says what the node is at that moment. */
   log?(log: Log, isPrimary: () => boolean): Log;
-  states?(states: NodeStates): NodeStates;
+  /** `log` is the log without the defect. */
+  states?(states: NodeStates, log: () => Log | undefined): NodeStates;
   files?(files: Files): Files;
   /** How the schedules must be for it to matter. */
   readonly plan?: Partial<Plan>;
@@ -46,6 +47,18 @@ function appendEarly(log: Log, isOn: () => boolean): Log {
     truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
     sync: () => last.then(() => log.sync()),
     removeUpTo: (index) => last.then(() => log.removeUpTo(index)),
+  };
+}
+
+/** A node whose log is behind what it believes claims no more than what is there: storage would stop it otherwise. */
+function claimWhatIsThere(states: NodeStates, log: () => Log | undefined): NodeStates {
+  return {
+    saveState(state) {
+      const there = log()?.end.index ?? state.commit;
+      const atMost = (index: typeof there): typeof there => (index < there ? index : there);
+      const logIndex = state.logIndex === undefined ? undefined : atMost(state.logIndex);
+      return states.saveState({ ...state, logIndex, commit: atMost(state.commit) });
+    },
   };
 }
 
@@ -82,12 +95,28 @@ const POWER_CUTS: Partial<Plan> = {
   faults: { kinds: ['power cut', 'kill', 'slow disk', 'isolate'], pauseMsMax: 3000, downMsMax: 3000 },
 };
 
+/** A primary that is cut off and still reads, and voters that come back at once and are asked at once. */
+const RESTARTED_VOTERS: Partial<Plan> = {
+  nodes: 3,
+  fsync: 'always',
+  clients: 3,
+  clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1 },
+  faults: { kinds: ['kill', 'isolate', 'kill'], pauseMsMax: 1500, downMsMax: 100 },
+  operatorPauseMsMax: 600,
+};
+
 /** Every defect that the simulator must find. */
 export const PLANTED: readonly Planted[] = [
-  { name: 'reply before fsync', log: appendEarly, plan: POWER_CUTS },
+  {
+    name: 'reply before fsync',
+    log: (log, isPrimary) => appendEarly(log, isPrimary),
+    states: claimWhatIsThere,
+    plan: { ...POWER_CUTS, acks: '0' },
+  },
   {
     name: 'backup acknowledges before it is durable',
     log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
+    states: claimWhatIsThere,
     plan: POWER_CUTS,
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 } },
@@ -96,7 +125,7 @@ export const PLANTED: readonly Planted[] = [
   { name: 'missing empty entry', rules: { opensTermFirst: false } },
   { name: 'position reuse', rules: { takesNewTerm: false }, plan: POWER_CUTS },
   { name: 'half without confirmation', rules: { decidePromotion: takeAnyHalf }, plan: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { waitsAtStart: false }, plan: { nodes: 3 } },
+  { name: 'lease forgotten over a restart', rules: { waitsAtStart: false }, plan: RESTARTED_VOTERS },
 ];
 
 /** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */

@@ -24,7 +24,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
   const isPrimary = { now: (): boolean => false };
   const log = logOf(data, ports, () => isPrimary.now());
   await showLog(data, ports);
-  const states = ports.planted?.states?.(data) ?? data;
+  const states = ports.planted?.states?.(data, () => data.log) ?? data;
   const rules = ports.planted?.rules;
   const engine = await ReplicaEngine.start({
     store,
