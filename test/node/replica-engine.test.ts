@@ -166,10 +166,10 @@ describe('The policy everysec', () => {
     const { engine, log, clock, failures } = await startEngine({ fsync: 'everysec' });
     await put(engine, 'k', 'v');
     expect(log.syncs).to.equal(0);
-    clock.tick();
+    clock.pass(1000);
     expect(log.syncs).to.equal(1);
     log.failSyncWith = new Error('EIO');
-    clock.tick();
+    clock.pass(1000);
     await until(() => failures.length === 1);
     expect(codeOf(await put(engine, 'k', 'v'))).to.equal('INTERNAL');
   });
