@@ -111,8 +111,8 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
-    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone)
-      await this.#assembly.served();
+    const { office } = replica.state;
+    if (office.kind === 'primary' && this.#isAlone) await this.#assembly.served();
     const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
