@@ -270,12 +270,23 @@ export class ReplicaEngine implements Engine {
     else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
   }
 
-  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage> {
+  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
+    const before = await this.#confirm();
+    if (before !== undefined) {
+      yield before;
+      return;
+    }
     for (let next = cursor; ;) {
       if (!store.lock.tryRead()) await store.lock.read();
       const page = store.page(next, keyBytesMax);
       store.lock.releaseRead();
+      // A walk takes a while, and the office may be lost meanwhile.
+      const refused = await this.#confirm();
+      if (refused !== undefined) {
+        yield refused;
+        return;
+      }
       yield page;
       if (page.cursor === 0) return;
       next = page.cursor;
@@ -283,8 +294,10 @@ export class ReplicaEngine implements Engine {
     }
   }
 
-  count(): number {
-    return this.#parts.store.count;
+  count(): number | Refusal {
+    const standing = this.#readStanding();
+    if (standing === 'unsure') return unsure();
+    return standing === 'sure' ? this.#parts.store.count : standing;
   }
 
   async snapshot(): Promise<Position | Refusal> {
