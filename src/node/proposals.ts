@@ -167,7 +167,7 @@ export class Proposals {
     for (let first = this.#waiting[0]; first?.frame !== undefined; first = this.#waiting[0]) {
       if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= commit) break;
       const position = showPosition(endOf(first.frame));
-      const message = `the write at ${position} is not confirmed in time and may still take effect; waiting for ${this.#parts.whoIsSilent()}`;
+      const message = `the write at ${position} is not confirmed in time and may still take effect; it waits for ${this.#parts.whoIsSilent()}: start what is down, or look at status`;
       this.#giveUp(first, refusal('UNCONFIRMED', message));
     }
     this.#refuseOverdue(nowMs);
