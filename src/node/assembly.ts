@@ -311,7 +311,7 @@ function beginning(parts: ReplicaEngineParts): ReplicaState {
     role: saved.role,
     term: Math.max(saved.term, last.term) as ReplicaState['term'],
     vote: saved.vote,
-    isLeftOut: saved.isLeftOut,
+    leftOutAt: saved.leftOutAt,
     lastPrimary,
     configurations,
     last,

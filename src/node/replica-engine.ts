@@ -322,7 +322,7 @@ export class ReplicaEngine implements Engine {
   }
 
   #reconfigured(outcome: CommandOutcome): Reconfigured {
-    const own = { address: this.#parts.address(), position: this.#state.last };
+    const own = { address: this.#parts.address(), position: outcome.own };
     const found = outcome.found.map(({ peer, answer }) => ({
       address: peer.address,
       position: answer?.answer.last,

@@ -16,13 +16,13 @@ import type { Configurations } from './membership.js';
 export function committedAtStart(known: {
   readonly self: NodeId;
   readonly configuration: Configuration | undefined;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly commit: Index;
 }): (frame: Frame) => boolean {
   const { self, configuration, commit } = known;
   const isOnly = ({ members }: Configuration): boolean => members.every(({ node }) => node === self);
   let isAlone =
-    !known.isLeftOut &&
+    known.leftOutAt === undefined &&
     (configuration === undefined || (isOnly(configuration) && configuration.members.length > 0));
   return (frame) => {
     const set = frame.count === 1 ? configurationOf(frame) : undefined;

@@ -155,7 +155,10 @@ export function promoteLearners(step: Step, office: PrimaryOffice): void {
   const ready = learners.find(({ node }) => {
     const progress = office.progress.get(node);
     // What is on its way to it is bounded by the window.
-    return progress?.state === 'streaming' && progress.isCounted && progress.next > state.commit;
+    const added = state.configurations?.committed.position.index ?? 0;
+    // And it knows durably that it was added: until then a node that was left out counts nowhere.
+    const knows = progress !== undefined && progress.match >= added;
+    return knows && progress.state === 'streaming' && progress.isCounted && progress.next > state.commit;
   });
   if (ready === undefined) return;
   const others = learners.filter(({ node }) => node !== ready.node);

@@ -1,5 +1,5 @@
 import { refusal } from '../engine.js';
-import type { ClusterId, FsyncPolicy, Index, NodeId, Role, Term } from '../engine.js';
+import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Role, Term } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
 import type { TermSpan } from '../log/history.js';
 import {
@@ -59,7 +59,7 @@ export interface Beginning {
   readonly role: Role;
   readonly term: Term;
   readonly vote: NodeId | undefined;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly configurations: Configurations | undefined;
   readonly last: LogEnd;
@@ -77,7 +77,7 @@ export function begin(beginning: Beginning): ReplicaState {
   const timing = beginning.timing ?? DEFAULT_TIMING;
   const windows = beginning.windows ?? DEFAULT_WINDOWS;
   const { nowMs, role, last, spans, ...rest } = beginning;
-  const wantsPlace = role === 'primary' && !beginning.isLeftOut;
+  const wantsPlace = role === 'primary' && beginning.leftOutAt === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
   const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
   const state: ReplicaState = {
@@ -202,8 +202,8 @@ function tick(turn: Step): void {
 }
 
 /** A backup that has heard no primary for a while. It may have been left out while it could not be told. */
-function isLonely({ office, configurations, isLeftOut, timing }: ReplicaState, nowMs: number): boolean {
-  if (office.kind === 'primary' || isLeftOut || configurations === undefined) return false;
+function isLonely({ office, configurations, leftOutAt, timing }: ReplicaState, nowMs: number): boolean {
+  if (office.kind === 'primary' || leftOutAt !== undefined || configurations === undefined) return false;
   return nowMs - office.heardMs > timing.silentMs;
 }
 

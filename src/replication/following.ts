@@ -1,6 +1,7 @@
 import type { Index, Term } from '../engine.js';
 import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
+import { comparePositions } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { failAttempt } from './asking.js';
@@ -90,12 +91,7 @@ function adopt(step: Step, link: OpenLink): boolean {
 /** What a primary's word does that serves and counts this node. */
 function confirm(step: Step, message: { isServing: boolean; isMember: boolean }): void {
   const { state } = step;
-  if (!message.isMember) return;
-  if (state.isLeftOut) {
-    state.isLeftOut = false;
-    persist(step);
-  }
-  if (message.isServing) state.isConfirmed = true;
+  if (message.isMember && message.isServing && state.leftOutAt === undefined) state.isConfirmed = true;
 }
 
 export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): void {
@@ -223,8 +219,26 @@ export function acknowledge(step: Step): void {
   const { state } = step;
   const { office } = state;
   if (office.kind !== 'backup' || office.link === undefined) return;
+  takePartAgain(step, office);
   const durable = Math.min(state.durable, office.matched) as Index;
   send(step, office.link, { kind: 'append answer', term: state.term, matched: office.matched, durable });
+}
+
+/**
+ * A node that was left out takes part again once its own log durably holds a configuration that names it. Not before: with a
+ * log that ends in the membership that it was left out of, it would count where nobody counts it.
+ */
+function takePartAgain(step: Step, office: BackupOffice): void {
+  const { state } = step;
+  if (state.leftOutAt === undefined) return;
+  const { position, members, learners } = configurationInForce(state);
+  const isNamed = nodesOf([...members, ...learners]).includes(state.self);
+  const isHeld = position.index <= Math.min(state.durable, office.matched);
+  const isNewer = comparePositions(position, state.leftOutAt) > 0;
+  if (!isNamed || !isHeld || !isNewer) return;
+  state.leftOutAt = undefined;
+  persist(step);
+  tell(step, 'info', {}, 'this node takes part again');
 }
 
 export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart): void {
@@ -312,6 +326,6 @@ export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
       message.configuration.position.index < known.index);
   // A word from before it was added again.
   if (isOlder && nodesOf(configurationInForce(state).members).includes(state.self)) return;
-  leaveOut(step, link, message.term);
+  leaveOut(step, link, message.term, message.configuration.position);
   send(step, link.id, { kind: 'left out answer', term: state.term });
 }

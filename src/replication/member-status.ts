@@ -2,7 +2,7 @@ import type { Index, MemberStatus, Position, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { termAt } from '../log/history.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
-import { configurationInForce, historyOf } from './turn.js';
+import { configurationInForce, historyOf, nodesOf } from './turn.js';
 
 /** What a node can tell of the others: the primary of everybody, a backup of its primary alone. */
 type Known = Pick<MemberStatus, 'state' | 'acked' | 'lag' | 'lagBytes' | 'silentMs'>;
@@ -21,6 +21,8 @@ export function memberStatuses(
 ): MemberStatus[] {
   if (state.configurations === undefined) return [];
   const { members, learners } = configurationInForce(state);
+  // Who is about to be a member counts as one only once that is committed: what follows it would be refused before.
+  const committed = nodesOf(state.configurations.committed.members);
   const statusOf = (peer: Peer, standing: 'member' | 'learner'): MemberStatus => {
     const { office } = state;
     const isSelf = peer.node === state.self;
@@ -34,7 +36,7 @@ export function memberStatuses(
     return { node: peer.node, address, role: isPrimary ? 'primary' : 'backup', ...known };
   };
   return [
-    ...members.map((peer) => statusOf(peer, 'member')),
+    ...members.map((peer) => statusOf(peer, committed.includes(peer.node) ? 'member' : 'learner')),
     ...learners.map((peer) => statusOf(peer, 'learner')),
   ];
 }

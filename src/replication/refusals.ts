@@ -34,6 +34,7 @@ export function unreachableMembers(
   office: PrimaryOffice,
   nowMs: number,
 ): Refusal | undefined {
+  if (office.progress.size === 0) return undefined;
   const reachable = new Set<NodeId>([state.self]);
   for (const progress of office.progress.values()) {
     if (progress.isCounted && isReachable(progress, nowMs)) reachable.add(progress.peer.node);

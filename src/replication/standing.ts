@@ -2,6 +2,7 @@ import { refusal } from '../engine.js';
 import type { Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import type { PrimaryOffice, ReplicaState } from './state.js';
+import { knownPeers } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
@@ -9,7 +10,7 @@ export function serviceOf(state: ReplicaState): Service {
   if (state.divergence !== undefined) return 'diverged';
   if (state.configurations === undefined) return 'unadopted';
   if (state.office.kind === 'primary') return state.office.isServing ? 'serving' : 'waiting';
-  if (state.isLeftOut) return 'left-out';
+  if (state.leftOutAt !== undefined) return 'left-out';
   return state.wantsPlace ? 'waiting' : 'following';
 }
 
@@ -17,7 +18,9 @@ export function serviceOf(state: ReplicaState): Service {
 export function primaryAddress(state: ReplicaState): string | undefined {
   const { office } = state;
   if (office.kind === 'primary') return state.address();
-  return office.primary?.address;
+  if (office.primary !== undefined) return office.primary.address;
+  // Not heard yet: the one whose term the log ends in is the best guess.
+  return knownPeers(state).find(({ node }) => node === state.lastPrimary)?.address;
 }
 
 /** Why a write cannot be taken; undefined when it can. */

@@ -37,7 +37,7 @@ export interface DurableState {
   readonly term: Term;
   readonly vote: NodeId | undefined;
   readonly configuration: PlacedConfiguration;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
 }
@@ -155,6 +155,8 @@ export interface Finding {
 export interface Attempt {
   readonly number: number;
   readonly purpose: Purpose;
+  /** What this node had when it began to ask. */
+  own: Position;
   phase: 'survey' | 'hand over' | 'fence' | 'fetch';
   readonly startedMs: number;
   phaseMs: number;
@@ -203,7 +205,7 @@ export interface ReplicaState {
   role: Role;
   term: Term;
   vote: NodeId | undefined;
-  isLeftOut: boolean;
+  leftOutAt: Position | undefined;
   configurations: Configurations | undefined;
   lastPrimary: NodeId | undefined;
   /** The last entry of the log, on disk or on its way there. */
@@ -370,6 +372,8 @@ export type Effect =
     };
 
 export interface CommandOutcome {
+  /** A promotion: what this node had when it asked the others. */
+  readonly own?: Position;
   readonly found: readonly Finding[];
   readonly leftOut: readonly Peer[];
   readonly handedOverBy: Peer | undefined;

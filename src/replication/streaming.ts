@@ -9,6 +9,9 @@ import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './
 
 /** How the primary feeds its backups. */
 
+/** A network that carries less than this is taken for one that lost something. */
+const BYTES_A_MS_LEAST = 256;
+
 export function newProgress(step: Step, peer: Peer): Progress {
   return {
     peer,
@@ -274,7 +277,9 @@ export function onSnapshotAnswer(step: Step, progress: Progress, message: Snapsh
 /** Sends again what seems to be lost. */
 export function resend(step: Step, progress: Progress): void {
   const { state, nowMs } = step;
-  if (progress.link === undefined || nowMs - progress.askedMs < 4 * state.timing.resendMs) return;
+  // A large frame takes its time on a slow network, and is not lost for that.
+  const patienceMs = 4 * state.timing.resendMs + progress.inFlightBytes / BYTES_A_MS_LEAST;
+  if (progress.link === undefined || nowMs - progress.askedMs < patienceMs) return;
   switch (progress.state) {
     case 'probing':
       probe(step, progress);

@@ -42,9 +42,9 @@ export function knownPeers(state: ReplicaState): Peer[] {
 }
 
 export function durableState(state: ReplicaState): DurableState {
-  const { role, term, vote, configurations, isLeftOut, lastPrimary, commit } = state;
+  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit } = state;
   if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
-  return { role, term, vote, configuration: configurations.committed, isLeftOut, lastPrimary, commit };
+  return { role, term, vote, configuration: configurations.committed, leftOutAt, lastPrimary, commit };
 }
 
 export function persist(step: Step): void {

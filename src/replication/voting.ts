@@ -35,7 +35,7 @@ export function ownAnswer(state: ReplicaState): PromotionAnswer {
     last: positionOf(state.last),
     memberships: knownMemberships(configurations),
     lastPrimary: state.lastPrimary,
-    isLeftOut: state.isLeftOut,
+    isLeftOut: state.leftOutAt !== undefined,
     isConfirmed: state.isConfirmed,
   };
 }
