@@ -91,12 +91,15 @@ export class ApplyLoop {
     this.#isRunning = true;
     try {
       while (this.#mayApply((this.#end.index + 1) as Index)) {
-        const next = this.#parts.cache.next(this.#end.index);
+        const before = this.#end.index;
+        const next = this.#parts.cache.next(before);
         const frames = next === undefined ? await this.#read() : [next];
         for (const frame of frames) {
           if (!this.#mayApply(endOf(frame).index)) break;
           await this.#apply(frame);
         }
+        // A frame that is committed in part waits for the rest.
+        if (this.#end.index === before) break;
       }
     } catch (error) {
       this.#isHeld = true;

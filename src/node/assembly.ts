@@ -16,7 +16,7 @@ import { LogWriter } from './log-writer.js';
 import type { Link, LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
-import type { ReplicaEngineParts } from './replica-engine.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 import { Snapshotter } from './snapshotter.js';
 
 /** The parts of a running node, put together. */

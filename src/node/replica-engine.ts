@@ -1,11 +1,9 @@
 import { turn } from '../clock.js';
-import type { Cancel, Clock } from '../clock.js';
+import type { Cancel } from '../clock.js';
 import { copyRange, refusal } from '../engine.js';
 import type {
-  AcksPolicy,
   ByteRange,
   Engine,
-  FsyncPolicy,
   Guarantees,
   Operation,
   Position,
@@ -18,16 +16,11 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
-import type { EventLog } from '../event-log.js';
-import type { LogEnd } from '../log/frame.js';
-import type { ReplicationRules } from '../replication/rules.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState, Timing, Windows } from '../replication/state.js';
-import type { LogHistory } from '../storage/log-history.js';
-import type { NodeState } from '../storage/node-state.js';
+import type { Change, CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Store } from '../store/store.js';
 import { Assembly } from './assembly.js';
-import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 
@@ -38,38 +31,6 @@ const TICK_MS = 100;
 /** How long a read waits for the primary to be sure that it still is one. */
 const CONFIRM_MS = 2000;
 const READS_WAITING_MAX = 100_000;
-
-export interface ReplicaEngineParts {
-  readonly store: Store;
-  /** Undefined until a new backup was added to a cluster. */
-  log(): Log | undefined;
-  readonly states: NodeStates;
-  readonly snapshots: Snapshots;
-  readonly replacements: Replacements;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly events: EventLog;
-  /** What the files hold, and how much of it the store has. */
-  readonly state: NodeState;
-  readonly history: LogHistory;
-  readonly replayedTo: LogEnd;
-  readonly fsync: FsyncPolicy;
-  /** For a new cluster; for one that is there, the primary changes it. */
-  readonly acks: AcksPolicy | undefined;
-  readonly waitingBytesMax: number;
-  readonly writeTimeoutMs: number;
-  readonly snapshotLogBytes: number;
-  readonly timing?: Timing;
-  readonly windows?: Windows;
-  readonly rules?: ReplicationRules;
-  /** Where others reach this node. */
-  address(): string;
-  random(): number;
-  /** Told once when the node must not go on: its log took a failure. */
-  failed(error: unknown): void;
-  /** The content was replaced by another history: what clients were shown may be gone. */
-  replaced(): void;
-}
 
 /**
  * A node: the store, its log, its part in the cluster, and the way between them. What it decides it decides in the core

@@ -3,7 +3,7 @@ import { EMPTY_LOG } from '../log/frame.js';
 import { memberStatuses } from '../replication/member-status.js';
 import { adviceOf, primaryAddress, serviceOf } from '../replication/standing.js';
 import type { Assembly } from './assembly.js';
-import type { ReplicaEngineParts } from './replica-engine.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 
 /** How a node stands, in short. */
 export type Standing = Pick<Status, 'role' | 'service' | 'term' | 'position' | 'commit' | 'applied'>;

@@ -7,9 +7,8 @@ import { writeNeeds } from './commit.js';
 import type { Requirement } from './quorum.js';
 import { showPeers, unreachableMembers } from './refusals.js';
 import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
-import { feedAll } from './streaming.js';
+import { feedAll, renewProgress } from './streaming.js';
 import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
-import { renewProgress } from './leading.js';
 
 /** Changes of who takes part: one at a time, each an entry of the log. */
 

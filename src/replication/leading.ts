@@ -13,10 +13,9 @@ import type { PromotionGrant } from './promotion.js';
 import { showPeers } from './refusals.js';
 import type { OpenLink, OpenPromotion, PrimaryOffice, Step } from './state.js';
 import {
-  connect,
   feedAll,
   heard,
-  newProgress,
+  renewProgress,
   onAppendAnswer,
   onMismatch,
   onProbeAnswer,
@@ -31,7 +30,6 @@ import {
   knownPeers,
   othersIn,
   persist,
-  reach,
   send,
   tell,
 } from './turn.js';
@@ -109,26 +107,6 @@ function changedConfiguration(
     learners: grant.members === undefined ? learners : learners.filter(({ node }) => !staying.includes(node)),
     acks,
   };
-}
-
-/**
- * Feeds everybody whom a configuration names that may last, those included that the newest one leaves out: that one may
- * need them to be committed. And keeps links to whoever is to be told that it leaves.
- */
-export function renewProgress(step: Step, office: PrimaryOffice): void {
-  const { state } = step;
-  const followed = knownPeers(state);
-  for (const [node, progress] of office.progress) {
-    if (followed.some((peer) => peer.node === node)) continue;
-    office.progress.delete(node);
-    if (progress.snapshot !== undefined) step.effects.push({ kind: 'stop snapshot', peer: node });
-  }
-  for (const peer of followed) {
-    if (!office.progress.has(peer.node)) office.progress.set(peer.node, newProgress(step, peer));
-  }
-  const leaving = [...office.leaving.values()].map(({ peer }) => peer);
-  reach(step, [...followed, ...leaving.filter(({ node }) => !followed.some((peer) => peer.node === node))]);
-  for (const progress of office.progress.values()) connect(step, progress);
 }
 
 /** Takes a frame of operations. The caller sealed it behind the last one, in this term. */

@@ -5,14 +5,14 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
-import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './turn.js';
+import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
 
 /** How the primary feeds its backups. */
 
 /** A network that carries less than this is taken for one that lost something. */
 const BYTES_A_MS_LEAST = 256;
 
-export function newProgress(step: Step, peer: Peer): Progress {
+function newProgress(step: Step, peer: Peer): Progress {
   return {
     peer,
     link: undefined,
@@ -33,6 +33,26 @@ export function newProgress(step: Step, peer: Peer): Progress {
     probe: 0,
     snapshot: undefined,
   };
+}
+
+/**
+ * Feeds everybody whom a configuration names that may last, those included that the newest one leaves out: that one may
+ * need them to be committed. And keeps links to whoever is to be told that it leaves.
+ */
+export function renewProgress(step: Step, office: PrimaryOffice): void {
+  const { state } = step;
+  const followed = knownPeers(state);
+  for (const [node, progress] of office.progress) {
+    if (followed.some((peer) => peer.node === node)) continue;
+    office.progress.delete(node);
+    if (progress.snapshot !== undefined) step.effects.push({ kind: 'stop snapshot', peer: node });
+  }
+  for (const peer of followed) {
+    if (!office.progress.has(peer.node)) office.progress.set(peer.node, newProgress(step, peer));
+  }
+  const leaving = [...office.leaving.values()].map(({ peer }) => peer);
+  reach(step, [...followed, ...leaving.filter(({ node }) => !followed.some((peer) => peer.node === node))]);
+  for (const progress of office.progress.values()) connect(step, progress);
 }
 
 /** Begins anew on a link: what was sent on an earlier one may be lost. */

@@ -12,7 +12,7 @@ import type {
   Snapshots,
 } from '../../src/node/ports.js';
 import { ReplicaEngine } from '../../src/node/replica-engine.js';
-import type { ReplicaEngineParts } from '../../src/node/replica-engine.js';
+import type { ReplicaEngineParts } from '../../src/node/engine-parts.js';
 import { historyBehind } from '../../src/storage/log-history.js';
 import type { NodeState } from '../../src/storage/node-state.js';
 import { HashTable } from '../../src/store/hash-table.js';
