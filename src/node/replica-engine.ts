@@ -111,8 +111,8 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
-    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone)
-      await this.#assembly.served();
+    const { office } = replica.state;
+    if (office.kind === 'primary' && this.#isAlone) await this.#assembly.served();
     const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
@@ -270,12 +270,23 @@ export class ReplicaEngine implements Engine {
     else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
   }
 
-  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage> {
+  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
+    const before = await this.#confirm();
+    if (before !== undefined) {
+      yield before;
+      return;
+    }
     for (let next = cursor; ;) {
       if (!store.lock.tryRead()) await store.lock.read();
       const page = store.page(next, keyBytesMax);
       store.lock.releaseRead();
+      // A walk takes a while, and the office may be lost meanwhile.
+      const refused = await this.#confirm();
+      if (refused !== undefined) {
+        yield refused;
+        return;
+      }
       yield page;
       if (page.cursor === 0) return;
       next = page.cursor;
@@ -283,8 +294,10 @@ export class ReplicaEngine implements Engine {
     }
   }
 
-  count(): number {
-    return this.#parts.store.count;
+  count(): number | Refusal {
+    const standing = this.#readStanding();
+    if (standing === 'unsure') return unsure();
+    return standing === 'sure' ? this.#parts.store.count : standing;
   }
 
   async snapshot(): Promise<Position | Refusal> {
@@ -322,7 +335,7 @@ export class ReplicaEngine implements Engine {
   }
 
   #reconfigured(outcome: CommandOutcome): Reconfigured {
-    const own = { address: this.#parts.address(), position: this.#state.last };
+    const own = { address: this.#parts.address(), position: outcome.own };
     const found = outcome.found.map(({ peer, answer }) => ({
       address: peer.address,
       position: answer?.answer.last,

@@ -32,6 +32,7 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
   const attempt: Attempt = {
     number: ++state.attempts,
     purpose,
+    own: positionOf(state.last),
     phase: 'survey',
     startedMs: nowMs,
     phaseMs: nowMs,
@@ -54,6 +55,7 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
 
 function survey(step: Step, attempt: Attempt): void {
   attempt.phase = 'survey';
+  attempt.own = positionOf(step.state.last);
   attempt.phaseMs = step.nowMs;
   attempt.surveyed = new Map();
   attempt.fenced = new Map();
@@ -352,6 +354,7 @@ export function open(step: Step, attempt: Attempt): void {
           command: purpose.command,
           deadlineMs: attempt.startedMs + state.timing.commandMs + state.timing.handOverMs,
           outcome: {
+            own: attempt.own,
             found: findings(attempt),
             leftOut,
             handedOverBy: attempt.handOverFrom === undefined ? undefined : peers.get(attempt.handOverFrom),

@@ -155,6 +155,8 @@ export interface Finding {
 export interface Attempt {
   readonly number: number;
   readonly purpose: Purpose;
+  /** What this node had when it began to ask. */
+  own: Position;
   phase: 'survey' | 'hand over' | 'fence' | 'fetch';
   readonly startedMs: number;
   phaseMs: number;
@@ -370,6 +372,8 @@ export type Effect =
     };
 
 export interface CommandOutcome {
+  /** A promotion: what this node had when it asked the others. */
+  readonly own?: Position;
   readonly found: readonly Finding[];
   readonly leftOut: readonly Peer[];
   readonly handedOverBy: Peer | undefined;

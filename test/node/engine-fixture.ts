@@ -173,7 +173,7 @@ export const NEW_STATE: NodeState = {
   term: 0 as Term,
   vote: undefined,
   configuration: undefined,
-  isLeftOut: false,
+  leftOutAt: undefined,
   lastPrimary: undefined,
   primaryAddress: undefined,
   commit: 0 as Index,
