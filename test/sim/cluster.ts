@@ -1,5 +1,6 @@
 import type { FsyncPolicy } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
+import type { Timing, Windows } from '../../src/replication/state.js';
 import type { Random } from '../random.js';
 import type { Checks } from './checks.js';
 import { SimulatedDisk } from './disk.js';
@@ -17,6 +18,8 @@ export interface ClusterOptions {
   readonly fsync: FsyncPolicy;
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
+  readonly timing: Timing;
+  readonly windows: Windows;
   readonly startNode: StartNode;
   readonly planted: Planted | undefined;
 }
@@ -32,6 +35,8 @@ export class Machine {
   node: RunningNode | undefined;
   /** An operator gave their word that it is stopped: it is not started until that is taken back. */
   isHeld = false;
+  /** When it was last looked at. */
+  isInOffice = false;
   /** A clean stop is under way. */
   isClosing = false;
 
@@ -53,6 +58,8 @@ export class Cluster {
   readonly machines: readonly Machine[];
   /** Clients and operators: never paused, never ended. */
   readonly world: Process;
+  /** Told when a node has taken office and does not serve yet. */
+  tookOffice: (machine: Machine) => void = () => undefined;
   /** Nothing may be made worse now: an operator vouched for who is stopped, and everybody else has to answer. */
   isCalm = false;
   readonly #options: ClusterOptions;
@@ -140,7 +147,7 @@ export class Cluster {
     this.network.temper = { ...CALM };
     for (const { process, disk } of this.machines) {
       if (process?.isPaused === true) process.resume();
-      disk.isFull = false;
+      disk.room = 'enough';
       disk.failsNextSync = false;
       disk.syncMsMax = 4;
     }
@@ -152,6 +159,7 @@ export class Cluster {
     machine.process = undefined;
     machine.node = undefined;
     machine.isClosing = false;
+    machine.isInOffice = false;
     if (this.isCalm) machine.isHeld = true;
     this.#checks.ended(machine.name);
   }
@@ -173,7 +181,7 @@ export class Cluster {
     const [first] = this.machines;
     const isFirst = machine === first;
     const random = this.#random;
-    const { fsync, segmentBytes, snapshotLogBytes, planted } = this.#options;
+    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, planted } = this.#options;
     const files = machine.disk.mount(clock, random);
     return {
       address: machine.address,
@@ -188,6 +196,8 @@ export class Cluster {
       fsync,
       segmentBytes,
       snapshotLogBytes,
+      timing,
+      windows,
       planted,
       watcher: this.#checks.watcher(machine.name),
       failed: (error) => {
@@ -215,12 +225,17 @@ export class Cluster {
 
   /** Holds every node that ran against what must be so. */
   #look(): void {
-    for (const { name, node, process } of this.machines) {
+    for (const machine of this.machines) {
+      const { name, node, process } = machine;
       if (node === undefined || process?.hasRun !== true) continue;
       process.hasRun = false;
+      const now = node.inspect();
       attempt(() => {
-        this.#checks.step(name, node.inspect(), () => node.content());
+        this.#checks.step(name, now, () => node.content());
       });
+      const isInOffice = now.role === 'primary';
+      if (isInOffice && !machine.isInOffice && now.service === 'waiting') this.tookOffice(machine);
+      machine.isInOffice = isInOffice;
     }
   }
 }
