@@ -19,6 +19,7 @@ export interface ClusterOptions {
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
   readonly timing: Timing;
+  readonly syncMsMax: number;
   readonly windows: Windows;
   readonly startNode: StartNode;
   readonly planted: Planted | undefined;
@@ -97,6 +98,11 @@ export class Cluster {
     return found?.machine;
   }
 
+  /** Of a sound disk. */
+  get syncMsMax(): number {
+    return this.#options.syncMsMax;
+  }
+
   start(machine: Machine): void {
     if (machine.isHeld || machine.process !== undefined) return;
     const process = new Process(this.scheduler, machine.name);
@@ -149,7 +155,7 @@ export class Cluster {
       if (process?.isPaused === true) process.resume();
       disk.room = 'enough';
       disk.failsNextSync = false;
-      disk.syncMsMax = 4;
+      disk.syncMsMax = this.syncMsMax;
     }
   }
 
@@ -220,7 +226,9 @@ export class Cluster {
       rate: 0.99 + 0.02 * random.next(),
       wallOffsetMs: random.below(1_000_000),
     };
-    return new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
+    const machine = new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
+    machine.disk.syncMsMax = this.syncMsMax;
+    return machine;
   }
 
   /** Holds every node that ran against what must be so. */

@@ -102,7 +102,7 @@ export class Faults {
         break;
       case 'slow disk':
         machine.disk.syncMsMax = random.pick([50, 400, 4000]);
-        this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = 4));
+        this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = cluster.syncMsMax));
         break;
       case 'clock jump':
         machine.clock.wallOffsetMs += random.pick([-1, 1]) * random.pick([30, 100, 3_600_000]);
@@ -128,7 +128,7 @@ export class Faults {
     const { process } = machine;
     if (this.isStopped || this.#crashesInOffice === 0 || process === undefined) return;
     this.#crashesInOffice--;
-    const delayMs = this.#random.pick([3, 10, 50, 500]) * this.#random.next();
+    const delayMs = this.#random.pick([3, 10, 30, 300]) * this.#random.next();
     this.#cluster.world.post(delayMs, `${machine.name} crashes in office`, () => {
       if (process.isAlive && !this.isStopped) this.#cluster.crash(machine, false);
     });

@@ -25,12 +25,16 @@ export interface Plan {
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
   readonly timing: Timing;
+  /** How long the longest sync of a sound disk takes. */
+  readonly syncMsMax: number;
   readonly windows: Windows;
   readonly clients: number;
   readonly clientOptions: ClientOptions;
   readonly faults: FaultOptions;
   readonly isLossy: boolean;
   readonly operatorPauseMsMax: number;
+  /** The operator does nothing but promote, and never with the word that others are down. */
+  readonly onlyPromotes: boolean;
   readonly durationMs: number;
 }
 
@@ -52,6 +56,7 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
     segmentBytes: random.pick([4096, 8192]),
     snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
     timing: random.next() < 0.3 ? QUICK : DEFAULT_TIMING,
+    syncMsMax: random.pick([1, 4, 4, 30]),
     windows: {
       bytes: random.pick([4096, 4 * 1024 * 1024]),
       messages: random.pick([2, 256]),
@@ -69,6 +74,7 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
       downMsMax: random.pick([500, 5000, 20_000]),
     },
     isLossy: random.next() < 0.1,
+    onlyPromotes: false,
     operatorPauseMsMax: random.pick([2000, 6000, 20_000]),
     durationMs: 30_000,
   };

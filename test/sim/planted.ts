@@ -173,11 +173,13 @@ const SHORT_TERMS: Partial<Plan> = {
   nodes: 3,
   acks: 'majority',
   fsync: 'always',
-  timing: QUICK,
+  timing: { ...QUICK, leaseMs: 50 },
+  syncMsMax: 20,
   windows: { bytes: 4096, messages: 256, messageBytes: 1 },
   clients: 1,
-  faults: { kinds: ['crash in office', 'crash in office', 'crash in office', 'slow disk'], pauseMsMax: 300, downMsMax: 600 },
+  faults: { kinds: ['crash in office'], pauseMsMax: 150, downMsMax: 400 },
   operatorPauseMsMax: 500,
+  onlyPromotes: true,
 };
 
 /** Voters that all restart at once, beside a primary that is cut off and still reads, and are asked at once. */
@@ -190,6 +192,7 @@ const RESTARTED_VOTERS: Partial<Plan> = {
   clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
   faults: { kinds: ['rack'], pauseMsMax: 8000, downMsMax: 50 },
   operatorPauseMsMax: 600,
+  onlyPromotes: true,
 };
 
 /** Pairs whose members come and go. */

@@ -47,7 +47,7 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
   const { startNode, planted } = options;
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
   const history = new ClientHistory();
-  const operatorOptions = { isLossy: plan.isLossy, pauseMsMax: plan.operatorPauseMsMax };
+  const operatorOptions = { isLossy: plan.isLossy, onlyPromotes: plan.onlyPromotes, pauseMsMax: plan.operatorPauseMsMax };
   const operator = new Operator(cluster, checks, random, operatorOptions);
   const isFixed = options.isFixed === true;
   const parties: Parties = { cluster, checks, operator, history, isFixed };
