@@ -5,6 +5,7 @@ import type { Random } from '../random.js';
 import type { Checks } from './checks.js';
 import { SimulatedDisk } from './disk.js';
 import { CALM, SimulatedNetwork } from './network.js';
+import type { NetworkTemper } from './network.js';
 import type { Planted } from './planted.js';
 import { Process, Scheduler, processClock } from './scheduler.js';
 import type { ClockTemper } from './scheduler.js';
@@ -19,6 +20,7 @@ export interface ClusterOptions {
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
   readonly timing: Timing;
+  readonly latencyMsMax: number;
   readonly syncMsMax: number;
   readonly windows: Windows;
   readonly startNode: StartNode;
@@ -72,6 +74,7 @@ export class Cluster {
     this.#random = random;
     this.#checks = checks;
     this.network = new SimulatedNetwork(this.scheduler, random);
+    this.network.temper = this.#calm;
     this.world = new Process(this.scheduler, 'world');
     this.machines = Array.from({ length: options.nodes }, (_, at) => this.#machine(at + 1));
     this.network.sending = (process, message) => {
@@ -96,6 +99,14 @@ export class Cluster {
       if (found === undefined || found.term < now.term) found = { machine, term: now.term };
     }
     return found?.machine;
+  }
+
+  get #calm(): NetworkTemper {
+    return { ...CALM, latencyMsMax: this.#options.latencyMsMax };
+  }
+
+  get latencyMsMax(): number {
+    return this.#options.latencyMsMax;
   }
 
   /** Of a sound disk. */
@@ -150,7 +161,7 @@ export class Cluster {
   /** Takes back whatever is wrong with the network, the disks and the processes that run. */
   calmDown(): void {
     this.network.unblockAll();
-    this.network.temper = { ...CALM };
+    this.network.temper = this.#calm;
     for (const { process, disk } of this.machines) {
       if (process?.isPaused === true) process.resume();
       disk.room = 'enough';

@@ -160,7 +160,7 @@ export class Faults {
   }
 
   #spoilNetwork(): void {
-    const { network } = this.#cluster;
+    const { network, latencyMsMax } = this.#cluster;
     const random = this.#random;
     const rate = (max: number): number => (random.next() < 0.5 ? 0 : random.next() * max);
     network.temper = {
@@ -172,7 +172,7 @@ export class Faults {
       slowRate: rate(0.05),
     };
     this.#later(10_000, 'the network is good again', () => {
-      network.temper = { ...network.temper, latencyMsMax: 2, lossRate: 0, breakRate: 0, slowRate: 0 };
+      network.temper = { ...network.temper, latencyMsMax, lossRate: 0, breakRate: 0, slowRate: 0 };
     });
   }
 

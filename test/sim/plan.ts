@@ -25,6 +25,8 @@ export interface Plan {
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
   readonly timing: Timing;
+  /** How long a message takes at the most while the network is sound. */
+  readonly latencyMsMax: number;
   /** How long the longest sync of a sound disk takes. */
   readonly syncMsMax: number;
   readonly windows: Windows;
@@ -56,6 +58,7 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
     segmentBytes: random.pick([4096, 8192]),
     snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
     timing: random.next() < 0.3 ? QUICK : DEFAULT_TIMING,
+    latencyMsMax: random.pick([2, 2, 20]),
     syncMsMax: random.pick([1, 4, 4, 30]),
     windows: {
       bytes: random.pick([4096, 4 * 1024 * 1024]),
