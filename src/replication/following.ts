@@ -109,8 +109,9 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): voi
 
 /** What is committed on the primary is committed here as far as it is known to be the same. */
 function followCommit(step: Step, office: BackupOffice, commit: Index): void {
-  const safe = Math.min(commit, office.matched) as Index;
-  if (safe > step.state.commit) setCommit(step, safe);
+  const { commit: before, last, rules } = step.state;
+  const safe = Math.min(commit, rules.commitsOnlyMatched ? office.matched : last.index) as Index;
+  if (safe > before) setCommit(step, safe);
 }
 
 export function onProbe(step: Step, link: OpenLink, message: Probe): void {

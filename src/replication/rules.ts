@@ -18,6 +18,8 @@ export interface ReplicationRules {
   readonly opensTermFirst: boolean;
   /** A node that restarts, or takes office, does so under a term of its own. */
   readonly takesNewTerm: boolean;
+  /** A backup takes for committed only what it knows to be the same as in the primary's log. */
+  readonly commitsOnlyMatched: boolean;
   /** A node that starts grants no fence for the length of a lease. */
   readonly waitsAtStart: boolean;
 }
@@ -27,5 +29,6 @@ export const RULES: ReplicationRules = {
   decidePromotion,
   opensTermFirst: true,
   takesNewTerm: true,
+  commitsOnlyMatched: true,
   waitsAtStart: true,
 };

@@ -1,9 +1,11 @@
 import type { FsyncPolicy } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
+import type { Timing, Windows } from '../../src/replication/state.js';
 import type { Random } from '../random.js';
 import type { Checks } from './checks.js';
 import { SimulatedDisk } from './disk.js';
 import { CALM, SimulatedNetwork } from './network.js';
+import type { NetworkTemper } from './network.js';
 import type { Planted } from './planted.js';
 import { Process, Scheduler, processClock } from './scheduler.js';
 import type { ClockTemper } from './scheduler.js';
@@ -17,6 +19,10 @@ export interface ClusterOptions {
   readonly fsync: FsyncPolicy;
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
+  readonly timing: Timing;
+  readonly latencyMsMax: number;
+  readonly syncMsMax: number;
+  readonly windows: Windows;
   readonly startNode: StartNode;
   readonly planted: Planted | undefined;
 }
@@ -32,6 +38,8 @@ export class Machine {
   node: RunningNode | undefined;
   /** An operator gave their word that it is stopped: it is not started until that is taken back. */
   isHeld = false;
+  /** When it was last looked at. */
+  isInOffice = false;
   /** A clean stop is under way. */
   isClosing = false;
 
@@ -53,6 +61,8 @@ export class Cluster {
   readonly machines: readonly Machine[];
   /** Clients and operators: never paused, never ended. */
   readonly world: Process;
+  /** Told when a node has taken office and does not serve yet. */
+  tookOffice: (machine: Machine) => void = () => undefined;
   /** Nothing may be made worse now: an operator vouched for who is stopped, and everybody else has to answer. */
   isCalm = false;
   readonly #options: ClusterOptions;
@@ -64,6 +74,7 @@ export class Cluster {
     this.#random = random;
     this.#checks = checks;
     this.network = new SimulatedNetwork(this.scheduler, random);
+    this.network.temper = this.#calm;
     this.world = new Process(this.scheduler, 'world');
     this.machines = Array.from({ length: options.nodes }, (_, at) => this.#machine(at + 1));
     this.network.sending = (process, message) => {
@@ -88,6 +99,19 @@ export class Cluster {
       if (found === undefined || found.term < now.term) found = { machine, term: now.term };
     }
     return found?.machine;
+  }
+
+  get #calm(): NetworkTemper {
+    return { ...CALM, latencyMsMax: this.#options.latencyMsMax };
+  }
+
+  get latencyMsMax(): number {
+    return this.#options.latencyMsMax;
+  }
+
+  /** Of a sound disk. */
+  get syncMsMax(): number {
+    return this.#options.syncMsMax;
   }
 
   start(machine: Machine): void {
@@ -137,12 +161,12 @@ export class Cluster {
   /** Takes back whatever is wrong with the network, the disks and the processes that run. */
   calmDown(): void {
     this.network.unblockAll();
-    this.network.temper = { ...CALM };
+    this.network.temper = this.#calm;
     for (const { process, disk } of this.machines) {
       if (process?.isPaused === true) process.resume();
-      disk.isFull = false;
+      disk.room = 'enough';
       disk.failsNextSync = false;
-      disk.syncMsMax = 4;
+      disk.syncMsMax = this.syncMsMax;
     }
   }
 
@@ -152,6 +176,7 @@ export class Cluster {
     machine.process = undefined;
     machine.node = undefined;
     machine.isClosing = false;
+    machine.isInOffice = false;
     if (this.isCalm) machine.isHeld = true;
     this.#checks.ended(machine.name);
   }
@@ -173,7 +198,7 @@ export class Cluster {
     const [first] = this.machines;
     const isFirst = machine === first;
     const random = this.#random;
-    const { fsync, segmentBytes, snapshotLogBytes, planted } = this.#options;
+    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, planted } = this.#options;
     const files = machine.disk.mount(clock, random);
     return {
       address: machine.address,
@@ -188,6 +213,8 @@ export class Cluster {
       fsync,
       segmentBytes,
       snapshotLogBytes,
+      timing,
+      windows,
       planted,
       watcher: this.#checks.watcher(machine.name),
       failed: (error) => {
@@ -210,17 +237,24 @@ export class Cluster {
       rate: 0.99 + 0.02 * random.next(),
       wallOffsetMs: random.below(1_000_000),
     };
-    return new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
+    const machine = new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
+    machine.disk.syncMsMax = this.syncMsMax;
+    return machine;
   }
 
   /** Holds every node that ran against what must be so. */
   #look(): void {
-    for (const { name, node, process } of this.machines) {
+    for (const machine of this.machines) {
+      const { name, node, process } = machine;
       if (node === undefined || process?.hasRun !== true) continue;
       process.hasRun = false;
+      const now = node.inspect();
       attempt(() => {
-        this.#checks.step(name, node.inspect(), () => node.content());
+        this.#checks.step(name, now, () => node.content());
       });
+      const isInOffice = now.role === 'primary';
+      if (isInOffice && !machine.isInOffice && now.service === 'waiting') this.tookOffice(machine);
+      machine.isInOffice = isInOffice;
     }
   }
 }

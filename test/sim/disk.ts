@@ -13,8 +13,8 @@ const SYNCING = new Set<FilesCall['operation']>(['sync', 'syncDirectory', 'repla
 /** A disk with a temper: it takes its time, is full for a while, and fails. It outlives the processes that use it. */
 export class SimulatedDisk {
   readonly memory = new MemoryDisk();
-  /** No file can be made. */
-  isFull = false;
+  /** Whether there is any left: for new files, or for anything at all. */
+  room: 'enough' | 'for no new file' | 'for nothing' = 'enough';
   /** The next sync fails, once. */
   failsNextSync = false;
   /** How long the longest sync takes. */
@@ -32,7 +32,8 @@ export class SimulatedDisk {
     const delay = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
     const around: Around = async (call, run) => {
       if (WRITING.has(call.operation)) await delay(random.next() * 0.2);
-      if (!SYNCING.has(call.operation)) return this.#unlessFull(call, run);
+      if (this.#isTooMuch(call)) this.#refuse(call);
+      if (!SYNCING.has(call.operation)) return run();
       // What was synced before the process hears of it, and what was not yet, are both there at a crash.
       await delay(random.next() * random.next() * this.syncMsMax);
       await this.#failIfDue(call);
@@ -43,8 +44,12 @@ export class SimulatedDisk {
     return aroundFiles(this.memory.mount(), around);
   }
 
-  #unlessFull<T>(call: FilesCall, run: () => Promise<T>): Promise<T> {
-    if (!this.isFull || call.operation !== 'create') return run();
+  #isTooMuch({ operation }: FilesCall): boolean {
+    if (this.room === 'enough') return false;
+    return operation === 'create' || (this.room === 'for nothing' && (operation === 'write' || operation === 'replace'));
+  }
+
+  #refuse(call: FilesCall): never {
     this.failures++;
     throw new InjectedFailure('ENOSPC', call);
   }

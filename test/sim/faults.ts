@@ -14,6 +14,8 @@ export const FAULT_KINDS = [
   'failed sync',
   'slow disk',
   'clock jump',
+  'rack',
+  'crash in office',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -27,6 +29,7 @@ export interface FaultOptions {
 /** Whatever can go wrong, at random moments, and a supervisor that starts again what has stopped. */
 export class Faults {
   isStopped = false;
+  #crashesInOffice = 0;
   readonly happened = new Map<string, number>();
   readonly #cluster: Cluster;
   readonly #random: Random;
@@ -40,6 +43,9 @@ export class Faults {
   }
 
   start(): void {
+    this.#cluster.tookOffice = (machine) => {
+      this.#crashSoon(machine);
+    };
     this.#next();
     this.#supervise();
   }
@@ -57,7 +63,7 @@ export class Faults {
     const { kinds } = this.#options;
     if (kinds.length === 0) return;
     const kind = this.#random.pick(kinds);
-    const isCrash = kind === 'kill' || kind === 'power cut';
+    const isCrash = kind === 'kill' || kind === 'power cut' || kind === 'crash in office';
     if (this.#cluster.isCalm && !isCrash) return;
     const machine = this.#random.pick(this.#cluster.machines);
     this.#cluster.scheduler.note(`fault: ${kind} ${machine.name}`);
@@ -88,19 +94,44 @@ export class Faults {
         this.#spoilNetwork();
         break;
       case 'full disk':
-        machine.disk.isFull = true;
-        this.#later(8000, 'there is room again', () => (machine.disk.isFull = false));
+        machine.disk.room = random.pick(['for no new file', 'for nothing']);
+        this.#later(8000, 'there is room again', () => (machine.disk.room = 'enough'));
         break;
       case 'failed sync':
         machine.disk.failsNextSync = true;
         break;
       case 'slow disk':
         machine.disk.syncMsMax = random.pick([50, 400, 4000]);
-        this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = 4));
+        this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = cluster.syncMsMax));
         break;
       case 'clock jump':
         machine.clock.wallOffsetMs += random.pick([-1, 1]) * random.pick([30, 100, 3_600_000]);
+        break;
+      case 'rack':
+        this.#rack(machine);
+        break;
+      case 'crash in office':
+        this.#crashesInOffice++;
     }
+  }
+
+  /** All but one go down at once, and the one is cut off for a while. */
+  #rack(machine: Machine): void {
+    this.#cut('isolate', machine);
+    for (const other of this.#cluster.machines) {
+      if (other !== machine) this.#cluster.crash(other, this.#options.kinds.includes('power cut'));
+    }
+  }
+
+  /** Whoever takes office next does not hold it for long: before, while or after its first entry commits. */
+  #crashSoon(machine: Machine): void {
+    const { process } = machine;
+    if (this.isStopped || this.#crashesInOffice === 0 || process === undefined) return;
+    this.#crashesInOffice--;
+    const delayMs = this.#random.pick([3, 10, 30, 300]) * this.#random.next();
+    this.#cluster.world.post(delayMs, `${machine.name} crashes in office`, () => {
+      if (process.isAlive && !this.isStopped) this.#cluster.crash(machine, false);
+    });
   }
 
   #pause(machine: Machine): void {
@@ -129,7 +160,7 @@ export class Faults {
   }
 
   #spoilNetwork(): void {
-    const { network } = this.#cluster;
+    const { network, latencyMsMax } = this.#cluster;
     const random = this.#random;
     const rate = (max: number): number => (random.next() < 0.5 ? 0 : random.next() * max);
     network.temper = {
@@ -141,7 +172,7 @@ export class Faults {
       slowRate: rate(0.05),
     };
     this.#later(10_000, 'the network is good again', () => {
-      network.temper = { ...network.temper, latencyMsMax: 2, lossRate: 0, breakRate: 0, slowRate: 0 };
+      network.temper = { ...network.temper, latencyMsMax, lossRate: 0, breakRate: 0, slowRate: 0 };
     });
   }
 

@@ -14,6 +14,8 @@ export type Answer = Refusal | Reconfigured | 'broken';
 export interface OperatorOptions {
   /** Accepts, now and then, that data is lost. */
   readonly isLossy: boolean;
+  /** Does nothing else, and never with the word that others are down. */
+  readonly onlyPromotes: boolean;
   readonly pauseMsMax: number;
 }
 
@@ -119,6 +121,7 @@ export class Operator {
     const running = this.#cluster.machines.filter(({ node }) => node !== undefined);
     if (running.length === 0) return Promise.resolve();
     const { primary } = this.#cluster;
+    if (this.#options.onlyPromotes) return this.#handOver(random.pick(running));
     const target = primary !== undefined && random.next() < 0.9 ? primary : random.pick(running);
     const other = random.pick(this.#cluster.machines);
     const chance = random.next();
@@ -142,7 +145,11 @@ export class Operator {
       await this.force(target);
       return;
     }
-    await this.command(target, { kind: 'promote', othersAreDown: false, acceptDataLoss: false });
+    await this.#handOver(target);
+  }
+
+  #handOver(target: Machine): Promise<Answer> {
+    return this.command(target, { kind: 'promote', othersAreDown: false, acceptDataLoss: false });
   }
 
   /**

@@ -1,8 +1,21 @@
 import type { AcksPolicy, FsyncPolicy } from '../../src/engine.js';
+import { DEFAULT_TIMING } from '../../src/replication/state.js';
+import type { Timing, Windows } from '../../src/replication/state.js';
 import type { Random } from '../random.js';
 import { FAULT_KINDS } from './faults.js';
 import type { FaultKind, FaultOptions } from './faults.js';
 import type { ClientOptions } from './clients.js';
+
+/** All that nodes wait for takes a tenth of the time: ten times as much happens in a schedule. */
+export const QUICK: Timing = {
+  heartbeatMs: 100,
+  silentMs: 500,
+  leaseMs: 300,
+  answerMs: 150,
+  resendMs: 50,
+  handOverMs: 500,
+  commandMs: 1000,
+};
 
 /** What a seed decides before the run begins. */
 export interface Plan {
@@ -11,11 +24,19 @@ export interface Plan {
   readonly fsync: FsyncPolicy;
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
+  readonly timing: Timing;
+  /** How long a message takes at the most while the network is sound. */
+  readonly latencyMsMax: number;
+  /** How long the longest sync of a sound disk takes. */
+  readonly syncMsMax: number;
+  readonly windows: Windows;
   readonly clients: number;
   readonly clientOptions: ClientOptions;
   readonly faults: FaultOptions;
   readonly isLossy: boolean;
   readonly operatorPauseMsMax: number;
+  /** The operator does nothing but promote, and never with the word that others are down. */
+  readonly onlyPromotes: boolean;
   readonly durationMs: number;
 }
 
@@ -36,6 +57,14 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
     fsync,
     segmentBytes: random.pick([4096, 8192]),
     snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
+    timing: random.next() < 0.3 ? QUICK : DEFAULT_TIMING,
+    latencyMsMax: random.pick([2, 2, 20]),
+    syncMsMax: random.pick([1, 4, 4, 30]),
+    windows: {
+      bytes: random.pick([4096, 4 * 1024 * 1024]),
+      messages: random.pick([2, 256]),
+      messageBytes: random.pick([1, 256, 4096, 512 * 1024]),
+    },
     clients: 1 + random.below(3),
     clientOptions: {
       keys,
@@ -48,6 +77,7 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
       downMsMax: random.pick([500, 5000, 20_000]),
     },
     isLossy: random.next() < 0.1,
+    onlyPromotes: false,
     operatorPauseMsMax: random.pick([2000, 6000, 20_000]),
     durationMs: 30_000,
   };

@@ -1,7 +1,9 @@
-import type { Log, NodeStates } from '../../src/node/ports.js';
+import type { Link, LinkObserver, Log, Network, NodeStates } from '../../src/node/ports.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Message } from '../../src/replication/message.js';
+import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
 import { runSeeds } from './seeds.js';
 import type { Campaign } from './seeds.js';
@@ -16,8 +18,13 @@ export interface Planted {
   /** `log` is the log without the defect. */
   states?(states: NodeStates, log: () => Log | undefined): NodeStates;
   files?(files: Files): Files;
+  network?(network: Network): Network;
   /** How the schedules must be for it to matter. */
-  readonly plan?: Partial<Plan>;
+  readonly plan: Partial<Plan>;
+  /** The checks that may find it, and no others. */
+  readonly finds: RegExp;
+  /** A seed that finds it: where the search begins. */
+  readonly from: number;
 }
 
 /** While it is on, an append resolves before its bytes are durable. What fails afterwards is never told. */
@@ -89,20 +96,117 @@ const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, te
   return RULES.decidePromotion(candidate, confirmed, terms);
 };
 
+/** Of all memberships that may last, only the newest one is asked. */
+const askNewest: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
+  const narrowed = answers.map((answer) => {
+    const { committed, open } = answer.memberships;
+    return { ...answer, memberships: { committed: open.at(-1) ?? committed, open: [] } };
+  });
+  return RULES.decidePromotion(candidate, narrowed, terms);
+};
+
+/** What was appended before a change of the membership is counted as if it came behind it. */
+const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
+  const later = open.at(-1)?.needs.at(-1);
+  return RULES.committable(
+    open.map((range) => (range.isWhole || later === undefined ? range : { ...range, needs: [later] })),
+    durable,
+  );
+};
+
+/** Every message passes through `change` before the node sees it. */
+function changeReceived(network: Network, change: (message: Message) => Message): Network {
+  const around = (observer: LinkObserver): LinkObserver => ({
+    identity: () => observer.identity(),
+    admit: (peer) => observer.admit(peer),
+    up: (link: Link) => {
+      observer.up(link);
+    },
+    received: (link, message) => {
+      observer.received(link, change(message));
+    },
+    down: (link) => {
+      observer.down(link);
+    },
+    unreachable: (peer, reason) => {
+      observer.unreachable(peer, reason);
+    },
+  });
+  return {
+    observe: (observer) => {
+      network.observe(around(observer));
+    },
+    reach: (peers) => {
+      network.reach(peers);
+    },
+    identify: (address) => network.identify(address),
+  };
+}
+
+/** Whoever is heard is taken for one that serves. */
+function takeForServing(message: Message): Message {
+  return 'isServing' in message ? { ...message, isServing: true } : message;
+}
+
+const LOST = /serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
+const UNREADABLE = /term of .* went back/;
+
 /** Without a power cut, what was written is not lost. */
 const POWER_CUTS: Partial<Plan> = {
   fsync: 'always',
   faults: { kinds: ['power cut', 'kill', 'slow disk', 'isolate'], pauseMsMax: 3000, downMsMax: 3000 },
 };
 
-/** A primary that is cut off and still reads, and voters that come back at once and are asked at once. */
-const RESTARTED_VOTERS: Partial<Plan> = {
-  nodes: 3,
+/** Writes wait for a slow disk, and the power goes before they are on it. */
+const LOST_WRITES: Partial<Plan> = {
+  nodes: 2,
+  acks: '0',
   fsync: 'always',
+  timing: QUICK,
   clients: 3,
   clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1 },
-  faults: { kinds: ['kill', 'isolate', 'kill'], pauseMsMax: 1500, downMsMax: 100 },
+  faults: { kinds: ['power cut', 'slow disk', 'slow disk', 'isolate'], pauseMsMax: 800, downMsMax: 500 },
+};
+
+/** Whoever takes office loses it at once, and its entries travel one by one. */
+const SHORT_TERMS: Partial<Plan> = {
+  nodes: 3,
+  acks: 'majority',
+  fsync: 'always',
+  timing: { ...QUICK, leaseMs: 50 },
+  syncMsMax: 20,
+  latencyMsMax: 20,
+  windows: { bytes: 4096, messages: 1, messageBytes: 1 },
+  clients: 3,
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1 },
+  faults: { kinds: ['crash in office'], pauseMsMax: 150, downMsMax: 400 },
+  operatorPauseMsMax: 500,
+  onlyPromotes: true,
+};
+
+/** Voters that all restart at once, beside a primary that is cut off and still reads, and are asked at once. */
+const RESTARTED_VOTERS: Partial<Plan> = {
+  nodes: 3,
+  acks: 'majority',
+  fsync: 'always',
+  timing: { ...QUICK, leaseMs: 3000 },
+  clients: 3,
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
+  faults: { kinds: ['rack'], pauseMsMax: 8000, downMsMax: 50 },
   operatorPauseMsMax: 600,
+  onlyPromotes: true,
+};
+
+/** Pairs whose members come and go. */
+const CHANGING_PAIR: Partial<Plan> = {
+  nodes: 2,
+  acks: 'majority',
+  fsync: 'always',
+  timing: QUICK,
+  clients: 2,
+  clientOptions: { keys: ['a'], thinkMsMax: 200, valueBytesMax: 1 },
+  faults: { kinds: ['kill', 'isolate', 'crash in office', 'cut one way'], pauseMsMax: 1500, downMsMax: 2000 },
+  operatorPauseMsMax: 800,
 };
 
 /** Every defect that the simulator must find. */
@@ -111,24 +215,85 @@ export const PLANTED: readonly Planted[] = [
     name: 'reply before fsync',
     log: (log, isPrimary) => appendEarly(log, isPrimary),
     states: claimWhatIsThere,
-    plan: { ...POWER_CUTS, acks: '0' },
+    plan: LOST_WRITES,
+    finds: LOST,
+    from: 1,
   },
   {
     name: 'backup acknowledges before it is durable',
     log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
     states: claimWhatIsThere,
-    plan: POWER_CUTS,
+    plan: { ...POWER_CUTS, timing: QUICK },
+    finds: LOST,
+    from: 1,
   },
-  { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 } },
-  { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS },
-  { name: 'old-term counting', rules: { committable: countOldTerms }, plan: { nodes: 5 } },
-  { name: 'missing empty entry', rules: { opensTermFirst: false } },
-  { name: 'position reuse', rules: { takesNewTerm: false }, plan: POWER_CUTS },
-  { name: 'half without confirmation', rules: { decidePromotion: takeAnyHalf }, plan: { nodes: 2 } },
-  { name: 'lease forgotten over a restart', rules: { waitsAtStart: false }, plan: RESTARTED_VOTERS },
+  { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 }, finds: UNREADABLE, from: 1 },
+  { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS, finds: UNREADABLE, from: 1 },
+  {
+    name: 'old-term counting',
+    rules: { committable: countOldTerms },
+    plan: SHORT_TERMS,
+    finds: LOST,
+    from: 1,
+  },
+  { name: 'missing empty entry', rules: { opensTermFirst: false }, plan: SHORT_TERMS, finds: LOST, from: 1 },
+  {
+    name: 'position reuse',
+    rules: { takesNewTerm: false },
+    plan: { ...LOST_WRITES, acks: 'majority' },
+    finds: /has other bytes at entry/,
+    from: 1,
+  },
+  {
+    name: 'half without confirmation',
+    rules: { decidePromotion: takeAnyHalf },
+    plan: CHANGING_PAIR,
+    finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'lease forgotten over a restart',
+    rules: { waitsAtStart: false },
+    plan: RESTARTED_VOTERS,
+    finds: /is not linearizable/,
+    from: 1,
+  },
+  {
+    name: 'only the newest membership binds',
+    rules: { decidePromotion: askNewest },
+    plan: CHANGING_PAIR,
+    finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'confirmed by one that does not serve',
+    network: (network) => changeReceived(network, takeForServing),
+    plan: { ...CHANGING_PAIR, nodes: 3 },
+    finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'writes counted under the later membership',
+    rules: { committable: countUnderLater },
+    plan: CHANGING_PAIR,
+    finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'commit beyond what was matched',
+    rules: { commitsOnlyMatched: false },
+    plan: SHORT_TERMS,
+    finds: LOST,
+    from: 1,
+  },
 ];
 
 /** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */
-export function findPlanted(planted: Planted, startNode: StartNode, seedsMax: number): Promise<Campaign> {
-  return runSeeds(1, seedsMax, { startNode, planted, plan: planted.plan ?? {} });
+export function findPlanted(
+  planted: Planted,
+  startNode: StartNode,
+  from: number,
+  seedsMax: number,
+): Promise<Campaign> {
+  return runSeeds(from, seedsMax, { startNode, planted, plan: planted.plan });
 }

@@ -32,7 +32,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     states: { saveState: (state) => states.saveState(state) },
     snapshots: data.snapshots,
     replacements: watchedReplacements(data, ports.watcher),
-    network: ports.network,
+    network: ports.planted?.network?.(ports.network) ?? ports.network,
     state: data.state,
     history: data.history,
     replayedTo: data.replayedTo,
@@ -43,6 +43,8 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     waitingBytesMax: WAITING_BYTES_MAX,
     writeTimeoutMs: WRITE_TIMEOUT_MS,
     snapshotLogBytes: ports.snapshotLogBytes,
+    timing: ports.timing,
+    windows: ports.windows,
     address: () => ports.address,
     random: () => ports.random.next(),
     failed: (error) => {

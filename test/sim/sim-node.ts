@@ -3,6 +3,7 @@ import type { Engine, FsyncPolicy, Index, Position, Role, Service, Term } from '
 import type { EventLog } from '../../src/event-log.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
 import type { Network } from '../../src/node/ports.js';
+import type { Timing, Windows } from '../../src/replication/state.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Random } from '../random.js';
 import type { Planted } from './planted.js';
@@ -45,6 +46,8 @@ export interface NodePorts {
   readonly fsync: FsyncPolicy;
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
+  readonly timing: Timing;
+  readonly windows: Windows;
   readonly watcher: LogWatcher;
   readonly planted: Planted | undefined;
   /** The node must not go on. */

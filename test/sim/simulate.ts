@@ -7,6 +7,7 @@ import { converge, describeCluster, pause, readEverything } from './convergence.
 import type { Parties } from './convergence.js';
 import { Faults } from './faults.js';
 import { Operator } from './operators.js';
+import type { Answer } from './operators.js';
 import { drawPlan } from './plan.js';
 import type { Plan } from './plan.js';
 import type { Planted } from './planted.js';
@@ -47,7 +48,7 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
   const { startNode, planted } = options;
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
   const history = new ClientHistory();
-  const operatorOptions = { isLossy: plan.isLossy, pauseMsMax: plan.operatorPauseMsMax };
+  const operatorOptions = { isLossy: plan.isLossy, onlyPromotes: plan.onlyPromotes, pauseMsMax: plan.operatorPauseMsMax };
   const operator = new Operator(cluster, checks, random, operatorOptions);
   const isFixed = options.isFixed === true;
   const parties: Parties = { cluster, checks, operator, history, isFixed };
@@ -90,6 +91,13 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
   };
 }
 
+/** Gives a command again while the answer is that it is not the moment. */
+async function insist(cluster: Cluster, give: () => Promise<Answer>): Promise<void> {
+  for (let answer = await give(); answer !== 'broken' && 'code' in answer && answer.code === 'BUSY'; answer = await give()) {
+    await pause(cluster, 100, 'sets up: busy');
+  }
+}
+
 /** Starts the nodes and makes most of them members. */
 async function setUp(parties: Parties, plan: Plan): Promise<void> {
   const { cluster, checks, operator, isFixed } = parties;
@@ -106,13 +114,13 @@ async function setUp(parties: Parties, plan: Plan): Promise<void> {
   if (isFixed) return;
   const [first, ...others] = cluster.machines;
   for (const { address } of others) {
-    await operator.command(first!, { kind: 'addBackup', address });
+    await insist(cluster, () => operator.command(first!, { kind: 'addBackup', address }));
     await until(`${address} is a member`, () => {
       const members = first?.node?.engine.status().members ?? [];
       return members.some((member) => member.address === address && member.state === 'member');
     });
   }
-  await operator.command(first!, { kind: 'setAcks', acks: plan.acks });
+  await insist(cluster, () => operator.command(first!, { kind: 'setAcks', acks: plan.acks }));
 }
 
 /** Runs events until the script is through, or something is wrong. */
