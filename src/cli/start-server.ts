@@ -140,12 +140,23 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     await data.close();
     throw listenFault(options.address, error);
   }
-  const { role, service, term, keys, advice } = engine.status();
+  return running({ server, engine, links, data }, failed, events);
+}
+
+interface Parts {
+  readonly server: RunningServer;
+  readonly engine: ReplicaEngine;
+  readonly links: PeerLinks;
+  readonly data: DataDirectory;
+}
+
+/** What the caller sees of a server that is up. */
+function running(parts: Parts, failed: Promise<Error>, events: EventLog): RunningNode {
+  const { role, service, term, keys, advice } = parts.engine.status();
   if (advice !== undefined) events.warn({ role, service }, advice);
-  const parts = { server, engine, links, data };
   let stopping: Promise<void> | undefined;
   return {
-    address: addressOf(server),
+    address: addressOf(parts.server),
     role,
     service,
     term,
@@ -163,12 +174,7 @@ async function settle(engine: ReplicaEngine): Promise<void> {
   }
 }
 
-async function stopAll(parts: {
-  server: RunningServer;
-  engine: ReplicaEngine;
-  links: PeerLinks;
-  data: DataDirectory;
-}): Promise<void> {
+async function stopAll(parts: Parts): Promise<void> {
   await parts.server.stop();
   await parts.engine.close();
   parts.links.close();

@@ -148,7 +148,8 @@ function takeForServing(message: Message): Message {
   return 'isServing' in message ? { ...message, isServing: true } : message;
 }
 
-const LOST = /serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
+const LOST =
+  /serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
 const UNREADABLE = /term of .* went back/;
 
 /** Without a power cut, what was written is not lost. */
