@@ -120,6 +120,14 @@ export class Checks {
     return from === 0 ? 0 : deletions.filter((index) => index >= from).sort((a, b) => a - b)[0];
   }
 
+  /** From here on nothing of before is promised any more: an operator put an old copy in its place. */
+  forgive(): void {
+    this.#losses.push({ term: 0 as Term, after: { term: 0 as Term, index: 0 as Position['index'] } });
+    this.#written.clear();
+    this.#serving.clear();
+    for (const node of this.#nodes.values()) node.toldTerm = 0;
+  }
+
   /** A violation that something else found. */
   report(message: string): void {
     this.#violated(message);
