@@ -218,12 +218,14 @@ export interface Engine {
    * that is there throughout is visited exactly once; one that comes or goes meanwhile, at most once for
    * each time that it was there.
    *
+   * Ends with a refusal where this node may not answer, or no longer.
+   *
    * @param keyBytesMax - a page ends with the key that reaches this, for callers with much to do for each byte.
    */
-  scan(cursor: number, keyBytesMax?: number): AsyncIterable<ScanPage>;
+  scan(cursor: number, keyBytesMax?: number): AsyncIterable<ScanPage | Refusal>;
 
-  /** How many keys there are. */
-  count(): number;
+  /** How many keys there are. A read like any other. */
+  count(): number | Refusal;
 
   /** Writes the JSON file now. */
   snapshot(): Promise<Position | Refusal>;

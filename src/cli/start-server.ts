@@ -101,6 +101,8 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   const links = new PeerLinks({ clock: systemClock, events, limits: linkLimits(limits.request), random });
   let engine: ReplicaEngine | undefined;
   let server: RunningServer | undefined;
+  // Kept apart from the server: nodes are still reached, and told where this one is, after it has stopped listening.
+  let listeningAt = options.address;
   try {
     engine = await ReplicaEngine.start({
       store,
@@ -119,7 +121,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       waitingBytesMax: WAITING_BYTES_MAX,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
-      address: () => advertised(options, server),
+      address: () => showAddress(options.advertise ?? listeningAt),
       random,
       failed: (error) => {
         events.error({ err: error }, 'nothing more can be written; this node stops');
@@ -129,6 +131,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     });
     const { host, port } = options.address;
     server = await startListening({ engine, clock: systemClock, events, limits, links }, host, port);
+    listeningAt = { host, port: server.port };
     await settle(engine);
   } catch (error) {
     await server?.stop();
@@ -150,13 +153,6 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     failed,
     stop: () => (stopping ??= stopAll(parts)),
   };
-}
-
-/** Where the others reach this node. */
-function advertised(options: StartOptions, server: RunningServer | undefined): string {
-  const { advertise, address } = options;
-  if (advertise !== undefined) return showAddress(advertise);
-  return showAddress(server === undefined ? address : { host: address.host, port: server.port });
 }
 
 /** A node that was the primary gets a moment to find out whether it still is, so that what it says first holds. */
@@ -195,8 +191,8 @@ async function openData(
       role === 'backup' && primary !== undefined
         ? { role: 'backup', primaryAddress: showAddress(primary) }
         : { role: 'primary' },
-    isCommitted: ({ node, configuration, isLeftOut, commit }) =>
-      committedAtStart({ self: node, configuration, isLeftOut, commit }),
+    isCommitted: ({ node, configuration, leftOutAt, commit }) =>
+      committedAtStart({ self: node, configuration, leftOutAt, commit }),
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {
@@ -241,7 +237,10 @@ function reportRecovery(events: EventLog, dbPath: string, event: RecoveryEvent):
       );
       break;
     case 'entries kept':
-      events.warn({ keptAs: event.keptAs }, 'entries that only this node had are kept in a file of their own');
+      events.warn(
+        { keptAs: event.keptAs },
+        'entries that only this node had are kept in a file of their own',
+      );
       break;
     case 'torn end cut': {
       const { file, offset, keptAs } = event;

@@ -104,6 +104,11 @@ async function listKeys(request: Request, engine: Engine, reply: Reply): Promise
   const mark = reply.length;
   reply.beginList();
   for await (const page of engine.scan(0, keyBytesMax)) {
+    if ('code' in page) {
+      reply.rollBack(mark);
+      reply.error(page);
+      return;
+    }
     for (const key of page.keys) {
       if (glob === undefined || matchesGlob(glob, key)) reply.key(key, 0, key.length);
     }
@@ -222,7 +227,9 @@ export const COMMANDS: readonly Command[] = [
     answers: 'how many keys there are',
     summary: 'Counts the keys.',
     ...answering((reply, engine) => {
-      reply.integer(engine.count());
+      const count = engine.count();
+      if (typeof count === 'number') reply.integer(count);
+      else reply.error(count);
     }),
   },
   {

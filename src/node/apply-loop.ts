@@ -90,13 +90,16 @@ export class ApplyLoop {
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
-      while (this.#end.index < this.#commit && !this.#isHeld) {
-        const next = this.#parts.cache.next(this.#end.index);
+      while (this.#mayApply((this.#end.index + 1) as Index)) {
+        const before = this.#end.index;
+        const next = this.#parts.cache.next(before);
         const frames = next === undefined ? await this.#read() : [next];
         for (const frame of frames) {
-          if (this.#isHeld || endOf(frame).index > this.#commit) break;
+          if (!this.#mayApply(endOf(frame).index)) break;
           await this.#apply(frame);
         }
+        // A frame that is committed in part waits for the rest.
+        if (this.#end.index === before) break;
       }
     } catch (error) {
       this.#isHeld = true;
@@ -105,10 +108,16 @@ export class ApplyLoop {
     this.#isRunning = false;
   }
 
+  #mayApply(index: Index): boolean {
+    return index <= this.#commit && !this.#isHeld;
+  }
+
   async #read(): Promise<readonly Frame[]> {
     const frames = await this.#parts.log().read(this.#end.index, READ_BYTES);
     if (frames === 'trimmed' || frames.length === 0) {
-      throw new Error(`the log does not have the entry behind ${String(this.#end.index)}, which is committed`);
+      throw new Error(
+        `the log does not have the entry behind ${String(this.#end.index)}, which is committed`,
+      );
     }
     return frames;
   }

@@ -2,6 +2,7 @@ import { refusal } from '../engine.js';
 import type { Index, Refusal } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import type { PlacedConfiguration } from '../log/control.js';
+import type { Frame } from '../log/frame.js';
 import { configurationsAtStart } from '../replication/beginning.js';
 import { begin } from '../replication/core.js';
 import type { Configurations } from '../replication/membership.js';
@@ -15,205 +16,262 @@ import { LogWriter } from './log-writer.js';
 import type { Link, LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
-import type { ReplicaEngineParts } from './replica-engine.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 import { Snapshotter } from './snapshotter.js';
 
 /** The parts of a running node, put together. */
-export interface Assembly {
+export class Assembly {
   readonly replica: Replica;
   readonly proposals: Proposals;
   readonly applying: ApplyLoop;
   readonly writer: LogWriter;
   readonly feeder: Feeder;
   readonly snapshotter: Snapshotter;
-  readonly observer: LinkObserver;
-  /** Where a new backup's primary is. */
-  readonly hint: string | undefined;
-  failure(): unknown;
-  fail(error: unknown): void;
-  /** Why nothing is answered any more; undefined while all is well. */
-  refusal(): Refusal | undefined;
-  /** Why no write is taken. */
-  objection(): Refusal | undefined;
-  /** Resolves at the next step of the core. */
-  nextStep(): Promise<void>;
-  /** Resolves once this node serves or has failed. */
-  served(): Promise<void>;
-  /** Resolves once every write that was accepted has its outcome. */
-  settled(): Promise<void>;
-  /** Bytes of the log behind an entry, as far as that is known. */
-  bytesBehind(index: Index): number | undefined;
-}
+  readonly #parts: ReplicaEngineParts;
+  readonly #state: ReplicaState;
+  readonly #cache: FrameCache;
+  readonly #lengths: LogLengths;
+  #failure: unknown;
+  #waiters: (() => void)[] = [];
 
-export function assemble(parts: ReplicaEngineParts): Assembly {
-  const { clock, events, snapshots, store } = parts;
-  const hint = parts.state.primaryAddress;
-  const log = (): Log => {
-    const found = parts.log();
-    if (found === undefined) throw new Error('the node has no log yet');
-    return found;
-  };
-  const state = beginning(parts);
-  const lengths = new LogLengths(state.last.index, parts.log()?.appendedBytes ?? 0);
-  let failure: unknown;
-  let waiters: (() => void)[] = [];
-  const stepped = (): void => {
-    const woken = waiters;
-    waiters = [];
+  constructor(parts: ReplicaEngineParts) {
+    this.#parts = parts;
+    this.#state = beginning(parts);
+    this.#cache = new FrameCache(this.#state.last.index);
+    this.#lengths = new LogLengths(this.#state.last.index, parts.log()?.appendedBytes ?? 0);
+    this.writer = this.#makeWriter();
+    this.snapshotter = this.#makeSnapshotter();
+    this.applying = this.#makeApplyLoop();
+    this.proposals = this.#makeProposals();
+    this.feeder = this.#makeFeeder();
+    this.replica = this.#makeReplica();
+  }
+
+  /** Where a new backup's primary is. */
+  get hint(): string | undefined {
+    return this.#parts.state.primaryAddress;
+  }
+
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Stops everything: what the files hold is unknown from here on. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error ?? new Error('the node failed');
+    this.replica.stop();
+    this.proposals.lose(this.#state.commit, stopped());
+    this.#parts.failed(error);
+    this.#stepped();
+  }
+
+  /** Why nothing is answered any more; undefined while all is well. */
+  refusal(): Refusal | undefined {
+    return this.#failure === undefined ? undefined : stopped();
+  }
+
+  /** Why no write is taken; undefined when one is. */
+  objection(): Refusal | undefined {
+    return this.refusal() ?? writeObjection(this.#state, this.#parts.clock.nowMs(), this.hint);
+  }
+
+  /** Resolves when something may have changed. */
+  nextStep(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Resolves once this node serves, or has failed. */
+  async served(): Promise<void> {
+    while (
+      this.#failure === undefined &&
+      !(this.#state.office.kind === 'primary' && this.#state.office.isServing)
+    )
+      await this.nextStep();
+    await this.applying.idle();
+  }
+
+  /** Resolves once every write that was accepted has its outcome. */
+  async settled(): Promise<void> {
+    while (this.#failure === undefined && !this.proposals.isEmpty) await this.nextStep();
+  }
+
+  /** Bytes of the log behind an entry, as far as that is known. */
+  bytesBehind(index: Index): number | undefined {
+    return this.#lengths.behind(index, this.#parts.log()?.appendedBytes ?? 0);
+  }
+
+  /** What the network is told about this node, and tells it. */
+  observer(): LinkObserver {
+    return observe(this.#parts, this.replica, this.#state);
+  }
+
+  #log(): Log {
+    const log = this.#parts.log();
+    if (log === undefined) throw new Error('the node has no log yet');
+    return log;
+  }
+
+  #stepped(): void {
+    const woken = this.#waiters;
+    this.#waiters = [];
     for (const wake of woken) wake();
-    // Whatever this node takes for granted may have changed.
-    proposals.goOn();
-  };
-  const nextStep = (): Promise<void> => new Promise((resolve) => waiters.push(resolve));
-  const fail = (error: unknown): void => {
-    if (failure !== undefined) return;
-    failure = error ?? new Error('the node failed');
-    replica.stop();
-    proposals.lose(state.commit, stopped());
-    parts.failed(error);
-    stepped();
-  };
-  const refusalNow = (): Refusal | undefined => (failure === undefined ? undefined : stopped());
-  const objection = (): Refusal | undefined => refusalNow() ?? writeObjection(state, clock.nowMs(), hint);
-  const cache = new FrameCache(state.last.index);
-  const writer = new LogWriter({
-    log,
-    clock,
-    written: (end) => {
-      lengths.note(end.index, log().appendedBytes);
-      replica.written(end);
-    },
-    idle: () => {
-      proposals.goOn();
-    },
-    failed: fail,
-    full: (isFull) => {
-      if (isFull) events.error({}, 'the disk is full: what the primary sends waits until there is room');
-      else events.info({}, 'there is room on the disk again');
-    },
-  });
-  const snapshotter: Snapshotter = new Snapshotter({
-    store,
-    log,
-    snapshots,
-    clock,
-    events,
-    logBytes: parts.snapshotLogBytes,
-    identity: () => {
-      if (state.cluster === undefined) throw new Error('the node belongs to no cluster yet');
-      return { cluster: state.cluster, node: state.self };
-    },
-    neededFrom: () => feeder.neededFrom,
-    applied: () => applying.end,
-  });
-  const applying = new ApplyLoop(
-    {
-      store,
-      cache,
+    // Whatever stood in the way of a write may be gone.
+    this.proposals.goOn();
+  }
+
+  #makeWriter(): LogWriter {
+    const { clock, events } = this.#parts;
+    return new LogWriter({
+      log: () => this.#log(),
       clock,
-      log,
-      snapshotIsBehind: () => snapshotter.isBehind,
-      snapshotCaughtUp: () => snapshotter.caughtUp(),
-      observersOf: (frame) => proposals.observersOf(frame),
-      applied: (frame) => {
-        proposals.applied(frame);
-        snapshotter.writeIfDue();
-        stepped();
+      written: (end) => {
+        this.#lengths.note(end.index, this.#log().appendedBytes);
+        this.replica.written(end);
       },
-      failed: fail,
-    },
-    parts.replayedTo,
-  );
-  const proposals = new Proposals({
-    clock,
-    cache,
-    reserve: (frameBytes) => writer.reserve(frameBytes),
-    waitingBytesMax: parts.waitingBytesMax,
-    writeTimeoutMs: parts.writeTimeoutMs,
-    objection,
-    isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
-    isLogBusy: () => !writer.isIdle,
-    tail: () => ({ term: state.term, last: state.last }),
-    propose: (frame) => {
-      replica.input({ kind: 'propose', frame });
-    },
-    failed: fail,
-    whoIsSilent: () => whoIsSilent(state),
-  });
-  const feeder: Feeder = new Feeder({
-    cache,
-    snapshots,
-    events,
-    log,
-    takeSnapshot: () => snapshotter.write(),
-    input: (input) => {
-      replica.input(input);
-    },
-  });
-  const replica: Replica = new Replica({
-    state,
-    nodeState: parts.state,
-    states: parts.states,
-    replacements: parts.replacements,
-    network: parts.network,
-    clock,
-    events,
-    cache,
-    writer,
-    applying,
-    feeder,
-    log,
-    random: () => parts.random(),
-    officeChanged: (isPrimary) => {
-      if (!isPrimary) proposals.lose(state.commit, objection() ?? stopped());
-    },
-    reload: async (replace) => {
-      // A walk that is under way sees the old content to its end, and none begins before there is the new one.
-      for (;;) {
-        await snapshotter.idle();
-        await store.lock.write();
-        if (!snapshotter.isWalking) break;
-        store.lock.releaseWrite();
-      }
-      const hadContent = applying.end.index > 0;
-      try {
-        await replace();
-        store.clear();
-        await parts.replacements.load((key, value) => {
-          store.put(key, value);
-        });
-        store.settle();
-      } finally {
-        store.lock.releaseWrite();
-      }
-      if (hadContent) parts.replaced();
-    },
-    stepped,
-    failed: fail,
-  });
-  return {
-    replica,
-    proposals,
-    applying,
-    writer,
-    feeder,
-    snapshotter,
-    hint,
-    observer: observe(parts, replica, state),
-    failure: () => failure,
-    fail,
-    refusal: refusalNow,
-    objection,
-    nextStep,
-    async served() {
-      while (failure === undefined && !(state.office.kind === 'primary' && state.office.isServing)) await nextStep();
-      await applying.idle();
-    },
-    async settled() {
-      while (failure === undefined && !proposals.isEmpty) await nextStep();
-    },
-    bytesBehind: (index) => lengths.behind(index, parts.log()?.appendedBytes ?? 0),
-  };
+      idle: () => {
+        this.proposals.goOn();
+      },
+      failed: (error) => {
+        this.fail(error);
+      },
+      full: (isFull) => {
+        if (isFull) events.error({}, 'the disk is full: what the primary sends waits until there is room');
+        else events.info({}, 'there is room on the disk again');
+      },
+    });
+  }
+
+  #makeSnapshotter(): Snapshotter {
+    const { store, snapshots, clock, events, snapshotLogBytes } = this.#parts;
+    return new Snapshotter({
+      store,
+      log: () => this.#log(),
+      snapshots,
+      clock,
+      events,
+      logBytes: snapshotLogBytes,
+      identity: () => {
+        const { cluster, self } = this.#state;
+        if (cluster === undefined) throw new Error('the node belongs to no cluster yet');
+        return { cluster, node: self };
+      },
+      neededFrom: () => this.feeder.neededFrom,
+      applied: () => this.applying.end,
+    });
+  }
+
+  #makeApplyLoop(): ApplyLoop {
+    const { store, clock, replayedTo } = this.#parts;
+    const parts = {
+      store,
+      cache: this.#cache,
+      clock,
+      log: () => this.#log(),
+      snapshotIsBehind: () => this.snapshotter.isBehind,
+      snapshotCaughtUp: () => this.snapshotter.caughtUp(),
+      observersOf: (frame: Frame) => this.proposals.observersOf(frame),
+      applied: (frame: Frame) => {
+        this.proposals.applied(frame);
+        this.snapshotter.writeIfDue();
+        this.#stepped();
+      },
+      failed: (error: unknown) => {
+        this.fail(error);
+      },
+    };
+    return new ApplyLoop(parts, replayedTo);
+  }
+
+  #makeProposals(): Proposals {
+    const { clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
+    const state = this.#state;
+    return new Proposals({
+      clock,
+      cache: this.#cache,
+      reserve: (frameBytes) => this.writer.reserve(frameBytes),
+      waitingBytesMax,
+      writeTimeoutMs,
+      objection: () => this.objection(),
+      isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
+      isLogBusy: () => !this.writer.isIdle,
+      tail: () => ({ term: state.term, last: state.last }),
+      propose: (frame) => {
+        this.replica.input({ kind: 'propose', frame });
+      },
+      failed: (error) => {
+        this.fail(error);
+      },
+      whoIsSilent: () => whoIsSilent(state),
+    });
+  }
+
+  #makeFeeder(): Feeder {
+    const { snapshots, events } = this.#parts;
+    return new Feeder({
+      cache: this.#cache,
+      snapshots,
+      events,
+      log: () => this.#log(),
+      takeSnapshot: () => this.snapshotter.write(),
+      input: (input) => {
+        this.replica.input(input);
+      },
+    });
+  }
+
+  #makeReplica(): Replica {
+    const { states, replacements, network, clock, events, state: nodeState } = this.#parts;
+    return new Replica({
+      state: this.#state,
+      nodeState,
+      states,
+      replacements,
+      network,
+      clock,
+      events,
+      cache: this.#cache,
+      writer: this.writer,
+      applying: this.applying,
+      feeder: this.feeder,
+      log: () => this.#log(),
+      random: () => this.#parts.random(),
+      officeChanged: (isPrimary) => {
+        if (!isPrimary) this.proposals.lose(this.#state.commit, this.objection() ?? stopped());
+      },
+      reload: (replace) => this.#reload(replace),
+      stepped: () => {
+        this.#stepped();
+      },
+      failed: (error) => {
+        this.fail(error);
+      },
+    });
+  }
+
+  /** Has the files replaced and fills the store anew, behind its lock. */
+  async #reload(replace: () => Promise<void>): Promise<void> {
+    const { store, replacements } = this.#parts;
+    // A walk that is under way sees the old content to its end, and none begins before there is the new one.
+    for (;;) {
+      await this.snapshotter.idle();
+      await store.lock.write();
+      if (!this.snapshotter.isWalking) break;
+      store.lock.releaseWrite();
+    }
+    const hadContent = this.applying.end.index > 0;
+    try {
+      await replace();
+      store.clear();
+      await replacements.load((key, value) => {
+        store.put(key, value);
+      });
+      store.settle();
+    } finally {
+      store.lock.releaseWrite();
+    }
+    if (hadContent) this.#parts.replaced();
+  }
 }
 
 function stopped(): Refusal {
@@ -238,7 +296,12 @@ function beginning(parts: ReplicaEngineParts): ReplicaState {
   let configurations: Configurations | undefined;
   if (saved.cluster !== undefined) {
     const position = { term: replayedTo.term, index: saved.originIndex };
-    const alone = { members: [{ node: saved.node, address: parts.address() }], learners: [], acks: parts.acks ?? 'majority', position };
+    const alone = {
+      members: [{ node: saved.node, address: parts.address() }],
+      learners: [],
+      acks: parts.acks ?? 'majority',
+      position,
+    };
     configurations = configurationsAtStart(saved.configuration ?? alone, placed, replayedTo);
   }
   return begin({
@@ -248,7 +311,7 @@ function beginning(parts: ReplicaEngineParts): ReplicaState {
     role: saved.role,
     term: Math.max(saved.term, last.term) as ReplicaState['term'],
     vote: saved.vote,
-    isLeftOut: saved.isLeftOut,
+    leftOutAt: saved.leftOutAt,
     lastPrimary,
     configurations,
     last,
@@ -277,7 +340,10 @@ function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaStat
       if (state.cluster === undefined) {
         const allowed = parts.state.primaryAddress;
         if (peer.cluster !== undefined && peer.address === allowed) return undefined;
-        return refusal('NOT_A_PEER', `this backup waits for its primary at ${allowed ?? 'nowhere'}, and ${peer.address} is another node`);
+        return refusal(
+          'NOT_A_PEER',
+          `this backup waits for its primary at ${allowed ?? 'nowhere'}, and ${peer.address} is another node`,
+        );
       }
       if (peer.cluster === state.cluster) return undefined;
       return refusal(

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.js';
-import type { Index } from '../engine.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { Log } from './ports.js';
@@ -101,5 +100,3 @@ export class LogWriter {
     }
   }
 }
-
-export type { Index };

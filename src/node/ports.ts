@@ -141,4 +141,3 @@ export interface Network {
   /** Reaches a node that is not known yet and asks who it is. Answers within a few seconds. */
   identify(address: string): Promise<PeerIdentity | Refusal>;
 }
-

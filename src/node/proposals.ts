@@ -2,7 +2,7 @@ import { turn } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { refusal } from '../engine.js';
 import type { Index, Operation, Refusal, Term, WriteObserver } from '../engine.js';
-import { endOf, lastIndexOf } from '../log/frame.js';
+import { FRAME_ROOM_BYTES, endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
 import { BatchQueue } from './batch.js';
@@ -33,13 +33,13 @@ export interface ProposalsParts {
   whoIsSilent(): string;
 }
 
-/** A batch that was proposed or refused, and whose observers are not told yet. */
+/** A batch whose turn came, and whose observers are not told yet. While it has neither a frame nor a refusal, room is made for it. */
 interface Waiting {
   readonly batch: Batch;
-  readonly frame: Frame | undefined;
-  readonly refused: Refusal | undefined;
   readonly bytes: number;
-  readonly deadlineMs: number;
+  frame: Frame | undefined;
+  refused: Refusal | undefined;
+  deadlineMs: number;
 }
 
 /**
@@ -53,7 +53,6 @@ export class Proposals {
   readonly #queue = new BatchQueue();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #applying: Frame | undefined;
   #isRunning = false;
 
   constructor(parts: ProposalsParts) {
@@ -101,9 +100,11 @@ export class Proposals {
     while (!this.#queue.isEmpty && !this.#parts.isLogBusy() && !this.#parts.isHeld()) {
       const batch = this.#queue.take();
       if (batch === undefined) break;
-      const refused = await this.#refusalOf(batch);
-      if (refused === undefined) this.#propose(batch);
-      else this.#refuse(batch, refused);
+      // It keeps its place while room is made: whatever is refused meanwhile is told behind it.
+      const item = this.#push(batch);
+      item.refused = await this.#refusalOf(batch);
+      if (item.refused === undefined) this.#propose(item);
+      else this.#tellRefused();
     }
     this.#isRunning = false;
   }
@@ -124,40 +125,44 @@ export class Proposals {
     return this.#parts.objection();
   }
 
-  #propose(batch: Batch): void {
+  #propose(item: Waiting): void {
+    const { clock, writeTimeoutMs } = this.#parts;
     const { term, last } = this.#parts.tail();
-    const frame = batch.builder.seal(term, (last.index + 1) as Index, last.checksum);
-    this.#push({ batch, frame, refused: undefined });
-    this.#parts.propose(frame);
+    item.frame = compact(item.batch.builder.seal(term, (last.index + 1) as Index, last.checksum));
+    item.deadlineMs = clock.nowMs() + writeTimeoutMs;
+    this.#parts.propose(item.frame);
   }
 
   #refuse(batch: Batch, refused: Refusal): void {
-    this.#push({ batch, frame: undefined, refused });
+    this.#push(batch).refused = refused;
     this.#tellRefused();
   }
 
-  #push(item: Pick<Waiting, 'batch' | 'frame' | 'refused'>): void {
-    const { clock, writeTimeoutMs } = this.#parts;
-    const bytes = item.batch.builder.length;
-    this.#waiting.push({ ...item, bytes, deadlineMs: clock.nowMs() + writeTimeoutMs });
+  #push(batch: Batch): Waiting {
+    const bytes = batch.builder.length;
+    const item = { batch, bytes, frame: undefined, refused: undefined, deadlineMs: Infinity };
+    this.#waiting.push(item);
     this.#waitingBytes += bytes;
+    return item;
   }
 
   /** Who waits for a frame that is committed and is about to be applied. */
   observersOf(frame: Frame): readonly (WriteObserver | undefined)[] {
     const [first] = this.#waiting;
     if (first?.frame === undefined || !isSame(first.frame, frame)) return [];
-    this.#applying = first.frame;
     return first.batch.observers;
   }
 
   /** A frame was applied, and its observers were told. */
   applied(frame: Frame): void {
-    this.#applying = undefined;
+    const { cache } = this.#parts;
     const [first] = this.#waiting;
-    if (first?.frame === undefined || !isSame(first.frame, frame)) return;
+    if (first?.frame === undefined || !isSame(first.frame, frame)) {
+      cache.release(frame);
+      return;
+    }
     this.#shift(first);
-    if (this.#parts.cache.release(first.frame)) this.#queue.recycle(first.batch);
+    if (cache.release(first.frame)) this.#queue.recycle(first.batch);
     this.#tellRefused();
   }
 
@@ -167,8 +172,9 @@ export class Proposals {
     for (let first = this.#waiting[0]; first?.frame !== undefined; first = this.#waiting[0]) {
       if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= commit) break;
       const position = showPosition(endOf(first.frame));
-      const message = `the write at ${position} is not confirmed in time and may still take effect; waiting for ${this.#parts.whoIsSilent()}`;
-      this.#giveUp(first, refusal('UNCONFIRMED', message));
+      const message = `the write at ${position} is not confirmed in time and may still take effect; it waits for ${this.#parts.whoIsSilent()}: start what is down, or look at status`;
+      first.refused = refusal('UNCONFIRMED', message);
+      this.#tellRefused();
     }
     this.#refuseOverdue(nowMs);
   }
@@ -180,35 +186,30 @@ export class Proposals {
       if (nowMs - since < writeTimeoutMs) return;
       const batch = this.#queue.take();
       if (batch === undefined) return;
-      this.#refuse(batch, refusal('BUSY', 'not applied: the log takes nothing just now; look at status, and try again in a moment'));
+      this.#refuse(
+        batch,
+        refusal(
+          'BUSY',
+          'not applied: the log takes nothing just now; look at status, and try again in a moment',
+        ),
+      );
     }
   }
 
   /** The office is lost: what is not committed may still take effect, and what was not proposed never will. */
   lose(commit: Index, reason: Refusal): void {
-    for (const item of [...this.#waiting]) {
-      if (item.frame !== undefined && lastIndexOf(item.frame) <= commit) continue;
-      if (item.frame === this.#applying && item.frame !== undefined) continue;
-      if (this.#waiting[0] !== item) break;
-      const position = item.frame === undefined ? '' : showPosition(endOf(item.frame));
+    for (const item of this.#waiting) {
+      if (item.frame === undefined || lastIndexOf(item.frame) <= commit) continue;
+      const position = showPosition(endOf(item.frame));
       const message = `this node is no longer the primary; the write at ${position} may still take effect`;
-      this.#giveUp(item, item.refused ?? refusal('UNCONFIRMED', message));
+      item.refused = refusal('UNCONFIRMED', message);
+      item.frame = undefined;
     }
     // What stands behind something committed is told behind it.
-    this.#waiting = this.#waiting.map((item) => {
-      if (item.frame === undefined || lastIndexOf(item.frame) <= commit) return item;
-      const message = `this node is no longer the primary; the write at ${showPosition(endOf(item.frame))} may still take effect`;
-      return { ...item, frame: undefined, refused: refusal('UNCONFIRMED', message) };
-    });
+    this.#tellRefused();
     for (let batch = this.#queue.take(); batch !== undefined; batch = this.#queue.take()) {
       this.#refuse(batch, reason);
     }
-  }
-
-  #giveUp(item: Waiting, refused: Refusal): void {
-    this.#shift(item);
-    for (const observer of item.batch.observers) observer?.written(refused, 0);
-    this.#tellRefused();
   }
 
   #tellRefused(): void {
@@ -224,6 +225,14 @@ export class Proposals {
     this.#waiting.shift();
     this.#waitingBytes -= item.bytes;
   }
+}
+
+/** A small frame does not hold on to a large buffer: it may be kept for long. */
+function compact(frame: Frame): Frame {
+  const from = frame.start - FRAME_ROOM_BYTES;
+  if (2 * (frame.end - from) >= frame.bytes.length) return frame;
+  const bytes = Buffer.from(frame.bytes.subarray(from, frame.end));
+  return { ...frame, bytes, start: FRAME_ROOM_BYTES, end: bytes.length };
 }
 
 /** Of one entry there is only one content: a frame that was read from the files is the one that was proposed. */

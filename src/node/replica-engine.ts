@@ -1,11 +1,9 @@
 import { turn } from '../clock.js';
-import type { Cancel, Clock } from '../clock.js';
+import type { Cancel } from '../clock.js';
 import { copyRange, refusal } from '../engine.js';
 import type {
-  AcksPolicy,
   ByteRange,
   Engine,
-  FsyncPolicy,
   Guarantees,
   Operation,
   Position,
@@ -18,17 +16,11 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
-import type { EventLog } from '../event-log.js';
-import type { LogEnd } from '../log/frame.js';
-import type { ReplicationRules } from '../replication/rules.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState, Timing, Windows } from '../replication/state.js';
-import type { LogHistory } from '../storage/log-history.js';
-import type { NodeState } from '../storage/node-state.js';
+import type { Change, CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Store } from '../store/store.js';
-import { assemble } from './assembly.js';
-import type { Assembly } from './assembly.js';
-import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
+import { Assembly } from './assembly.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 
@@ -40,38 +32,6 @@ const TICK_MS = 100;
 const CONFIRM_MS = 2000;
 const READS_WAITING_MAX = 100_000;
 
-export interface ReplicaEngineParts {
-  readonly store: Store;
-  /** Undefined until a new backup was added to a cluster. */
-  log(): Log | undefined;
-  readonly states: NodeStates;
-  readonly snapshots: Snapshots;
-  readonly replacements: Replacements;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly events: EventLog;
-  /** What the files hold, and how much of it the store has. */
-  readonly state: NodeState;
-  readonly history: LogHistory;
-  readonly replayedTo: LogEnd;
-  readonly fsync: FsyncPolicy;
-  /** For a new cluster; for one that is there, the primary changes it. */
-  readonly acks: AcksPolicy | undefined;
-  readonly waitingBytesMax: number;
-  readonly writeTimeoutMs: number;
-  readonly snapshotLogBytes: number;
-  readonly timing?: Timing;
-  readonly windows?: Windows;
-  readonly rules?: ReplicationRules;
-  /** Where others reach this node. */
-  address(): string;
-  random(): number;
-  /** Told once when the node must not go on: its log took a failure. */
-  failed(error: unknown): void;
-  /** The content was replaced by another history: what clients were shown may be gone. */
-  replaced(): void;
-}
-
 /**
  * A node: the store, its log, its part in the cluster, and the way between them. What it decides it decides in the core
  * (`replication/`); here it is done.
@@ -80,12 +40,13 @@ export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
   #readsWaiting = 0;
+  #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   #timers: Cancel[] = [];
   #closing: Promise<void> | undefined;
 
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
-    this.#assembly = assemble(parts);
+    this.#assembly = new Assembly(parts);
   }
 
   /**
@@ -96,7 +57,8 @@ export class ReplicaEngine implements Engine {
     parts.store.settle();
     const log = parts.log();
     // Before anything is appended: the last stop is no longer the end, and the log is begun.
-    const state = log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
+    const state =
+      log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
     if (log !== undefined) await parts.states.saveState(state);
     const engine = new ReplicaEngine({ ...parts, state });
     await engine.#begin();
@@ -105,13 +67,14 @@ export class ReplicaEngine implements Engine {
 
   async #begin(): Promise<void> {
     const { clock, fsync, network } = this.#parts;
-    const { replica, observer, failure } = this.#assembly;
-    network.observe(observer);
+    const { replica } = this.#assembly;
+    network.observe(this.#assembly.observer());
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
-    if (replica.state.wantsPlace && replica.state.attempt === undefined && this.#isAlone) await this.#assembly.served();
-    const reason = failure();
+    const { office } = replica.state;
+    if (office.kind === 'primary' && this.#isAlone) await this.#assembly.served();
+    const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
 
@@ -124,14 +87,38 @@ export class ReplicaEngine implements Engine {
   #tick(): void {
     const { replica, proposals } = this.#assembly;
     replica.input({ kind: 'tick' });
+    this.#setAcks();
     proposals.checkTime(replica.state.commit);
     proposals.goOn();
   }
 
-  #sync(): void {
-    this.#parts.log()?.sync().catch((error: unknown) => {
-      this.#assembly.fail(error);
+  /** Once this node serves, the setting that it was started with becomes the cluster's. */
+  #setAcks(): void {
+    const { acks, state, events } = this.#parts;
+    const { replica } = this.#assembly;
+    const { office, configurations } = replica.state;
+    if (acks === undefined || state.role !== 'primary' || this.#acksAre !== 'to be set') return;
+    if (office.kind !== 'primary' || !office.isServing || configurations?.open.length !== 0) return;
+    if (configurations.committed.acks === acks) {
+      this.#acksAre = 'set';
+      return;
+    }
+    this.#acksAre = 'being set';
+    void replica.command({ kind: 'setAcks', acks }).then((outcome) => {
+      this.#acksAre = 'code' in outcome ? 'to be set' : 'set';
+      if ('code' in outcome)
+        events.debug({ acks, code: outcome.code }, 'the setting of --acks is tried again');
+      else events.info({ acks }, 'the setting of --acks was changed');
     });
+  }
+
+  #sync(): void {
+    this.#parts
+      .log()
+      ?.sync()
+      .catch((error: unknown) => {
+        this.#assembly.fail(error);
+      });
   }
 
   get #state(): ReplicaState {
@@ -244,12 +231,23 @@ export class ReplicaEngine implements Engine {
     else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
   }
 
-  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage> {
+  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
+    const before = await this.#confirm();
+    if (before !== undefined) {
+      yield before;
+      return;
+    }
     for (let next = cursor; ;) {
       if (!store.lock.tryRead()) await store.lock.read();
       const page = store.page(next, keyBytesMax);
       store.lock.releaseRead();
+      // A walk takes a while, and the office may be lost meanwhile.
+      const refused = await this.#confirm();
+      if (refused !== undefined) {
+        yield refused;
+        return;
+      }
       yield page;
       if (page.cursor === 0) return;
       next = page.cursor;
@@ -257,12 +255,15 @@ export class ReplicaEngine implements Engine {
     }
   }
 
-  count(): number {
-    return this.#parts.store.count;
+  count(): number | Refusal {
+    const standing = this.#readStanding();
+    if (standing === 'unsure') return unsure();
+    return standing === 'sure' ? this.#parts.store.count : standing;
   }
 
   async snapshot(): Promise<Position | Refusal> {
-    if (this.#parts.log() === undefined) return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
+    if (this.#parts.log() === undefined)
+      return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
     try {
       return await this.#assembly.snapshotter.write();
     } catch (error) {
@@ -295,8 +296,11 @@ export class ReplicaEngine implements Engine {
   }
 
   #reconfigured(outcome: CommandOutcome): Reconfigured {
-    const own = { address: this.#parts.address(), position: this.#state.last };
-    const found = outcome.found.map(({ peer, answer }) => ({ address: peer.address, position: answer?.answer.last }));
+    const own = { address: this.#parts.address(), position: outcome.own };
+    const found = outcome.found.map(({ peer, answer }) => ({
+      address: peer.address,
+      position: answer?.answer.last,
+    }));
     return {
       status: this.status(),
       found: found.length === 0 ? [] : [own, ...found],
@@ -319,11 +323,17 @@ export class ReplicaEngine implements Engine {
     if (peer.node === state.self)
       return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
     if (peer.cluster !== undefined && peer.cluster !== state.cluster)
-      return refusal('WRONG_CLUSTER', `${address} belongs to another cluster and has its own data: start it with an empty --db-path`);
+      return refusal(
+        'WRONG_CLUSTER',
+        `${address} belongs to another cluster and has its own data: start it with an empty --db-path`,
+      );
     if (peer.role === 'primary')
       return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);
     if (fsync === 'always' && peer.fsync !== 'always')
-      this.#parts.events.warn({ backup: address, fsync: peer.fsync }, 'this backup does not sync what the primary syncs: it will not be counted');
+      this.#parts.events.warn(
+        { backup: address, fsync: peer.fsync },
+        'this backup does not sync what the primary syncs: it will not be counted',
+      );
     return { kind: 'addBackup', peer: { node: peer.node, address } };
   }
 
@@ -343,7 +353,7 @@ export class ReplicaEngine implements Engine {
     await applying.idle();
     await feeder.close();
     const log = this.#parts.log();
-    if (this.#assembly.failure() !== undefined || log === undefined) return;
+    if (this.#assembly.failure !== undefined || log === undefined) return;
     await log.sync();
     // A failure was told as an event; the log has everything, so the stop is a clean one all the same.
     await snapshotter.write().catch(() => undefined);

@@ -263,7 +263,8 @@ export class Replica {
     await writer.idle();
     if (this.#durableIndex !== undefined && this.#durableIndex > end.index) this.#durableIndex = end.index;
     const claimed = this.#nodeState.logIndex;
-    if (claimed !== undefined && claimed > end.index) await this.#save({ ...this.#nodeState, logIndex: end.index });
+    if (claimed !== undefined && claimed > end.index)
+      await this.#save({ ...this.#nodeState, logIndex: end.index });
     const keptAs = await this.#parts.log().truncate(end);
     cache.cut(end.index);
     this.#parts.events.warn({ keptAs, index: end.index }, 'entries were cut off the log and kept');

@@ -1,8 +1,9 @@
 import type { Guarantees, Status } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
-import { adviceOf, memberStatuses, primaryAddress, serviceOf } from '../replication/standing.js';
+import { memberStatuses } from '../replication/member-status.js';
+import { adviceOf, primaryAddress, serviceOf } from '../replication/standing.js';
 import type { Assembly } from './assembly.js';
-import type { ReplicaEngineParts } from './replica-engine.js';
+import type { ReplicaEngineParts } from './engine-parts.js';
 
 /** How a node stands, in short. */
 export type Standing = Pick<Status, 'role' | 'service' | 'term' | 'position' | 'commit' | 'applied'>;

@@ -1,25 +1,17 @@
 import { refusal } from '../engine.js';
-import type { NodeId, Position, Refusal, Term } from '../engine.js';
+import type { Refusal, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { showPosition, termAfter } from '../log/term.js';
-import { knownMemberships } from './membership.js';
-import type { Fence, FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
-import type { PromotionAnswer, PromotionTerms } from './promotion.js';
+import type { FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
+import type { PromotionTerms } from './promotion.js';
 import { notPrimary, promotionRefused, showPeers } from './refusals.js';
-import type { Attempt, CommandId, Finding, OpenLink, Purpose, ReplicaState, Step } from './state.js';
+import type { Attempt, Finding, OpenLink, Purpose, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import { takeOffice } from './leading.js';
 import { askForFrames } from './fetching.js';
-import {
-  emptyBackupOffice,
-  knownPeers,
-  linkTo,
-  reach,
-  send,
-  takeTerm,
-  tell,
-} from './turn.js';
+import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm, tell } from './turn.js';
 import { leaveOut } from './leaving-out.js';
+import { aliveAmong, closeLinksTo, needsLeases, ownAnswer, positionOf } from './voting.js';
 
 /**
  * How a node becomes primary: it asks everybody how they are, lets a living primary hand over, takes a term that fences all
@@ -40,6 +32,7 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
   const attempt: Attempt = {
     number: ++state.attempts,
     purpose,
+    own: positionOf(state.last),
     phase: 'survey',
     startedMs: nowMs,
     phaseMs: nowMs,
@@ -60,15 +53,9 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
   survey(step, attempt);
 }
 
-/** Nothing that is said to be stopped is sent anything from here on: it must not be confirmed by what is still under way. */
-function closeLinksTo(step: Step, nodes: ReadonlySet<NodeId>): void {
-  for (const link of step.state.links.values()) {
-    if (nodes.has(link.node)) step.effects.push({ kind: 'close link', link: link.id });
-  }
-}
-
 function survey(step: Step, attempt: Attempt): void {
   attempt.phase = 'survey';
+  attempt.own = positionOf(step.state.last);
   attempt.phaseMs = step.nowMs;
   attempt.surveyed = new Map();
   attempt.fenced = new Map();
@@ -113,8 +100,14 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
   const { attempt } = step.state;
   if (attempt?.phase !== 'survey' || message.attempt !== attempt.number) return;
   if (message.excludedBy !== undefined && message.term >= step.state.term && message.role === 'serving') {
-    failAttempt(step, refusal('NOT_MEMBER', `${link.address} is the primary, and this node is no member any more: add it again with add-backup`));
-    leaveOut(step, link, message.term);
+    failAttempt(
+      step,
+      refusal(
+        'NOT_MEMBER',
+        `${link.address} is the primary, and this node is no member any more: add it again with add-backup`,
+      ),
+    );
+    leaveOut(step, link, message.term, message.excludedBy.position);
     return;
   }
   attempt.surveyed.set(link.node, message);
@@ -135,8 +128,17 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
 export function judge(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const isLate = nowMs - attempt.phaseMs >= state.timing.answerMs;
-  if (nowMs - attempt.startedMs > state.timing.commandMs && (attempt.phase === 'survey' || attempt.phase === 'fence')) {
-    failAttempt(step, refusal('NO_QUORUM', 'the members did not agree in time, perhaps because a primary is being made already: look at status and try again'));
+  if (
+    nowMs - attempt.startedMs > state.timing.commandMs &&
+    (attempt.phase === 'survey' || attempt.phase === 'fence')
+  ) {
+    failAttempt(
+      step,
+      refusal(
+        'NO_QUORUM',
+        'the members did not agree in time, perhaps because a primary is being made already: look at status and try again',
+      ),
+    );
     return;
   }
   if (attempt.phase === 'survey') {
@@ -150,8 +152,14 @@ export function judge(step: Step, attempt: Attempt): void {
   } else if (nowMs - attempt.phaseMs > state.timing.handOverMs) {
     const what =
       attempt.phase === 'hand over'
-        ? refusal('UNREACHABLE', 'the primary did not hand over in time and stays the primary: look at its status and try again')
-        : refusal('LAGGING', 'a longer log than this node has could not be fetched in time: promote the node that has it, or try again');
+        ? refusal(
+            'UNREACHABLE',
+            'the primary did not hand over in time and stays the primary: look at its status and try again',
+          )
+        : refusal(
+            'LAGGING',
+            'a longer log than this node has could not be fetched in time: promote the node that has it, or try again',
+          );
     failAttempt(step, what);
   }
 }
@@ -190,8 +198,13 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
   }
   const silent = [...attempt.peers.keys()].filter((node) => !attempt.surveyed.has(node));
   if (purpose.kind === 'remove' && silent.some((node) => node !== purpose.peer.node)) {
-    const others = silent.flatMap((node) => (node === purpose.peer.node ? [] : (attempt.peers.get(node) ?? [])));
-    failAttempt(step, refusal('NO_QUORUM', `${showPeers(others)} did not answer: with --backup-is-down all the others must`));
+    const others = silent.flatMap((node) =>
+      node === purpose.peer.node ? [] : (attempt.peers.get(node) ?? []),
+    );
+    failAttempt(
+      step,
+      refusal('NO_QUORUM', `${showPeers(others)} did not answer: with --backup-is-down all the others must`),
+    );
     return;
   }
   const answers = [...attempt.surveyed.values()].map(({ answer }) => answer);
@@ -230,13 +243,6 @@ function ownLeaseMs({ state, nowMs }: Step, attempt: Attempt): number {
   return isFree ? 0 : Math.max(0, state.leaseUntilMs - nowMs);
 }
 
-/** Whether any primary of these members reads under leases. With one backup, nobody can be elected without it. */
-function needsLeases(state: ReplicaState): boolean {
-  const { configurations } = state;
-  if (configurations === undefined) return false;
-  return [configurations.committed, ...configurations.open].some(({ members }) => members.length > 2);
-}
-
 /** Takes a term of its own, and asks the others to follow no primary of an earlier one. */
 function fence(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
@@ -247,7 +253,8 @@ function fence(step: Step, attempt: Attempt): void {
   if (state.office.kind === 'primary') stepDown(step, true);
   else state.office = emptyBackupOffice(state, nowMs);
   state.isConfirmed = own.isConfirmed;
-  const term = state.rules.takesNewTerm || !wasPrimary || highest === 0 ? termAfter(highest, step.random) : highest;
+  const term =
+    state.rules.takesNewTerm || !wasPrimary || highest === 0 ? termAfter(highest, step.random) : highest;
   takeTerm(step, term, state.self, state.role);
   attempt.term = term;
   attempt.phase = 'fence';
@@ -273,7 +280,11 @@ export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer):
     return;
   }
   if (!message.isGranted && message.term > state.term) {
-    tryAgain(step, attempt, refusal('NO_QUORUM', `${link.address} follows a later term: try again in a moment`));
+    tryAgain(
+      step,
+      attempt,
+      refusal('NO_QUORUM', `${link.address} follows a later term: try again in a moment`),
+    );
     return;
   }
   attempt.fenced.set(link.node, message);
@@ -281,7 +292,10 @@ export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer):
 }
 
 function stillAlive(alive: readonly Peer[], seenBy: string): Refusal {
-  return refusal('NO_QUORUM', `${showPeers(alive)} was said to be down, and ${seenBy} hears from it: stop it first, or promote without --others-are-down`);
+  return refusal(
+    'NO_QUORUM',
+    `${showPeers(alive)} was said to be down, and ${seenBy} hears from it: stop it first, or promote without --others-are-down`,
+  );
 }
 
 /** A node that was said to be stopped is not. */
@@ -303,7 +317,12 @@ function judgeFence(step: Step, attempt: Attempt): void {
   if (decision.kind === 'refused') {
     const refusing = [...attempt.fenced.values()].find(({ reason }) => reason !== undefined);
     const reason = promotionRefused(state, decision.reason, attempt.peers);
-    failAttempt(step, refusing?.reason === undefined ? reason : { ...reason, message: `${refusing.reason}; ${reason.message}` });
+    failAttempt(
+      step,
+      refusing?.reason === undefined
+        ? reason
+        : { ...reason, message: `${refusing.reason}; ${reason.message}` },
+    );
     return;
   }
   attempt.grant = decision;
@@ -324,7 +343,10 @@ export function open(step: Step, attempt: Attempt): void {
   const { grant, purpose } = attempt;
   if (grant === undefined) throw new Error('a term is opened that nobody granted');
   const { peers } = attempt;
-  const leftOut = grant.members === undefined ? [] : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
+  const leftOut =
+    grant.members === undefined
+      ? []
+      : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
   const promotion =
     purpose.kind === 'own place' || purpose.kind === 'look'
       ? undefined
@@ -332,6 +354,7 @@ export function open(step: Step, attempt: Attempt): void {
           command: purpose.command,
           deadlineMs: attempt.startedMs + state.timing.commandMs + state.timing.handOverMs,
           outcome: {
+            own: attempt.own,
             found: findings(attempt),
             leftOut,
             handedOverBy: attempt.handOverFrom === undefined ? undefined : peers.get(attempt.handOverFrom),
@@ -339,12 +362,14 @@ export function open(step: Step, attempt: Attempt): void {
           },
         };
   if (leftOut.length > 0) tell(step, 'warn', { leftOut: showPeers(leftOut) }, 'members are left out');
-  if (grant.isLossy) tell(step, 'error', { knownUpTo: showPosition(state.last) }, 'promoted although acknowledged writes may be lost');
+  if (grant.isLossy)
+    tell(
+      step,
+      'error',
+      { knownUpTo: showPosition(state.last) },
+      'promoted although acknowledged writes may be lost',
+    );
   takeOffice(step, grant, promotion, peers);
-}
-
-function positionOf({ term, index }: Position): Position {
-  return { term, index };
 }
 
 function findings(attempt: Attempt): Finding[] {
@@ -353,9 +378,21 @@ function findings(attempt: Attempt): Finding[] {
 
 export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAnswer): void {
   const { attempt } = step.state;
-  if (attempt?.phase !== 'hand over' || message.attempt !== attempt.number || attempt.handOverFrom !== link.node) return;
+  if (
+    attempt?.phase !== 'hand over' ||
+    message.attempt !== attempt.number ||
+    attempt.handOverFrom !== link.node
+  )
+    return;
   if (message.isReady) fence(step, attempt);
-  else failAttempt(step, refusal('BUSY', `${link.address} is the primary and did not hand over: ${message.reason ?? 'it gave no reason'}`));
+  else
+    failAttempt(
+      step,
+      refusal(
+        'BUSY',
+        `${link.address} is the primary and did not hand over: ${message.reason ?? 'it gave no reason'}`,
+      ),
+    );
 }
 
 /** Gives up the attempt, and tells whoever asked for it. */
@@ -372,106 +409,7 @@ export function failAttempt(step: Step, refused: Refusal): void {
   if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }
 
-/** What this node answers to whoever wants to become primary, itself included. */
-export function ownAnswer(state: ReplicaState): PromotionAnswer {
-  const { configurations } = state;
-  if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
-  return {
-    node: state.self,
-    last: positionOf(state.last),
-    memberships: knownMemberships(configurations),
-    lastPrimary: state.lastPrimary,
-    isLeftOut: state.isLeftOut,
-    isConfirmed: state.isConfirmed,
-  };
+/** Gives up an attempt of this node's own for another node's. */
+export function yieldTo(step: Step, link: OpenLink): void {
+  failAttempt(step, refusal('NO_QUORUM', `${link.address} takes over: nothing was changed here`));
 }
-
-/** As a voter: agrees to a new term, and follows no earlier one from then on. */
-export function onFence(step: Step, link: OpenLink, message: Fence): void {
-  const { state, nowMs } = step;
-  if (state.configurations === undefined || state.divergence !== undefined) return;
-  const answer = {
-    kind: 'fence answer',
-    attempt: message.attempt,
-    answer: ownAnswer(state),
-    alive: aliveAmong(step, message.down),
-    waitMs: 0,
-  } as const;
-  const isAgain = message.term === state.term && state.vote === link.node;
-  const objection = isAgain ? undefined : objectionTo(step, link, message);
-  if (objection !== undefined || answer.alive.length > 0) {
-    const waitMs = objection?.waitMs ?? 0;
-    send(step, link.id, { ...answer, term: state.term, isGranted: false, reason: objection?.reason, waitMs });
-    return;
-  }
-  if (!isAgain) {
-    if (state.attempt !== undefined) failAttempt(step, refusal('NO_QUORUM', `${link.address} takes over: nothing was changed here`));
-    if (state.office.kind === 'primary') {
-      stepDown(step, true);
-      state.askAtMs = nowMs + state.timing.handOverMs;
-    } else {
-      state.office = emptyBackupOffice(state, nowMs);
-      if (state.wantsPlace) state.askAtMs = nowMs + state.timing.handOverMs;
-    }
-    takeTerm(step, message.term, link.node, state.role);
-    closeLinksTo(step, new Set(message.down));
-  }
-  send(step, link.id, { ...answer, term: message.term, isGranted: true, reason: undefined });
-}
-
-function objectionTo(
-  { state, nowMs }: Step,
-  link: OpenLink,
-  message: Fence,
-): { reason: string | undefined; waitMs: number } | undefined {
-  const { office } = state;
-  if (message.term <= state.term) return { reason: undefined, waitMs: 0 };
-  if (office.kind === 'primary' && office.isServing) {
-    const isAgreed = message.isHandOver && office.handOver?.to === link.node && office.handOver.isReady;
-    return isAgreed ? undefined : { reason: `${state.address()} is the primary and serves`, waitMs: 0 };
-  }
-  const holder = state.leaseHolder;
-  const isFree =
-    message.isHandOver ||
-    holder === link.node ||
-    (holder !== undefined && message.down.includes(holder)) ||
-    !needsLeases(state) ||
-    nowMs >= state.leaseUntilMs;
-  return isFree ? undefined : { reason: undefined, waitMs: state.leaseUntilMs - nowMs };
-}
-
-/** Which of the nodes that are said to be stopped this node hears. */
-function aliveAmong({ state, nowMs }: Step, down: readonly NodeId[]): NodeId[] {
-  const { office } = state;
-  return down.filter((node) => {
-    if (linkTo(state, node) === undefined) return false;
-    const heardMs = office.kind === 'primary' ? office.progress.get(node)?.heardMs : office.primary?.node === node ? office.heardMs : undefined;
-    return heardMs !== undefined && nowMs - heardMs < state.timing.answerMs;
-  });
-}
-
-export function answerSurvey(step: Step, link: OpenLink, attempt: number): void {
-  const { state } = step;
-  const { office, configurations } = state;
-  if (configurations === undefined || state.divergence !== undefined) return;
-  const isServing = office.kind === 'primary' && office.isServing;
-  const takesPart = [configurations.committed, ...configurations.open].some(({ members, learners }) =>
-    [...members, ...learners].some(({ node }) => node === link.node),
-  );
-  const role = office.kind === 'backup' ? (state.attempt === undefined ? 'backup' : 'asking') : isServing ? 'serving' : 'opening';
-  const primary = office.kind === 'primary' ? { node: state.self, address: state.address() } : office.primary;
-  send(step, link.id, {
-    kind: 'survey answer',
-    term: state.term,
-    attempt,
-    role,
-    answer: ownAnswer(state),
-    primary: primary?.node,
-    primaryAddress: primary?.address,
-    wantsPlace: state.wantsPlace,
-    excludedBy: isServing && !takesPart ? configurations.committed : undefined,
-    peers: [...knownPeers(state), { node: state.self, address: state.address() }],
-  });
-}
-
-export type { CommandId };

@@ -16,12 +16,14 @@ import type { Configurations } from './membership.js';
 export function committedAtStart(known: {
   readonly self: NodeId;
   readonly configuration: Configuration | undefined;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly commit: Index;
 }): (frame: Frame) => boolean {
   const { self, configuration, commit } = known;
   const isOnly = ({ members }: Configuration): boolean => members.every(({ node }) => node === self);
-  let isAlone = !known.isLeftOut && (configuration === undefined || (isOnly(configuration) && configuration.members.length > 0));
+  let isAlone =
+    known.leftOutAt === undefined &&
+    (configuration === undefined || (isOnly(configuration) && configuration.members.length > 0));
   return (frame) => {
     const set = frame.count === 1 ? configurationOf(frame) : undefined;
     if (set !== undefined && !isOnly(set)) isAlone = false;
@@ -37,5 +39,8 @@ export function configurationsAtStart(
 ): Configurations {
   const later = placed.filter(({ position }) => position.index > committed.position.index);
   const newer = later.findLast(({ position }) => position.index <= commit.index);
-  return { committed: newer ?? committed, open: later.filter(({ position }) => position.index > commit.index) };
+  return {
+    committed: newer ?? committed,
+    open: later.filter(({ position }) => position.index > commit.index),
+  };
 }

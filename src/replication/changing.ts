@@ -7,16 +7,20 @@ import { writeNeeds } from './commit.js';
 import type { Requirement } from './quorum.js';
 import { showPeers, unreachableMembers } from './refusals.js';
 import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
-import { feedAll } from './streaming.js';
+import { feedAll, renewProgress } from './streaming.js';
 import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
-import { renewProgress } from './leading.js';
 
 /** Changes of who takes part: one at a time, each an entry of the log. */
 
 type ConfigurationChange = Exclude<Change, { kind: 'promote' }>;
 
 /** Begins a change that an operator asks for; answers at once when it cannot be. */
-export function change(step: Step, office: PrimaryOffice, command: CommandId, wanted: ConfigurationChange): void {
+export function change(
+  step: Step,
+  office: PrimaryOffice,
+  command: CommandId,
+  wanted: ConfigurationChange,
+): void {
   const refused = objection(step, office, wanted);
   if (refused !== undefined) {
     step.effects.push({ kind: 'answer', command, outcome: refused });
@@ -25,12 +29,26 @@ export function change(step: Step, office: PrimaryOffice, command: CommandId, wa
   const { members, learners, acks } = configurationInForce(step.state);
   switch (wanted.kind) {
     case 'addBackup':
-      appendChange(step, office, { members, learners: [...learners, wanted.peer], acks }, command, 'add learner');
+      appendChange(
+        step,
+        office,
+        { members, learners: [...learners, wanted.peer], acks },
+        command,
+        'add learner',
+      );
       break;
     case 'removeBackup': {
-      const others = (peers: readonly Peer[]): Peer[] => peers.filter(({ address }) => address !== wanted.address);
+      const others = (peers: readonly Peer[]): Peer[] =>
+        peers.filter(({ address }) => address !== wanted.address);
       const removed = [...members, ...learners].find(({ address }) => address === wanted.address);
-      appendChange(step, office, { members: others(members), learners: others(learners), acks }, command, 'remove', removed);
+      appendChange(
+        step,
+        office,
+        { members: others(members), learners: others(learners), acks },
+        command,
+        'remove',
+        removed,
+      );
       break;
     }
     case 'setAcks':
@@ -44,16 +62,22 @@ function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChang
   if (!office.isServing) return refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
   if (wanted.kind === 'addBackup') {
     const { node, address } = wanted.peer;
-    if (node === state.self) return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
+    if (node === state.self)
+      return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
     const known = [...members, ...learners].find((peer) => peer.node === node || peer.address === address);
     if (known !== undefined) {
-      const what = nodesOf(members).includes(known.node) ? 'a member' : 'a learner, which is still catching up';
+      const what = nodesOf(members).includes(known.node)
+        ? 'a member'
+        : 'a learner, which is still catching up';
       return refusal('ALREADY_MEMBER', `${known.address} is ${what} already: see status`);
     }
   }
   if (wanted.kind === 'removeBackup') {
     if (wanted.address === state.address())
-      return refusal('NOT_MEMBER', `${wanted.address} is the primary itself: promote another member first, then remove this one there`);
+      return refusal(
+        'NOT_MEMBER',
+        `${wanted.address} is the primary itself: promote another member first, then remove this one there`,
+      );
     if (![...members, ...learners].some(({ address }) => address === wanted.address)) {
       const known = showPeers([...members, ...learners].filter(({ node }) => node !== state.self));
       return refusal('NOT_MEMBER', `${wanted.address} is not among the backups: there is ${known}`);
@@ -63,7 +87,8 @@ function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChang
     return refusal('ALREADY_MEMBER', `--acks is ${acks} already`);
   if (office.pending !== undefined || state.configurations?.open.length !== 0)
     return refusal('BUSY', 'another change of the members is under way: try again in a moment');
-  if (office.handOver !== undefined) return refusal('BUSY', 'a hand-over is under way: try again in a moment');
+  if (office.handOver !== undefined)
+    return refusal('BUSY', 'a hand-over is under way: try again in a moment');
   return unreachableMembers(state, office, nowMs);
 }
 
@@ -129,9 +154,18 @@ export function promoteLearners(step: Step, office: PrimaryOffice): void {
   const ready = learners.find(({ node }) => {
     const progress = office.progress.get(node);
     // What is on its way to it is bounded by the window.
-    return progress?.state === 'streaming' && progress.isCounted && progress.next > state.commit;
+    const added = state.configurations?.committed.position.index ?? 0;
+    // And it knows durably that it was added: until then a node that was left out counts nowhere.
+    const knows = progress !== undefined && progress.match >= added;
+    return knows && progress.state === 'streaming' && progress.isCounted && progress.next > state.commit;
   });
   if (ready === undefined) return;
   const others = learners.filter(({ node }) => node !== ready.node);
-  appendChange(step, office, { members: [...members, ready], learners: others, acks }, undefined, 'add member');
+  appendChange(
+    step,
+    office,
+    { members: [...members, ready], learners: others, acks },
+    undefined,
+    'add member',
+  );
 }

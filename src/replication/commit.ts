@@ -26,10 +26,7 @@ export interface OpenRange {
  * @returns the last index that enough nodes hold, which may be one that was committed before; undefined when not even the
  *   opening of the term is held.
  */
-export function committable(
-  open: readonly OpenRange[],
-  durable: (node: NodeId) => Index,
-): Index | undefined {
+export function committable(open: readonly OpenRange[], durable: (node: NodeId) => Index): Index | undefined {
   let committed: Index | undefined;
   for (const range of open) {
     const held = Math.min(...range.needs.map((need) => heldBy(need, durable)));

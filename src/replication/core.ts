@@ -1,35 +1,55 @@
 import { refusal } from '../engine.js';
-import type { ClusterId, FsyncPolicy, Index, NodeId, Role, Term } from '../engine.js';
+import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Role, Term } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
 import type { TermSpan } from '../log/history.js';
 import {
-  answerSurvey,
   ask,
   askAgain,
   beginAttempt,
   failAttempt,
   isCommanded,
   judge,
-  onFence,
   onFenceAnswer,
   onHandOverAnswer,
   onSurveyAnswer,
   open,
   signOfLife,
+  yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
-import { acknowledge, onAppend, onHeartbeat, onLeftOut, onProbe, onReceived, onReplaced, onSnapshotPart } from './following.js';
+import {
+  acknowledge,
+  onAppend,
+  onHeartbeat,
+  onLeftOut,
+  onProbe,
+  onReceived,
+  onReplaced,
+  onSnapshotPart,
+} from './following.js';
 import { advance, beginRound, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
-import type { Message } from './message.js';
+import type { Message, Supply } from './message.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
 import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './state.js';
-import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step, Timing, Windows } from './state.js';
+import type {
+  Change,
+  CommandId,
+  Effect,
+  Input,
+  LinkId,
+  OpenLink,
+  ReplicaState,
+  Step,
+  Timing,
+  Windows,
+} from './state.js';
 import { connect, disconnect, onFed, onFedSnapshot } from './streaming.js';
-import { emptyBackupOffice, reach, tell } from './turn.js';
+import { emptyBackupOffice, tell } from './turn.js';
+import { answerSurvey, onFence } from './voting.js';
 
 /** What a node knows of itself when it starts. */
 export interface Beginning {
@@ -39,7 +59,7 @@ export interface Beginning {
   readonly role: Role;
   readonly term: Term;
   readonly vote: NodeId | undefined;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly configurations: Configurations | undefined;
   readonly last: LogEnd;
@@ -57,7 +77,7 @@ export function begin(beginning: Beginning): ReplicaState {
   const timing = beginning.timing ?? DEFAULT_TIMING;
   const windows = beginning.windows ?? DEFAULT_WINDOWS;
   const { nowMs, role, last, spans, ...rest } = beginning;
-  const wantsPlace = role === 'primary' && !beginning.isLeftOut;
+  const wantsPlace = role === 'primary' && beginning.leftOutAt === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
   const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
   const state: ReplicaState = {
@@ -182,8 +202,8 @@ function tick(turn: Step): void {
 }
 
 /** A backup that has heard no primary for a while. It may have been left out while it could not be told. */
-function isLonely({ office, configurations, isLeftOut, timing }: ReplicaState, nowMs: number): boolean {
-  if (office.kind === 'primary' || isLeftOut || configurations === undefined) return false;
+function isLonely({ office, configurations, leftOutAt, timing }: ReplicaState, nowMs: number): boolean {
+  if (office.kind === 'primary' || leftOutAt !== undefined || configurations === undefined) return false;
   return nowMs - office.heardMs > timing.silentMs;
 }
 
@@ -243,7 +263,7 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       onSurveyAnswer(turn, link, message);
       break;
     case 'fence':
-      onFence(turn, link, message);
+      onFence(turn, link, message, yieldTo);
       break;
     case 'fence answer':
       onFenceAnswer(turn, link, message);
@@ -251,15 +271,9 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
     case 'fetch':
       onFetch(turn, link, message);
       break;
-    case 'supply': {
-      const { attempt } = state;
-      if (attempt === undefined) break;
-      const isDone = takeSupply(turn, attempt, link, message);
-      if (isDone === undefined)
-        failAttempt(turn, refusal('LAGGING', `${link.address} has a longer log, and this node is too far behind to fetch it: promote ${link.address}`));
-      else if (isDone) open(turn, attempt);
+    case 'supply':
+      onSupply(turn, link, message);
       break;
-    }
     case 'hand over':
       if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);
       break;
@@ -269,6 +283,16 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
     default:
       if (state.office.kind === 'primary') onAnswer(turn, state.office, link, message);
   }
+}
+
+function onSupply(turn: Step, link: OpenLink, message: Supply): void {
+  const { attempt } = turn.state;
+  if (attempt === undefined) return;
+  const isDone = takeSupply(turn, attempt, link, message);
+  if (isDone === undefined) {
+    const what = `${link.address} has a longer log, and this node is too far behind to fetch it: promote ${link.address}`;
+    failAttempt(turn, refusal('LAGGING', what));
+  } else if (isDone) open(turn, attempt);
 }
 
 function onCommand(turn: Step, command: CommandId, wanted: Change): void {
@@ -285,9 +309,13 @@ function onCommand(turn: Step, command: CommandId, wanted: Change): void {
   else if (wanted.kind === 'promote') promote(turn, command, wanted);
   else if (office.kind !== 'primary') {
     const where = office.primary?.address;
-    refuse(state.wantsPlace ? waitsForPlace(state) : notPrimary(where, 'changes of the members are made there'));
+    refuse(
+      state.wantsPlace ? waitsForPlace(state) : notPrimary(where, 'changes of the members are made there'),
+    );
   } else if (wanted.kind === 'removeBackup' && wanted.backupIsDown) {
-    const peer = [...office.progress.values()].map((progress) => progress.peer).find(({ address }) => address === wanted.address);
+    const peer = [...office.progress.values()]
+      .map((progress) => progress.peer)
+      .find(({ address }) => address === wanted.address);
     const isMember = state.configurations.committed.members.some(({ address }) => address === wanted.address);
     if (peer === undefined || !isMember) change(turn, office, command, wanted);
     else beginAttempt(turn, { kind: 'remove', command, peer });
@@ -308,7 +336,10 @@ function promote(
   }
   if (state.attempt !== undefined) failAttempt(turn, refusal('BUSY', 'an operator decides'));
   if (office.kind === 'backup') state.office = { ...emptyBackupOffice(state, turn.nowMs), ...office };
-  beginAttempt(turn, { kind: 'promote', command, othersAreDown: wanted.othersAreDown, acceptDataLoss: wanted.acceptDataLoss });
+  beginAttempt(turn, {
+    kind: 'promote',
+    command,
+    othersAreDown: wanted.othersAreDown,
+    acceptDataLoss: wanted.acceptDataLoss,
+  });
 }
-
-export { reach };

@@ -15,19 +15,30 @@ import { endBefore } from './streaming.js';
 export function askForFrames(step: Step, _attempt: Attempt, link: OpenLink): void {
   const { state } = step;
   const history = historyOf(state);
-  send(step, link.id, { kind: 'fetch', term: state.term, history: { ...history, spans: [...history.spans] } });
+  send(step, link.id, {
+    kind: 'fetch',
+    term: state.term,
+    history: { ...history, spans: [...history.spans] },
+  });
 }
 
 export function onFetch(step: Step, link: OpenLink, message: Fetch): void {
   const { state } = step;
   // Only for the term that was granted: nothing is appended here meanwhile, so this log stands still.
   if (message.term !== state.term || state.vote !== link.node) return;
-  const common = message.history.last.index === 0 ? message.history.last : commonPrefix(historyOf(state), message.history);
+  const common =
+    message.history.last.index === 0 ? message.history.last : commonPrefix(historyOf(state), message.history);
   if (common === undefined) {
     send(step, link.id, { kind: 'supply', term: state.term, previous: undefined, frames: [] });
     return;
   }
-  step.effects.push({ kind: 'supply', link: link.id, term: state.term, after: common.index, bytesMax: state.windows.messageBytes });
+  step.effects.push({
+    kind: 'supply',
+    link: link.id,
+    term: state.term,
+    after: common.index,
+    bytesMax: state.windows.messageBytes,
+  });
 }
 
 export function onSupplied(
@@ -43,7 +54,12 @@ export function onSupplied(
 }
 
 /** Takes what the source has. Answers whether the log is as long as the source's now; undefined when that cannot be. */
-export function takeSupply(step: Step, attempt: Attempt, link: OpenLink, message: Supply): boolean | undefined {
+export function takeSupply(
+  step: Step,
+  attempt: Attempt,
+  link: OpenLink,
+  message: Supply,
+): boolean | undefined {
   const { state } = step;
   const { source } = attempt;
   if (attempt.phase !== 'fetch' || source?.node !== link.node || message.term !== state.term) return false;

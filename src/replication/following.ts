@@ -1,6 +1,7 @@
 import type { Index, Term } from '../engine.js';
 import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
+import { comparePositions } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { failAttempt } from './asking.js';
@@ -67,7 +68,12 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
 
 function noteNewPrimary(step: Step, link: OpenLink): void {
   if (!step.state.wantsPlace && step.state.role !== 'primary') return;
-  tell(step, 'warn', { primary: link.address }, 'another node is the primary now: this one becomes its backup');
+  tell(
+    step,
+    'warn',
+    { primary: link.address },
+    'another node is the primary now: this one becomes its backup',
+  );
 }
 
 /** A new backup becomes a node of the cluster of the primary that added it. */
@@ -85,12 +91,7 @@ function adopt(step: Step, link: OpenLink): boolean {
 /** What a primary's word does that serves and counts this node. */
 function confirm(step: Step, message: { isServing: boolean; isMember: boolean }): void {
   const { state } = step;
-  if (!message.isMember) return;
-  if (state.isLeftOut) {
-    state.isLeftOut = false;
-    persist(step);
-  }
-  if (message.isServing) state.isConfirmed = true;
+  if (message.isMember && message.isServing && state.leftOutAt === undefined) state.isConfirmed = true;
 }
 
 export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): void {
@@ -124,7 +125,11 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;
   if (common === undefined || common.index < state.commit) {
     const { history } = message;
-    if (common !== undefined && !isReplacedAfter(history, common.index) && !isReplacedAfter(own, common.index)) {
+    if (
+      common !== undefined &&
+      !isReplacedAfter(history, common.index) &&
+      !isReplacedAfter(own, common.index)
+    ) {
       diverge(step, common.index, link);
       return;
     }
@@ -145,7 +150,12 @@ function isReplacedAfter(history: History, index: Index): boolean {
 function diverge(step: Step, index: Index, link: OpenLink): void {
   const { state } = step;
   state.divergence = `this node has committed entries behind ${String(index)} that the primary at ${link.address} does not have: one of the two was restored from an old copy; keep both, and add this one anew with an empty directory`;
-  tell(step, 'error', { index, primary: link.address }, 'diverged from the primary: this node answers nothing more');
+  tell(
+    step,
+    'error',
+    { index, primary: link.address },
+    'diverged from the primary: this node answers nothing more',
+  );
 }
 
 export function onAppend(step: Step, link: OpenLink, message: Append): void {
@@ -210,8 +220,26 @@ export function acknowledge(step: Step): void {
   const { state } = step;
   const { office } = state;
   if (office.kind !== 'backup' || office.link === undefined) return;
+  takePartAgain(step, office);
   const durable = Math.min(state.durable, office.matched) as Index;
   send(step, office.link, { kind: 'append answer', term: state.term, matched: office.matched, durable });
+}
+
+/**
+ * A node that was left out takes part again once its own log durably holds a configuration that names it. Not before: with a
+ * log that ends in the membership that it was left out of, it would count where nobody counts it.
+ */
+function takePartAgain(step: Step, office: BackupOffice): void {
+  const { state } = step;
+  if (state.leftOutAt === undefined) return;
+  const { position, members, learners } = configurationInForce(state);
+  const isNamed = nodesOf([...members, ...learners]).includes(state.self);
+  const isHeld = position.index <= Math.min(state.durable, office.matched);
+  const isNewer = comparePositions(position, state.leftOutAt) > 0;
+  if (!isNamed || !isHeld || !isNewer) return;
+  state.leftOutAt = undefined;
+  persist(step);
+  tell(step, 'info', {}, 'this node takes part again');
 }
 
 export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart): void {
@@ -274,7 +302,13 @@ export function onReplaced(step: Step, end: LogEnd): void {
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }
 
-function answerSnapshot(step: Step, link: OpenLink['id'], end: LogEnd, offset: number, isInstalled: boolean): void {
+function answerSnapshot(
+  step: Step,
+  link: OpenLink['id'],
+  end: LogEnd,
+  offset: number,
+  isInstalled: boolean,
+): void {
   send(step, link, { kind: 'snapshot answer', term: step.state.term, end, offset, isInstalled });
 }
 
@@ -289,9 +323,10 @@ export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
   const known = configurationInForce(state).position;
   const isOlder =
     message.configuration.position.term < known.term ||
-    (message.configuration.position.term === known.term && message.configuration.position.index < known.index);
+    (message.configuration.position.term === known.term &&
+      message.configuration.position.index < known.index);
   // A word from before it was added again.
   if (isOlder && nodesOf(configurationInForce(state).members).includes(state.self)) return;
-  leaveOut(step, link, message.term);
+  leaveOut(step, link, message.term, message.configuration.position);
   send(step, link.id, { kind: 'left out answer', term: state.term });
 }

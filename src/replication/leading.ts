@@ -13,10 +13,9 @@ import type { PromotionGrant } from './promotion.js';
 import { showPeers } from './refusals.js';
 import type { OpenLink, OpenPromotion, PrimaryOffice, Step } from './state.js';
 import {
-  connect,
   feedAll,
   heard,
-  newProgress,
+  renewProgress,
   onAppendAnswer,
   onMismatch,
   onProbeAnswer,
@@ -24,7 +23,16 @@ import {
   resend,
   sendHeartbeat,
 } from './streaming.js';
-import { appendFrames, configurationInForce, nodesOf, knownPeers, othersIn, persist, reach, send, tell } from './turn.js';
+import {
+  appendFrames,
+  configurationInForce,
+  nodesOf,
+  knownPeers,
+  othersIn,
+  persist,
+  send,
+  tell,
+} from './turn.js';
 import { stepDown } from './stepping-down.js';
 
 /** The part of the primary. */
@@ -84,35 +92,21 @@ function changedConfiguration(
   const { state } = step;
   const { members, learners, acks } = configurationInForce(state);
   const own = { node: state.self, address: state.address() };
-  const isMoved = !own.address.endsWith(':0') && members.some(({ node, address }) => node === own.node && address !== own.address);
+  const isMoved =
+    !own.address.endsWith(':0') &&
+    members.some(({ node, address }) => node === own.node && address !== own.address);
   if (grant.members === undefined && !isMoved) return undefined;
   const staying = grant.members ?? nodesOf(members);
-  const known = new Map([...peers, ...members.map((peer) => [peer.node, peer] as const), [own.node, own] as const]);
+  const known = new Map([
+    ...peers,
+    ...members.map((peer) => [peer.node, peer] as const),
+    [own.node, own] as const,
+  ]);
   return {
     members: staying.flatMap((node) => known.get(node) ?? []),
     learners: grant.members === undefined ? learners : learners.filter(({ node }) => !staying.includes(node)),
     acks,
   };
-}
-
-/**
- * Feeds everybody whom a configuration names that may last, those included that the newest one leaves out: that one may
- * need them to be committed. And keeps links to whoever is to be told that it leaves.
- */
-export function renewProgress(step: Step, office: PrimaryOffice): void {
-  const { state } = step;
-  const followed = knownPeers(state);
-  for (const [node, progress] of office.progress) {
-    if (followed.some((peer) => peer.node === node)) continue;
-    office.progress.delete(node);
-    if (progress.snapshot !== undefined) step.effects.push({ kind: 'stop snapshot', peer: node });
-  }
-  for (const peer of followed) {
-    if (!office.progress.has(peer.node)) office.progress.set(peer.node, newProgress(step, peer));
-  }
-  const leaving = [...office.leaving.values()].map(({ peer }) => peer);
-  reach(step, [...followed, ...leaving.filter(({ node }) => !followed.some((peer) => peer.node === node))]);
-  for (const progress of office.progress.values()) connect(step, progress);
 }
 
 /** Takes a frame of operations. The caller sealed it behind the last one, in this term. */
@@ -209,6 +203,9 @@ export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, mess
       break;
     case 'mismatch':
       onMismatch(step, link, progress);
+      break;
+    default:
+    // Not a primary's business: it came too late.
   }
   advance(step, office);
 }
@@ -228,14 +225,22 @@ function answerDone(step: Step, command: OpenPromotion['command']): void {
 
 export function onHandOver(step: Step, office: PrimaryOffice, link: OpenLink, message: HandOver): void {
   const { state, nowMs } = step;
-  const answer = { kind: 'hand over answer', term: state.term, attempt: message.attempt, isReady: false } as const;
+  const answer = {
+    kind: 'hand over answer',
+    term: state.term,
+    attempt: message.attempt,
+    isReady: false,
+  } as const;
   const refuse = (reason: string): void => {
     send(step, link.id, { ...answer, reason });
   };
   if (!office.isServing) refuse('the primary does not serve yet: try again in a moment');
-  else if (office.pending !== undefined) refuse('a change of the members is under way: try again in a moment');
-  else if (!nodesOf(configurationInForce(state).members).includes(link.node)) refuse('only a member can take over');
-  else if (office.handOver !== undefined && office.handOver.to !== link.node) refuse('another hand-over is under way');
+  else if (office.pending !== undefined)
+    refuse('a change of the members is under way: try again in a moment');
+  else if (!nodesOf(configurationInForce(state).members).includes(link.node))
+    refuse('only a member can take over');
+  else if (office.handOver !== undefined && office.handOver.to !== link.node)
+    refuse('another hand-over is under way');
   else {
     const untilMs = nowMs + state.timing.handOverMs;
     office.handOver = { to: link.node, attempt: message.attempt, untilMs, isReady: false };
@@ -253,7 +258,13 @@ function settleHandOver(step: Step, office: PrimaryOffice): void {
   if (progress?.link === undefined || progress.match < state.last.index) return;
   handOver.isReady = true;
   const { term } = state;
-  send(step, progress.link, { kind: 'hand over answer', term, attempt: handOver.attempt, isReady: true, reason: undefined });
+  send(step, progress.link, {
+    kind: 'hand over answer',
+    term,
+    attempt: handOver.attempt,
+    isReady: true,
+    reason: undefined,
+  });
 }
 
 export function tickPrimary(step: Step, office: PrimaryOffice): void {
@@ -269,14 +280,21 @@ export function tickPrimary(step: Step, office: PrimaryOffice): void {
     resend(step, progress);
     if (progress.isSilent || nowMs - progress.heardMs < silentMs) continue;
     progress.isSilent = true;
-    tell(step, 'warn', { node: progress.peer.address, silentMs: Math.round(nowMs - progress.heardMs) }, 'a backup is silent');
+    tell(
+      step,
+      'warn',
+      { node: progress.peer.address, silentMs: Math.round(nowMs - progress.heardMs) },
+      'a backup is silent',
+    );
   }
   tellLeaving(step, office);
   office.heartbeatDueMs = Math.min(office.heartbeatDueMs, nowMs + heartbeatMs);
   if (office.promotion !== undefined && nowMs > office.promotion.deadlineMs) {
     const { command } = office.promotion;
     const position = showPosition({ term: state.term, index: office.opening });
-    const silent = showPeers([...office.progress.values()].filter(({ match }) => match < office.opening).map(({ peer }) => peer));
+    const silent = showPeers(
+      [...office.progress.values()].filter(({ match }) => match < office.opening).map(({ peer }) => peer),
+    );
     const message = `the first entry of the new term, ${position}, is not confirmed yet by ${silent}: this node goes on trying; look at status`;
     step.effects.push({ kind: 'answer', command, outcome: refusal('UNCONFIRMED', message) });
     office.promotion = undefined;
@@ -299,7 +317,11 @@ function tellLeaving(step: Step, office: PrimaryOffice): void {
   for (const leaving of office.leaving.values()) {
     if (leaving.command !== undefined && nowMs > leaving.deadlineMs) {
       const message = `${leaving.peer.address} is removed, and has not confirmed that it knows: until then it must not be promoted. If it is stopped, say --backup-is-down`;
-      step.effects.push({ kind: 'answer', command: leaving.command, outcome: refusal('UNCONFIRMED', message) });
+      step.effects.push({
+        kind: 'answer',
+        command: leaving.command,
+        outcome: refusal('UNCONFIRMED', message),
+      });
       office.leaving.set(leaving.peer.node, { ...leaving, command: undefined });
     }
     const link = [...state.links.values()].find(({ node }) => node === leaving.peer.node);

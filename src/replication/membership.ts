@@ -64,6 +64,8 @@ export function withAppended(
   added: PlacedConfiguration | undefined,
 ): Configurations {
   if (added === undefined) return configurations;
+  // What came with a snapshot may be newer than the entries that follow it.
+  if (comparePositions(added.position, configurations.committed.position) <= 0) return configurations;
   return { ...configurations, open: [...configurations.open, added] };
 }
 

@@ -145,7 +145,8 @@ function sortedByLog(answers: readonly PromotionAnswer[]): PromotionAnswer[] {
 function longestOf(answers: readonly PromotionAnswer[], candidate: NodeId): NodeId {
   const longest = sortedByLog(answers).at(-1);
   const own = answers.find(({ node }) => node === candidate);
-  if (longest === undefined || (own !== undefined && comparePositions(own.last, longest.last) === 0)) return candidate;
+  if (longest === undefined || (own !== undefined && comparePositions(own.last, longest.last) === 0))
+    return candidate;
   return longest.node;
 }
 

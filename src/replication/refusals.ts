@@ -13,7 +13,10 @@ import { configurationInForce, knownPeers, nodesOf } from './turn.js';
 const RECONNECT_MS = 1000;
 
 export function notPrimary(address: string | undefined, why: string): Refusal {
-  return refusal('NOT_PRIMARY', address === undefined ? `unknown: ${why}` : `${address} is the primary: ${why}`);
+  return refusal(
+    'NOT_PRIMARY',
+    address === undefined ? `unknown: ${why}` : `${address} is the primary: ${why}`,
+  );
 }
 
 export function primaryServes(address: string): Refusal {
@@ -26,7 +29,12 @@ export function isReachable(progress: Progress, nowMs: number): boolean {
 }
 
 /** Why a write would not be safe now; undefined when enough members are reachable. */
-export function unreachableMembers(state: ReplicaState, office: PrimaryOffice, nowMs: number): Refusal | undefined {
+export function unreachableMembers(
+  state: ReplicaState,
+  office: PrimaryOffice,
+  nowMs: number,
+): Refusal | undefined {
+  if (office.progress.size === 0) return undefined;
   const reachable = new Set<NodeId>([state.self]);
   for (const progress of office.progress.values()) {
     if (progress.isCounted && isReachable(progress, nowMs)) reachable.add(progress.peer.node);
@@ -45,7 +53,9 @@ export function showPeers(peers: readonly Peer[]): string {
 
 /** Whom a node waits for that wants to be primary. */
 export function waitsForPlace(state: ReplicaState): Refusal {
-  const missing = knownPeers(state).filter(({ node }) => ![...state.links.values()].some((link) => link.node === node));
+  const missing = knownPeers(state).filter(
+    ({ node }) => ![...state.links.values()].some((link) => link.node === node),
+  );
   const whom = missing.length > 0 ? missing : knownPeers(state);
   return refusal(
     'NO_QUORUM',
@@ -53,9 +63,15 @@ export function waitsForPlace(state: ReplicaState): Refusal {
   );
 }
 
-export function promotionRefused(state: ReplicaState, reason: PromotionRefusal, peers: ReadonlyMap<NodeId, Peer>): Refusal {
+export function promotionRefused(
+  state: ReplicaState,
+  reason: PromotionRefusal,
+  peers: ReadonlyMap<NodeId, Peer>,
+): Refusal {
   const show = (nodes: readonly NodeId[]): string =>
-    nodes.map((node) => (node === state.self ? state.address() : (peers.get(node)?.address ?? node))).join(', ');
+    nodes
+      .map((node) => (node === state.self ? state.address() : (peers.get(node)?.address ?? node)))
+      .join(', ');
   switch (reason.why) {
     case 'too few answers': {
       const { membership, share } = reason;
@@ -80,7 +96,10 @@ export function promotionRefused(state: ReplicaState, reason: PromotionRefusal, 
         `with --acks 0 only the last primary${reason.node === undefined ? '' : `, ${show([reason.node])},`} knows every acknowledged write, and it does not answer: start it, or accept that acknowledged writes may be lost with --accept-data-loss`,
       );
     case 'not a member':
-      return refusal('NOT_MEMBER', 'this node is no member: promote one of the members, or add this one with add-backup');
+      return refusal(
+        'NOT_MEMBER',
+        'this node is no member: promote one of the members, or add this one with add-backup',
+      );
   }
 }
 

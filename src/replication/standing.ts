@@ -1,9 +1,8 @@
 import { refusal } from '../engine.js';
-import type { Index, MemberStatus, Refusal, Service } from '../engine.js';
-import { termAt } from '../log/history.js';
+import type { Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import type { PrimaryOffice, ReplicaState } from './state.js';
-import { configurationInForce, historyOf } from './turn.js';
+import { knownPeers } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
@@ -11,7 +10,7 @@ export function serviceOf(state: ReplicaState): Service {
   if (state.divergence !== undefined) return 'diverged';
   if (state.configurations === undefined) return 'unadopted';
   if (state.office.kind === 'primary') return state.office.isServing ? 'serving' : 'waiting';
-  if (state.isLeftOut) return 'left-out';
+  if (state.leftOutAt !== undefined) return 'left-out';
   return state.wantsPlace ? 'waiting' : 'following';
 }
 
@@ -19,11 +18,17 @@ export function serviceOf(state: ReplicaState): Service {
 export function primaryAddress(state: ReplicaState): string | undefined {
   const { office } = state;
   if (office.kind === 'primary') return state.address();
-  return office.primary?.address;
+  if (office.primary !== undefined) return office.primary.address;
+  // Not heard yet: the one whose term the log ends in is the best guess.
+  return knownPeers(state).find(({ node }) => node === state.lastPrimary)?.address;
 }
 
 /** Why a write cannot be taken; undefined when it can. */
-export function writeObjection(state: ReplicaState, nowMs: number, hint: string | undefined): Refusal | undefined {
+export function writeObjection(
+  state: ReplicaState,
+  nowMs: number,
+  hint: string | undefined,
+): Refusal | undefined {
   const { office } = state;
   switch (serviceOf(state)) {
     case 'serving':
@@ -60,7 +65,9 @@ export function readObjection(state: ReplicaState, hint: string | undefined): Re
 function waiting(state: ReplicaState): Refusal {
   const { office } = state;
   if (office.kind !== 'primary') return waitsForPlace(state);
-  const silent = [...office.progress.values()].filter(({ match }) => match < office.opening).map(({ peer }) => peer);
+  const silent = [...office.progress.values()]
+    .filter(({ match }) => match < office.opening)
+    .map(({ peer }) => peer);
   return refusal(
     'NO_QUORUM',
     `this node is to be the primary and waits until ${showPeers(silent)} ${silent.length === 1 ? 'has' : 'have'} its first entry: start them, or, if they are stopped for good, promote --others-are-down here`,
@@ -103,48 +110,4 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return undefined;
   }
-}
-
-/** The members and learners, as this node sees them. */
-export function memberStatuses(
-  state: ReplicaState,
-  nowMs: number,
-  appendedBytes: (behind: Index) => number | undefined,
-): MemberStatus[] {
-  if (state.configurations === undefined) return [];
-  const { members, learners } = configurationInForce(state);
-  const statusOf = (peer: { node: MemberStatus['node']; address: string }, isLearner: boolean): MemberStatus => {
-    const standing = isLearner ? 'learner' : 'member';
-    const { office, last } = state;
-    const isSelf = peer.node === state.self;
-    const isPrimary = office.kind === 'primary' ? isSelf : office.primary?.node === peer.node;
-    const base = { node: peer.node, address: isSelf ? state.address() : peer.address, role: isPrimary ? 'primary' : 'backup' } as const;
-    if (isSelf) {
-      const acked = positionAt(state, state.durable);
-      const lag = office.kind === 'primary' ? last.index - state.durable : Math.max(0, office.primaryLast - state.durable);
-      return { ...base, state: standing, acked, lag, lagBytes: undefined, silentMs: undefined };
-    }
-    if (office.kind === 'backup') {
-      const silentMs = isPrimary ? nowMs - office.heardMs : undefined;
-      const isSilent = isPrimary && office.isSilent;
-      return { ...base, state: isSilent ? 'silent' : standing, acked: undefined, lag: undefined, lagBytes: undefined, silentMs };
-    }
-    const progress = office.progress.get(peer.node);
-    if (progress === undefined) return { ...base, state: 'silent', acked: undefined, lag: undefined, lagBytes: undefined, silentMs: undefined };
-    const isSilent = progress.isSilent || progress.link === undefined;
-    return {
-      ...base,
-      state: isSilent ? 'silent' : standing,
-      acked: progress.match === 0 ? undefined : positionAt(state, progress.match),
-      lag: last.index - progress.match,
-      lagBytes: progress.match === last.index ? 0 : appendedBytes(progress.match),
-      silentMs: progress.wasHeard ? nowMs - progress.heardMs : undefined,
-    };
-  };
-  return [...members.map((peer) => statusOf(peer, false)), ...learners.map((peer) => statusOf(peer, true))];
-}
-
-function positionAt(state: ReplicaState, index: Index): MemberStatus['acked'] {
-  const term = index === 0 ? 0 : termAt(historyOf(state), index);
-  return term === undefined ? undefined : ({ term, index } as MemberStatus['acked']);
 }

@@ -1,4 +1,14 @@
-import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Reconfiguration, Refusal, Role, Term } from '../engine.js';
+import type {
+  ClusterId,
+  FsyncPolicy,
+  Index,
+  NodeId,
+  Position,
+  Reconfiguration,
+  Refusal,
+  Role,
+  Term,
+} from '../engine.js';
 import type { Configuration, Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { TermSpan } from '../log/history.js';
@@ -27,7 +37,7 @@ export interface DurableState {
   readonly term: Term;
   readonly vote: NodeId | undefined;
   readonly configuration: PlacedConfiguration;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
 }
@@ -145,6 +155,8 @@ export interface Finding {
 export interface Attempt {
   readonly number: number;
   readonly purpose: Purpose;
+  /** What this node had when it began to ask. */
+  own: Position;
   phase: 'survey' | 'hand over' | 'fence' | 'fetch';
   readonly startedMs: number;
   phaseMs: number;
@@ -169,7 +181,12 @@ export type Purpose =
   | { readonly kind: 'own place' }
   /** It wants nothing but to know: a backup that hears no primary finds out who is, or that it was left out. */
   | { readonly kind: 'look' }
-  | { readonly kind: 'promote'; readonly command: CommandId; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
+  | {
+      readonly kind: 'promote';
+      readonly command: CommandId;
+      readonly othersAreDown: boolean;
+      readonly acceptDataLoss: boolean;
+    }
   | { readonly kind: 'remove'; readonly command: CommandId; readonly peer: Peer };
 
 export type CommandId = number & { readonly commandId: unique symbol };
@@ -188,7 +205,7 @@ export interface ReplicaState {
   role: Role;
   term: Term;
   vote: NodeId | undefined;
-  isLeftOut: boolean;
+  leftOutAt: Position | undefined;
   configurations: Configurations | undefined;
   lastPrimary: NodeId | undefined;
   /** The last entry of the log, on disk or on its way there. */
@@ -211,7 +228,13 @@ export interface ReplicaState {
   reached: readonly Peer[];
   /** The snapshot that arrives. */
   arrival:
-    | { readonly end: LogEnd; readonly configuration: PlacedConfiguration; link: LinkId; offset: number; isBusy: boolean }
+    | {
+        readonly end: LogEnd;
+        readonly configuration: PlacedConfiguration;
+        link: LinkId;
+        offset: number;
+        isBusy: boolean;
+      }
     | undefined;
   /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
   isReplacing: boolean;
@@ -262,10 +285,30 @@ export type Input =
   | { readonly kind: 'propose'; readonly frame: Frame }
   | { readonly kind: 'durable'; readonly index: Index }
   /** What was read for a backup. */
-  | { readonly kind: 'fed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
-  | { readonly kind: 'fed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  | {
+      readonly kind: 'fed';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly after: Index;
+      readonly frames: readonly Frame[] | 'trimmed';
+    }
+  | {
+      readonly kind: 'fed snapshot';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly end: LogEnd;
+      readonly offset: number;
+      readonly bytes: Buffer;
+      readonly isLast: boolean;
+    }
   /** What was read for a node that fetches. */
-  | { readonly kind: 'supplied'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly frames: readonly Frame[] | 'trimmed' }
+  | {
+      readonly kind: 'supplied';
+      readonly link: LinkId;
+      readonly term: Term;
+      readonly after: Index;
+      readonly frames: readonly Frame[] | 'trimmed';
+    }
   /** A part of a snapshot was written. */
   | { readonly kind: 'received'; readonly end: LogEnd; readonly offset: number; readonly isWhole: boolean }
   /** A snapshot took the place of everything. */
@@ -274,8 +317,7 @@ export type Input =
   | { readonly kind: 'confirm reads' };
 
 export type Change =
-  | Exclude<Reconfiguration, { kind: 'addBackup' }>
-  | { readonly kind: 'addBackup'; readonly peer: Peer };
+  Exclude<Reconfiguration, { kind: 'addBackup' }> | { readonly kind: 'addBackup'; readonly peer: Peer };
 
 /** What the node is to do, in this order. */
 export type Effect =
@@ -288,19 +330,50 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly end: LogEnd }
   /** Apply up to here. */
   | { readonly kind: 'commit'; readonly index: Index }
-  | { readonly kind: 'feed'; readonly peer: NodeId; readonly link: LinkId; readonly after: Index; readonly bytesMax: number }
-  | { readonly kind: 'feed snapshot'; readonly peer: NodeId; readonly link: LinkId; readonly offset: number; readonly end: LogEnd | undefined }
+  | {
+      readonly kind: 'feed';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly after: Index;
+      readonly bytesMax: number;
+    }
+  | {
+      readonly kind: 'feed snapshot';
+      readonly peer: NodeId;
+      readonly link: LinkId;
+      readonly offset: number;
+      readonly end: LogEnd | undefined;
+    }
   | { readonly kind: 'stop snapshot'; readonly peer: NodeId }
-  | { readonly kind: 'supply'; readonly link: LinkId; readonly term: Term; readonly after: Index; readonly bytesMax: number }
-  | { readonly kind: 'receive'; readonly end: LogEnd; readonly offset: number; readonly bytes: Buffer; readonly isLast: boolean }
+  | {
+      readonly kind: 'supply';
+      readonly link: LinkId;
+      readonly term: Term;
+      readonly after: Index;
+      readonly bytesMax: number;
+    }
+  | {
+      readonly kind: 'receive';
+      readonly end: LogEnd;
+      readonly offset: number;
+      readonly bytes: Buffer;
+      readonly isLast: boolean;
+    }
   | { readonly kind: 'replace'; readonly end: LogEnd; readonly state: DurableState }
   | { readonly kind: 'reach'; readonly peers: readonly Peer[] }
   /** It became, or no longer is, the primary: what was proposed and is not committed is unconfirmed. */
   | { readonly kind: 'office'; readonly isPrimary: boolean }
   | { readonly kind: 'answer'; readonly command: CommandId; readonly outcome: Refusal | CommandOutcome }
-  | { readonly kind: 'event'; readonly level: 'info' | 'warn' | 'error'; readonly fields: object; readonly message: string };
+  | {
+      readonly kind: 'event';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    };
 
 export interface CommandOutcome {
+  /** A promotion: what this node had when it asked the others. */
+  readonly own?: Position;
   readonly found: readonly Finding[];
   readonly leftOut: readonly Peer[];
   readonly handedOverBy: Peer | undefined;

@@ -23,7 +23,8 @@ export function stepDown(step: Step, wantsPlace: boolean): void {
     if (command !== undefined) step.effects.push({ kind: 'answer', command, outcome: unconfirmed });
   }
   for (const progress of office.progress.values()) {
-    if (progress.snapshot !== undefined) step.effects.push({ kind: 'stop snapshot', peer: progress.peer.node });
+    if (progress.snapshot !== undefined)
+      step.effects.push({ kind: 'stop snapshot', peer: progress.peer.node });
   }
   state.office = emptyBackupOffice(state, nowMs);
   state.wantsPlace = wantsPlace;

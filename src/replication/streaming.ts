@@ -5,11 +5,14 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
-import { configurationInForce, historyOf, linkTo, nodesOf, send, tell } from './turn.js';
+import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
 
 /** How the primary feeds its backups. */
 
-export function newProgress(step: Step, peer: Peer): Progress {
+/** A network that carries less than this is taken for one that lost something. */
+const BYTES_A_MS_LEAST = 256;
+
+function newProgress(step: Step, peer: Peer): Progress {
   return {
     peer,
     link: undefined,
@@ -30,6 +33,26 @@ export function newProgress(step: Step, peer: Peer): Progress {
     probe: 0,
     snapshot: undefined,
   };
+}
+
+/**
+ * Feeds everybody whom a configuration names that may last, those included that the newest one leaves out: that one may
+ * need them to be committed. And keeps links to whoever is to be told that it leaves.
+ */
+export function renewProgress(step: Step, office: PrimaryOffice): void {
+  const { state } = step;
+  const followed = knownPeers(state);
+  for (const [node, progress] of office.progress) {
+    if (followed.some((peer) => peer.node === node)) continue;
+    office.progress.delete(node);
+    if (progress.snapshot !== undefined) step.effects.push({ kind: 'stop snapshot', peer: node });
+  }
+  for (const peer of followed) {
+    if (!office.progress.has(peer.node)) office.progress.set(peer.node, newProgress(step, peer));
+  }
+  const leaving = [...office.leaving.values()].map(({ peer }) => peer);
+  reach(step, [...followed, ...leaving.filter(({ node }) => !followed.some((peer) => peer.node === node))]);
+  for (const progress of office.progress.values()) connect(step, progress);
 }
 
 /** Begins anew on a link: what was sent on an earlier one may be lost. */
@@ -60,7 +83,12 @@ export function probe(step: Step, progress: Progress): void {
   progress.probe++;
   progress.askedMs = nowMs;
   const history = historyOf(state);
-  send(step, progress.link, { kind: 'probe', term: state.term, probe: progress.probe, history: { ...history, spans: [...history.spans] } });
+  send(step, progress.link, {
+    kind: 'probe',
+    term: state.term,
+    probe: progress.probe,
+    history: { ...history, spans: [...history.spans] },
+  });
 }
 
 function stopSnapshot(step: Step, progress: Progress): void {
@@ -78,7 +106,11 @@ export function heard(step: Step, progress: Progress): void {
 }
 
 /** What a message to a backup tells it about itself and its primary. */
-function standing(step: Step, office: PrimaryOffice, node: NodeId): Pick<Heartbeat, 'isServing' | 'isMember'> {
+function standing(
+  step: Step,
+  office: PrimaryOffice,
+  node: NodeId,
+): Pick<Heartbeat, 'isServing' | 'isMember'> {
   const isMember = nodesOf(configurationInForce(step.state).members).includes(node);
   return { isServing: office.isServing, isMember };
 }
@@ -109,7 +141,13 @@ export function feed(step: Step, progress: Progress): void {
   if (progress.next > state.last.index || !hasRoom) return;
   progress.isReading = true;
   const after = (progress.next - 1) as Index;
-  step.effects.push({ kind: 'feed', peer: progress.peer.node, link: progress.link, after, bytesMax: messageBytes });
+  step.effects.push({
+    kind: 'feed',
+    peer: progress.peer.node,
+    link: progress.link,
+    after,
+    bytesMax: messageBytes,
+  });
 }
 
 /** Where the frames begin that were read behind an entry. */
@@ -128,7 +166,8 @@ export function onFed(
 ): void {
   const { state, nowMs } = step;
   const progress = office.progress.get(input.peer);
-  if (progress?.link !== input.link || progress.state !== 'streaming' || progress.next !== input.after + 1) return;
+  if (progress?.link !== input.link || progress.state !== 'streaming' || progress.next !== input.after + 1)
+    return;
   progress.isReading = false;
   const { frames } = input;
   if (frames === 'trimmed') {
@@ -201,7 +240,12 @@ export function beginSnapshot(step: Step, progress: Progress): void {
   progress.inFlightBytes = 0;
   progress.isReading = false;
   progress.snapshot = { end: undefined, offset: 0 };
-  tell(step, 'info', { node: progress.peer.address }, 'the log does not reach back to what a backup has: it is sent a snapshot');
+  tell(
+    step,
+    'info',
+    { node: progress.peer.address },
+    'the log does not reach back to what a backup has: it is sent a snapshot',
+  );
   feedSnapshot(step, progress);
 }
 
@@ -220,18 +264,27 @@ export function onFedSnapshot(
   const { state } = step;
   const progress = office.progress.get(input.peer);
   const { configurations } = state;
-  if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined) return;
+  if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined)
+    return;
   if (input.offset !== progress.snapshot.offset && progress.snapshot.end !== undefined) return;
   progress.snapshot = { end: input.end, offset: input.offset };
   progress.askedMs = step.nowMs;
   const { end, offset, bytes, isLast } = input;
   const configuration = configurations.committed;
-  send(step, input.link, { kind: 'snapshot part', term: state.term, end, configuration, offset, bytes, isLast });
+  send(step, input.link, {
+    kind: 'snapshot part',
+    term: state.term,
+    end,
+    configuration,
+    offset,
+    bytes,
+    isLast,
+  });
 }
 
 export function onSnapshotAnswer(step: Step, progress: Progress, message: SnapshotAnswer): void {
   const { snapshot } = progress;
-  if (snapshot?.end === undefined || snapshot.end.index !== message.end.index) return;
+  if (snapshot?.end?.index !== message.end.index) return;
   if (message.isInstalled) {
     probe(step, progress);
     return;
@@ -244,7 +297,9 @@ export function onSnapshotAnswer(step: Step, progress: Progress, message: Snapsh
 /** Sends again what seems to be lost. */
 export function resend(step: Step, progress: Progress): void {
   const { state, nowMs } = step;
-  if (progress.link === undefined || nowMs - progress.askedMs < 4 * state.timing.resendMs) return;
+  // A large frame takes its time on a slow network, and is not lost for that.
+  const patienceMs = 4 * state.timing.resendMs + progress.inFlightBytes / BYTES_A_MS_LEAST;
+  if (progress.link === undefined || nowMs - progress.askedMs < patienceMs) return;
   switch (progress.state) {
     case 'probing':
       probe(step, progress);

@@ -42,21 +42,16 @@ export function knownPeers(state: ReplicaState): Peer[] {
 }
 
 export function durableState(state: ReplicaState): DurableState {
-  const { role, term, vote, configurations, isLeftOut, lastPrimary, commit } = state;
+  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit } = state;
   if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
-  return { role, term, vote, configuration: configurations.committed, isLeftOut, lastPrimary, commit };
+  return { role, term, vote, configuration: configurations.committed, leftOutAt, lastPrimary, commit };
 }
 
 export function persist(step: Step): void {
   step.effects.push({ kind: 'persist', state: durableState(step.state) });
 }
 
-export function tell(
-  step: Step,
-  level: 'info' | 'warn' | 'error',
-  fields: object,
-  message: string,
-): void {
+export function tell(step: Step, level: 'info' | 'warn' | 'error', fields: object, message: string): void {
   step.effects.push({ kind: 'event', level, fields, message });
 }
 
@@ -64,7 +59,7 @@ export function tell(
 export function linkTo(state: ReplicaState, node: NodeId): OpenLink | undefined {
   let found: OpenLink | undefined;
   for (const link of state.links.values()) {
-    if (link.node === node && (found === undefined || !found.isOutgoing)) found = link;
+    if (link.node === node && !found?.isOutgoing) found = link;
   }
   return found;
 }
@@ -114,7 +109,12 @@ export function truncate(step: Step, end: LogEnd): void {
   const { state } = step;
   if (end.index < state.commit) throw new Error('what is committed is never cut');
   const lost = state.last.index - end.index;
-  tell(step, 'warn', { index: end.index, entries: lost }, 'entries that the primary does not have are cut off and kept aside');
+  tell(
+    step,
+    'warn',
+    { index: end.index, entries: lost },
+    'entries that the primary does not have are cut off and kept aside',
+  );
   state.last = end;
   state.spans = cutSpans(state.spans, end.index);
   if (state.durable > end.index) state.durable = end.index;

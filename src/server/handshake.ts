@@ -10,7 +10,7 @@ import { isIdentity } from './message-fields.js';
  * parts of messages on both sides (see `link-parts.ts`).
  *
  *     REPLICATE version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY role=ROLE to=HEX|any
- *     OK version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY
+ *     OK version=1 cluster=HEX|none node=HEX address=HOST:PORT fsync=POLICY role=ROLE
  *
  * With `to=any` it asks only who is there, and the connection is closed behind the answer. Instead of `OK` there may
  * be `ERROR CODE message`.

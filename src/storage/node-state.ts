@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { ClusterId, Index, NodeId, Role, Term } from '../engine.js';
+import type { ClusterId, Index, NodeId, Position, Role, Term } from '../engine.js';
 import type { PlacedConfiguration } from '../log/control.js';
 import type { LogEnd } from '../log/frame.js';
 import { StorageFault, damaged } from './fault.js';
@@ -20,8 +20,8 @@ export interface NodeState {
   readonly vote: NodeId | undefined;
   /** The last one that this node knows to be committed. Undefined before there is any. */
   readonly configuration: PlacedConfiguration | undefined;
-  /** It was told that it takes part no more. It counts nowhere until it is added again. */
-  readonly isLeftOut: boolean;
+  /** The configuration that left it out, once it was told. It counts nowhere until a newer one names it again. */
+  readonly leftOutAt: Position | undefined;
   /** Who opened the last term of its log. */
   readonly lastPrimary: NodeId | undefined;
   /** A new backup lets only the node at this address add it. */
@@ -90,7 +90,7 @@ export async function saveNodeState(
     term: state.term,
     vote: state.vote ?? null,
     configuration: state.configuration ?? null,
-    isLeftOut: state.isLeftOut,
+    leftOutAt: state.leftOutAt ?? null,
     lastPrimary: state.lastPrimary ?? null,
     primaryAddress: state.primaryAddress ?? null,
     commit: state.commit,
@@ -119,7 +119,7 @@ interface Fields {
   readonly term: Term;
   readonly vote: NodeId | null;
   readonly configuration: PlacedConfiguration | null;
-  readonly isLeftOut: boolean;
+  readonly leftOutAt: Position | null;
   readonly lastPrimary: NodeId | null;
   readonly primaryAddress: string | null;
   readonly commit: Index;
@@ -138,7 +138,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     term: content.term,
     vote: content.vote ?? undefined,
     configuration: content.configuration ?? undefined,
-    isLeftOut: content.isLeftOut,
+    leftOutAt: content.leftOutAt ?? undefined,
     lastPrimary: content.lastPrimary ?? undefined,
     primaryAddress: content.primaryAddress ?? undefined,
     commit: content.commit,
@@ -150,7 +150,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
 }
 
 function isWhole(content: Record<string, unknown>): content is Record<string, unknown> & Fields {
-  const { cluster, node, role, vote, configuration, isLeftOut, primaryAddress } = content;
+  const { cluster, node, role, vote, configuration, leftOutAt, primaryAddress } = content;
   return (
     orNull(isString)(cluster) &&
     isString(node) &&
@@ -158,7 +158,7 @@ function isWhole(content: Record<string, unknown>): content is Record<string, un
     isCount(content.term) &&
     orNull(isString)(vote) &&
     orNull(isConfiguration)(configuration) &&
-    typeof isLeftOut === 'boolean' &&
+    orNull(isPosition)(leftOutAt) &&
     orNull(isString)(content.lastPrimary) &&
     orNull(isString)(primaryAddress) &&
     isCount(content.commit) &&

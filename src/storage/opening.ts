@@ -67,7 +67,7 @@ const NEW_NODE = {
   vote: undefined,
   lastPrimary: undefined,
   configuration: undefined,
-  isLeftOut: false,
+  leftOutAt: undefined,
   primaryAddress: undefined,
   commit: 0 as Index,
   originIndex: 0 as Index,

@@ -161,6 +161,16 @@ describe('Members of real nodes', () => {
     expect(await primary.ask('MGET a stop kill')).to.equal('1\n1\n1\nEND 3');
   });
 
+  it('AStopIsACleanOneWhileAMemberIsDead', async () => {
+    const [primary, , dead] = await three();
+    await dead.kill();
+    // The stop takes long enough for the dead one to be looked for meanwhile.
+    const value = 'x'.repeat(12 * 1024 * 1024);
+    for (const key of ['a', 'b', 'c', 'd']) expect(await primary.ask(`PUT ${key} ${value}`)).to.equal('OK');
+    await primary.stop();
+    expect(primary.process.hasEvent('stopped cleanly')).to.equal(true);
+  });
+
   describe('REMOVE_BACKUP', () => {
     it('IsDoneWhenTheBackupKnowsOfIt', async () => {
       const [primary, backup] = await pair();

@@ -55,11 +55,11 @@ describe('The walk of the README', () => {
     await primary.kill();
     await Promise.all(backups.map((backup) => backup.start()));
     const [successor] = backups;
-    await promote(successor!);
-    expect(await successor!.ask('MGET shared only-here')).to.equal('1\nNULL\nEND 2');
+    await promote(successor);
+    expect(await successor.ask('MGET shared only-here')).to.equal('1\nNULL\nEND 2');
     await primary.start();
-    await untilMember(successor!, primary);
-    await primary.untilCaughtUpWith(successor!);
+    await untilMember(successor, primary);
+    await primary.untilCaughtUpWith(successor);
     expect(await primary.ask('MGET shared only-here')).to.equal('1\nNULL\nEND 2');
     expect(lostFiles(primary)).to.have.length(1);
     expect(primary.process.stderr).to.include(lostFiles(primary)[0]!);

@@ -1,10 +1,19 @@
+import { refusal } from '../../src/engine.js';
 import type { ByteRange, ClusterId, Index, NodeId, Refusal, Term, ValueSink } from '../../src/engine.js';
 import type { Cancel, Clock } from '../../src/clock.js';
 import type { EventLog } from '../../src/event-log.js';
 import type { LogEnd } from '../../src/log/frame.js';
-import type { SnapshotOutput, Snapshots } from '../../src/node/ports.js';
+import { EMPTY_LOG } from '../../src/log/frame.js';
+import type {
+  Network,
+  Replacements,
+  SnapshotOutput,
+  SnapshotSource,
+  Snapshots,
+} from '../../src/node/ports.js';
 import { ReplicaEngine } from '../../src/node/replica-engine.js';
-import type { ReplicaEngineParts } from '../../src/node/replica-engine.js';
+import type { ReplicaEngineParts } from '../../src/node/engine-parts.js';
+import { historyBehind } from '../../src/storage/log-history.js';
 import type { NodeState } from '../../src/storage/node-state.js';
 import { HashTable } from '../../src/store/hash-table.js';
 import { Store } from '../../src/store/store.js';
@@ -15,31 +24,50 @@ export function range(content: string | Buffer): ByteRange {
   return { bytes, start: 0, end: bytes.length };
 }
 
+interface Timer {
+  dueMs: number;
+  readonly periodMs: number | undefined;
+  readonly work: () => void;
+}
+
 /** A clock that stands still until the test moves it. */
 export class HeldClock implements Clock {
-  readonly #periodic: { readonly periodMs: number; readonly work: () => void }[] = [];
+  readonly #timers = new Set<Timer>();
+  #nowMs = 0;
 
   nowMs(): number {
-    return 0;
+    return this.#nowMs;
   }
 
-  after(): Cancel {
-    return { cancel: () => undefined };
+  after(delayMs: number, work: () => void): Cancel {
+    return this.#add({ dueMs: this.#nowMs + delayMs, periodMs: undefined, work });
   }
 
   every(periodMs: number, work: () => void): Cancel {
-    const timer = { periodMs, work };
-    this.#periodic.push(timer);
-    return { cancel: () => void this.#periodic.splice(this.#periodic.indexOf(timer), 1) };
+    return this.#add({ dueMs: this.#nowMs + periodMs, periodMs, work });
   }
 
   nextTurn(work: () => void): void {
     setImmediate(work);
   }
 
-  /** Lets one period of every periodic timer pass. */
-  tick(): void {
-    for (const { work } of [...this.#periodic]) work();
+  /** Lets this much time pass: whatever falls due meanwhile runs, in its order. */
+  pass(durationMs: number): void {
+    const untilMs = this.#nowMs + durationMs;
+    for (;;) {
+      const [next] = [...this.#timers].sort((a, b) => a.dueMs - b.dueMs);
+      if (next === undefined || next.dueMs > untilMs) break;
+      this.#nowMs = next.dueMs;
+      if (next.periodMs === undefined) this.#timers.delete(next);
+      else next.dueMs += next.periodMs;
+      next.work();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #add(timer: Timer): Cancel {
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
   }
 }
 
@@ -95,17 +123,36 @@ export class MemorySnapshots implements Snapshots {
   install(output: SnapshotOutput): Promise<void> {
     return output.finish();
   }
+
+  openCurrent(): Promise<SnapshotSource | undefined> {
+    return Promise.resolve(undefined);
+  }
 }
 
 export function textOf(part: ByteRange): string {
   return part.bytes.toString('latin1', part.start, part.end);
 }
 
-const SILENT: EventLog = {
+export const SILENT: EventLog = {
   debug: () => undefined,
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+};
+
+/** Nobody else is there. */
+const NO_NETWORK: Network = {
+  observe: () => undefined,
+  reach: () => undefined,
+  identify: () => Promise.resolve(refusal('UNREACHABLE', 'there is no network')),
+};
+
+/** What a node has no use for that shares its log with nobody. */
+const NO_REPLACEMENTS: Replacements = {
+  receive: () => Promise.reject(new Error('nothing arrives')),
+  replace: () => Promise.reject(new Error('nothing arrives')),
+  load: () => Promise.reject(new Error('nothing arrives')),
+  adopt: () => Promise.reject(new Error('nobody adopts this node')),
 };
 
 export interface EngineFixture {
@@ -124,6 +171,12 @@ export const NEW_STATE: NodeState = {
   node: 'd'.repeat(32) as NodeId,
   role: 'primary',
   term: 0 as Term,
+  vote: undefined,
+  configuration: undefined,
+  leftOutAt: undefined,
+  lastPrimary: undefined,
+  primaryAddress: undefined,
+  commit: 0 as Index,
   originIndex: 0 as Index,
   logIndex: undefined,
   cleanEnd: undefined,
@@ -139,8 +192,10 @@ export async function startEngine(parts: Partial<ReplicaEngineParts> = {}): Prom
   const failures: unknown[] = [];
   const engine = await ReplicaEngine.start({
     store,
-    log,
+    log: () => log,
     snapshots,
+    replacements: NO_REPLACEMENTS,
+    network: NO_NETWORK,
     clock,
     events: SILENT,
     state: NEW_STATE,
@@ -150,12 +205,17 @@ export async function startEngine(parts: Partial<ReplicaEngineParts> = {}): Prom
         return Promise.resolve();
       },
     },
+    history: historyBehind(EMPTY_LOG),
+    replayedTo: EMPTY_LOG,
     fsync: 'always',
+    acks: undefined,
     waitingBytesMax: 1024 * 1024,
+    writeTimeoutMs: 5000,
     snapshotLogBytes: Infinity,
     address: () => '127.0.0.1:0',
     random: () => 0.5,
     failed: (error) => void failures.push(error),
+    replaced: () => undefined,
     ...parts,
   });
   return { engine, log, snapshots, clock, store, states, failures };

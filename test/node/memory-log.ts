@@ -1,5 +1,5 @@
 import type { Index } from '../../src/engine.js';
-import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
+import { EMPTY_LOG, FRAME_ROOM_BYTES, endOf, lastIndexOf, readFrame } from '../../src/log/frame.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
 import type { Log } from '../../src/node/ports.js';
 
@@ -7,37 +7,100 @@ interface Held {
   release(error?: Error): void;
 }
 
+/** The error of a log that has no room. */
+export function diskFull(): Error {
+  const error = new Error('no room');
+  error.name = 'DiskFull';
+  return error;
+}
+
 /**
  * The log port in memory, with a disk that the test holds in its hand: while `hold` is set, an append waits until the
  * test lets it through, or fails it.
  */
 export class MemoryLog implements Log {
-  end: LogEnd = EMPTY_LOG;
   appendedBytes = 0;
   hold = false;
   syncs = 0;
   readonly held: Held[] = [];
-  /** Of every frame that is in the log: where it begins, and how many entries it has. */
-  readonly frames: { readonly firstIndex: Index; readonly count: number }[] = [];
   failSyncWith: Error | undefined;
+  failReserveWith: Error | undefined;
+  /** How many frames each append took. */
+  readonly groups: number[] = [];
+  /** After which entries frames were read. */
+  readonly reads: Index[] = [];
+  #start: LogEnd = EMPTY_LOG;
+  #frames: Frame[] = [];
+  #isBusy = false;
 
-  async append(frame: Frame): Promise<void> {
+  /** Begins behind this. */
+  constructor(start: LogEnd = EMPTY_LOG) {
+    this.#start = start;
+  }
+
+  get end(): LogEnd {
+    const last = this.#frames.at(-1);
+    return last === undefined ? this.#start : endOf(last);
+  }
+
+  /** Of every frame that is in the log: where it begins, and how many entries it has. */
+  get frames(): { readonly firstIndex: Index; readonly count: number }[] {
+    return this.#frames.map(({ firstIndex, count }) => ({ firstIndex, count }));
+  }
+
+  reserve(): Promise<void> {
+    if (this.#isBusy) throw new Error('room is made while something is being appended');
+    return this.failReserveWith === undefined ? Promise.resolve() : Promise.reject(this.failReserveWith);
+  }
+
+  async append(frames: readonly Frame[]): Promise<void> {
+    if (this.#isBusy) throw new Error('two appends at once');
+    this.#isBusy = true;
+    try {
+      if (this.hold) await this.#holdUntilReleased();
+      this.groups.push(frames.length);
+      for (const frame of frames) this.#append(frame);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #holdUntilReleased(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.held.push({
+        release: (error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      });
+    });
+  }
+
+  #append(frame: Frame): void {
     if (frame.firstIndex !== this.end.index + 1 || frame.previous !== this.end.checksum) {
       throw new Error('a frame does not follow the log');
     }
-    if (this.hold) {
-      await new Promise<void>((resolve, reject) => {
-        this.held.push({
-          release: (error) => {
-            if (error === undefined) resolve();
-            else reject(error);
-          },
-        });
-      });
-    }
-    this.frames.push({ firstIndex: frame.firstIndex, count: frame.count });
-    this.end = endOf(frame);
+    // As on a disk: what is read later does not change with the buffer that was written.
+    this.#frames.push(copyOf(frame));
     this.appendedBytes += frame.end - frame.start;
+  }
+
+  read(after: Index, bytesMax: number): Promise<readonly Frame[] | 'trimmed'> {
+    this.reads.push(after);
+    if (after < this.#start.index) return Promise.resolve('trimmed');
+    const found: Frame[] = [];
+    let bytes = 0;
+    for (const frame of this.#frames.filter(({ firstIndex }) => firstIndex > after)) {
+      bytes += frame.end - frame.start;
+      if (found.length > 0 && bytes > bytesMax) break;
+      found.push(copyOf(frame));
+    }
+    return Promise.resolve(found);
+  }
+
+  truncate(end: LogEnd): Promise<string> {
+    this.#frames = this.#frames.filter((frame) => lastIndexOf(frame) <= end.index);
+    return Promise.resolve('lost.log');
   }
 
   sync(): Promise<void> {
@@ -45,7 +108,19 @@ export class MemoryLog implements Log {
     return this.failSyncWith === undefined ? Promise.resolve() : Promise.reject(this.failSyncWith);
   }
 
-  removeUpTo(): Promise<void> {
+  removeUpTo(index: Index): Promise<void> {
+    for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
+      if (lastIndexOf(first) > index) break;
+      this.#start = endOf(first);
+      this.#frames.shift();
+    }
     return Promise.resolve();
   }
+}
+
+function copyOf(frame: Frame): Frame {
+  const bytes = Buffer.from(frame.bytes.subarray(frame.start - FRAME_ROOM_BYTES, frame.end));
+  const copy = readFrame(bytes, FRAME_ROOM_BYTES, bytes.length);
+  if (typeof copy === 'string') throw new Error(`a frame is ${copy}`);
+  return copy;
 }

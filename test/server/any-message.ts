@@ -30,11 +30,12 @@ const configuration: fc.Arbitrary<PlacedConfiguration> = fc.record({
 });
 const span = fc.record({ term, firstIndex: index, isLossy: flag });
 const history: fc.Arbitrary<History> = fc.record({ spans: fc.array(span, { maxLength: 5 }), last: position });
-const membership = fc.record({ position, members: nodes });
+const membership = fc.record({ position, members: nodes, acks });
 const answer: fc.Arbitrary<PromotionAnswer> = fc.record({
   node,
   last: position,
   memberships: fc.record({ committed: membership, open: fc.array(membership, { maxLength: 3 }) }),
+  lastPrimary: fc.option(node, { nil: undefined }),
   isLeftOut: flag,
   isConfirmed: flag,
 });
@@ -59,10 +60,11 @@ const MODELS: Models = {
     isMember: flag,
   }),
   'heartbeat answer': fc.record({ term, round: whole }),
-  probe: fc.record({ term, end }),
+  probe: fc.record({ term, probe: whole, history }),
+  'probe answer': fc.record({ term, probe: whole, matched: index, durable: index, wantsSnapshot: flag }),
   append: fc.record({ term, previous: end, frames, commit: index, isServing: flag, isMember: flag }),
-  'append answer': fc.record({ term, durable: index }),
-  mismatch: fc.record({ term, history, applied: index }),
+  'append answer': fc.record({ term, matched: index, durable: index }),
+  mismatch: fc.record({ term }),
   'snapshot part': fc.record({ term, end, configuration, offset: whole, bytes, isLast: flag }),
   'snapshot answer': fc.record({ term, end, offset: whole, isInstalled: flag }),
   survey: fc.record({ term, attempt: whole }),
@@ -74,7 +76,8 @@ const MODELS: Models = {
     primary: fc.option(node, { nil: undefined }),
     primaryAddress: fc.option(text, { nil: undefined }),
     wantsPlace: flag,
-    isExcluded: flag,
+    excludedBy: fc.option(configuration, { nil: undefined }),
+    peers,
   }),
   fence: fc.record({ term, attempt: whole, isHandOver: flag, down: nodes }),
   'fence answer': fc.record({

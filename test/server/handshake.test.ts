@@ -5,8 +5,20 @@ import { errorLine, helloLine, okLine, parseAnswer, parseHello } from '../../src
 
 const NODE = 'a1'.repeat(16) as NodeId;
 const CLUSTER = 'c2'.repeat(16) as ClusterId;
-const PEER: PeerIdentity = { node: NODE, cluster: CLUSTER, address: '[::1]:7001', fsync: 'everysec' };
-const UNADOPTED: PeerIdentity = { ...PEER, cluster: undefined, address: 'db-1.example:7002', fsync: 'off' };
+const PEER: PeerIdentity = {
+  node: NODE,
+  cluster: CLUSTER,
+  address: '[::1]:7001',
+  fsync: 'everysec',
+  role: 'primary',
+};
+const UNADOPTED: PeerIdentity = {
+  ...PEER,
+  cluster: undefined,
+  address: 'db-1.example:7002',
+  fsync: 'off',
+  role: 'backup',
+};
 
 function words(line: string): string[] {
   return line.trimEnd().split(' ').slice(1);
@@ -22,7 +34,7 @@ describe('The handshake', () => {
   }
 
   it('IsTheLineThatTheProtocolDescribes', () => {
-    const hello = `version=1 cluster=${CLUSTER} node=${NODE} address=[::1]:7001 fsync=everysec`;
+    const hello = `version=1 cluster=${CLUSTER} node=${NODE} address=[::1]:7001 fsync=everysec role=primary`;
     expect(helloLine(PEER, NODE)).to.equal(`REPLICATE ${hello} to=${NODE}\n`);
     expect(okLine(PEER)).to.equal(`OK ${hello}\n`);
   });
@@ -44,6 +56,8 @@ describe('The handshake', () => {
     ['[::1]:7001', '[::1]:0'],
     ['[::1]:7001', 'nowhere'],
     ['fsync=everysec', 'fsync=never'],
+    ['role=primary', 'role=king'],
+    [' role=primary', ''],
     ['to=any', 'to=you'],
     [' to=any', ''],
     ['to=any', 'to=any and more'],

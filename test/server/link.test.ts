@@ -12,7 +12,13 @@ import { Conversation } from './conversation.js';
 import { CLUSTER, LIMITS, TickedClock, heartbeat, linkFixture, nodeId } from './linked-node.js';
 import type { LinkedNode } from './linked-node.js';
 
-const STRANGER = { node: nodeId('5'), cluster: CLUSTER, address: '127.0.0.1:1', fsync: 'always' } as const;
+const STRANGER = {
+  node: nodeId('5'),
+  cluster: CLUSTER,
+  address: '127.0.0.1:1',
+  fsync: 'always',
+  role: 'backup',
+} as const;
 
 /** A message in the parts in which it travels. */
 function inParts(...messages: Message[]): Buffer {

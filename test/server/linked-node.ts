@@ -93,7 +93,7 @@ export class LinkedNode implements LinkObserver {
 
   identity(): PeerIdentity {
     const cluster = 'cluster' in this.#options ? this.#options.cluster : CLUSTER;
-    return { node: this.id, cluster, address: this.address, fsync: 'always' };
+    return { node: this.id, cluster, address: this.address, fsync: 'always', role: 'backup' };
   }
 
   admit(peer: PeerIdentity): Refusal | undefined {

@@ -96,6 +96,7 @@ describe('Links to peers', () => {
       cluster: CLUSTER,
       address: '127.0.0.1:1',
       fsync: 'always',
+      role: 'backup',
     } as const;
     const conversations: Conversation[] = [];
     for (let round = 1; round <= 3; round++) {
@@ -261,6 +262,7 @@ describe('Links to peers', () => {
       cluster: CLUSTER,
       address: '127.0.0.1:1',
       fsync: 'always',
+      role: 'backup',
     } as const;
 
     it('BeginWithTheFirstRequestOnly', async () => {

@@ -89,8 +89,8 @@ function openData(ports: NodePorts, store: Store): Promise<DataDirectory> {
     fsync,
     segmentBytes,
     firstStart: role === 'backup' ? { role, primaryAddress: primaryAddress ?? 'nobody:1' } : { role },
-    isCommitted: ({ node, configuration, isLeftOut, commit }) =>
-      committedAtStart({ self: node, configuration, isLeftOut, commit }),
+    isCommitted: ({ node, configuration, leftOutAt, commit }) =>
+      committedAtStart({ self: node, configuration, leftOutAt, commit }),
     random: () => random.next(),
     randomIdentity: () => random.bytes(16).toString('hex'),
     report: () => undefined,

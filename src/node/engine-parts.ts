@@ -1,0 +1,43 @@
+import type { Clock } from '../clock.js';
+import type { AcksPolicy, FsyncPolicy } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import type { LogEnd } from '../log/frame.js';
+import type { ReplicationRules } from '../replication/rules.js';
+import type { Timing, Windows } from '../replication/state.js';
+import type { LogHistory } from '../storage/log-history.js';
+import type { NodeState } from '../storage/node-state.js';
+import type { Store } from '../store/store.js';
+import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
+
+/** What a node is made of. */
+export interface ReplicaEngineParts {
+  readonly store: Store;
+  /** Undefined until a new backup was added to a cluster. */
+  log(): Log | undefined;
+  readonly states: NodeStates;
+  readonly snapshots: Snapshots;
+  readonly replacements: Replacements;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly events: EventLog;
+  /** What the files hold, and how much of it the store has. */
+  readonly state: NodeState;
+  readonly history: LogHistory;
+  readonly replayedTo: LogEnd;
+  readonly fsync: FsyncPolicy;
+  /** For a new cluster; for one that is there, the primary changes it. */
+  readonly acks: AcksPolicy | undefined;
+  readonly waitingBytesMax: number;
+  readonly writeTimeoutMs: number;
+  readonly snapshotLogBytes: number;
+  readonly timing?: Timing;
+  readonly windows?: Windows;
+  readonly rules?: ReplicationRules;
+  /** Where others reach this node. */
+  address(): string;
+  random(): number;
+  /** Told once when the node must not go on: its log took a failure. */
+  failed(error: unknown): void;
+  /** The content was replaced by another history: what clients were shown may be gone. */
+  replaced(): void;
+}

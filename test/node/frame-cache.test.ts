@@ -1,0 +1,159 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Index } from '../../src/engine.js';
+import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
+import type { Frame } from '../../src/log/frame.js';
+import { FrameCache } from '../../src/node/frame-cache.js';
+import { chain, frameAfter } from './frames.js';
+
+const MIB = 1024 * 1024;
+const NONE = 0 as Index;
+
+function at(index: number): Index {
+  return index as Index;
+}
+
+/** Which of the frames are there. */
+function present(cache: FrameCache, frames: readonly Frame[]): number[] {
+  return frames
+    .filter((frame) => cache.next(at(frame.firstIndex - 1)) === frame)
+    .map(({ firstIndex }) => firstIndex);
+}
+
+function filled(frames: readonly Frame[], writtenIndex = NONE): FrameCache {
+  const cache = new FrameCache(NONE);
+  for (const frame of frames) cache.add(frame);
+  cache.written(writtenIndex);
+  return cache;
+}
+
+describe('The frames in memory', () => {
+  it('AreTheNewestSixteenMebibytesOfWhatIsWritten', () => {
+    const frames = chain(40, MIB);
+    const cache = filled(frames, at(40));
+    const kept = present(cache, frames);
+    // Sixteen frames of a mebibyte and a head each are just more than the bound.
+    expect(kept).to.deep.equal(Array.from({ length: 15 }, (_, offset) => 26 + offset));
+  });
+
+  it('NeverLackWhatIsNotWritten', () => {
+    const frames = chain(40, MIB);
+    const cache = filled(frames, at(3));
+    expect(present(cache, frames)).to.deep.equal(Array.from({ length: 37 }, (_, offset) => 4 + offset));
+    cache.written(at(20));
+    expect(present(cache, frames)[0]).to.equal(21);
+  });
+
+  it('AreFoundBehindTheEntryWhereAFrameEndsAndNowhereElse', () => {
+    const first = frameAfter(EMPTY_LOG, { count: 3 });
+    const second = frameAfter(endOf(first), { count: 2 });
+    const cache = filled([first, second]);
+    expect([0, 1, 2, 3, 4, 5].map((index) => cache.next(at(index)))).to.deep.equal([
+      first,
+      undefined,
+      undefined,
+      second,
+      undefined,
+      undefined,
+    ]);
+    expect(cache.after(at(1), MIB)).to.equal(undefined);
+    expect(cache.after(at(5), MIB)).to.equal(undefined);
+  });
+
+  it('AreGivenAsManyAsFitAndAtLeastOne', () => {
+    const frames = chain(5, 1000);
+    const cache = filled(frames);
+    const size = frames[0]!.end - frames[0]!.start;
+    expect(cache.after(NONE, 1)).to.deep.equal(frames.slice(0, 1));
+    expect(cache.after(NONE, 2 * size - 1)).to.deep.equal(frames.slice(0, 1));
+    expect(cache.after(NONE, 2 * size)).to.deep.equal(frames.slice(0, 2));
+    expect(cache.after(at(3), MIB)).to.deep.equal(frames.slice(3));
+  });
+
+  it('AreReleasedOldestFirstOnceWrittenAndOnlyIfNobodyElseHasThem', () => {
+    const frames = chain(4);
+    const [first, second, third, fourth] = frames as [Frame, Frame, Frame, Frame];
+    const cache = filled(frames);
+    expect(cache.release(first), 'not written').to.equal(false);
+    cache.written(at(3));
+    expect(cache.release(second), 'not the oldest').to.equal(false);
+    expect(cache.release(first)).to.equal(true);
+    expect(cache.release(first), 'twice').to.equal(false);
+    cache.after(at(1), 1);
+    expect(cache.release(second), 'shared').to.equal(false);
+    expect(present(cache, [second, third, fourth])).to.deep.equal([2, 3, 4]);
+  });
+
+  it('AreForgottenBehindACutAndGoOnWithOthers', () => {
+    const frames = chain(6);
+    const cache = filled(frames, at(6));
+    cache.cut(at(4));
+    expect(present(cache, frames)).to.deep.equal([1, 2, 3, 4]);
+    const next = frameAfter(endOf(frames[3]!), { term: 2, valueBytes: 20 * MIB });
+    // It is not written, though something else was once written at its index.
+    cache.add(next);
+    expect(cache.next(at(4))).to.equal(next);
+    expect(present(cache, frames)).to.deep.equal([]);
+  });
+
+  it('AreGoneOnceTheContentIsReplaced', () => {
+    const frames = chain(3);
+    const cache = filled(frames);
+    cache.clear(at(100));
+    expect(present(cache, frames)).to.deep.equal([]);
+    const next = frameAfter({ ...endOf(frames[2]!), index: at(100) });
+    cache.add(next);
+    expect(cache.next(at(100))).to.equal(next);
+  });
+
+  it('AreWhatAListWouldHaveWhateverIsDone', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('add' as const), count: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({ kind: fc.constant('cut' as const), to: fc.nat({ max: 20 }) }),
+      fc.record({ kind: fc.constant('release' as const) }),
+      fc.record({ kind: fc.constant('share' as const), from: fc.nat({ max: 20 }) }),
+      fc.record({ kind: fc.constant('write' as const), to: fc.nat({ max: 20 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const cache = new FrameCache(NONE);
+        let model: { frame: Frame; isShared: boolean }[] = [];
+        let end = EMPTY_LOG;
+        let written = 0;
+        for (const each of steps) {
+          const last = model.at(-1)?.frame;
+          if (each.kind === 'add') {
+            const frame = frameAfter(end, { count: each.count });
+            model.push({ frame, isShared: false });
+            cache.add(frame);
+            end = endOf(frame);
+          } else if (each.kind === 'cut') {
+            const kept = model.filter(({ frame }) => lastIndexOf(frame) <= each.to);
+            if (last === undefined || kept.length === 0) continue;
+            model = kept;
+            end = endOf(kept.at(-1)!.frame);
+            cache.cut(end.index);
+            written = Math.min(written, end.index);
+          } else if (each.kind === 'release') {
+            const oldest = model[0];
+            if (oldest === undefined) continue;
+            const mayGo = !oldest.isShared && lastIndexOf(oldest.frame) <= written;
+            expect(cache.release(oldest.frame)).to.equal(mayGo);
+            if (mayGo) model.shift();
+          } else if (each.kind === 'share') {
+            const behind = model.filter(({ frame }) => frame.firstIndex > each.from);
+            const isThere = behind[0]?.frame.firstIndex === each.from + 1;
+            const found = cache.after(at(each.from), MIB);
+            expect(found).to.deep.equal(isThere ? behind.map(({ frame }) => frame) : undefined);
+            if (isThere) for (const entry of behind) entry.isShared = true;
+          } else {
+            written = Math.max(written, Math.min(each.to, end.index));
+            cache.written(at(written));
+          }
+          const all = model.map(({ frame }) => frame);
+          expect(present(cache, all)).to.deep.equal(all.map(({ firstIndex }) => firstIndex));
+        }
+      }),
+    );
+  });
+});
