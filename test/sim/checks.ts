@@ -165,6 +165,8 @@ export class Checks {
     for (const [index, entries] of this.#committed) {
       if (index <= node.log.base.index) continue;
       const own = node.log.at(index);
+      // The others have it durably, and here it waits for room on the disk.
+      if (own === undefined && index > node.log.lastIndex && index <= now.last.index) continue;
       const lost = entries.find((entry) => entry.term <= now.term && !isSame(own, entry));
       if (lost === undefined || this.#isExcused(lost)) continue;
       throw this.#violated(`${node.name} serves in term ${show(now.term)} without ${showKnown(lost)}`);

@@ -6,6 +6,7 @@ import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
 import { runSeeds } from './seeds.js';
 import type { Campaign } from './seeds.js';
+import type { Result } from './simulate.js';
 import type { StartNode } from './sim-node.js';
 
 /** One defect, and where it is put in. */
@@ -112,8 +113,8 @@ const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
   );
 };
 
-const LOST = /serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
-const UNREADABLE = /term of .* went back/;
+const LOST = /acknowledged .* which stands in no log|serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
+const UNREADABLE = /term of .* went back|is damaged/;
 
 /** Without a power cut, what was written is not lost. */
 const POWER_CUTS: Partial<Plan> = {
@@ -252,5 +253,6 @@ export function findPlanted(
   from: number,
   seedsMax: number,
 ): Promise<Campaign> {
-  return runSeeds(from, seedsMax, { startNode, planted, plan: planted.plan });
+  const isFound = ({ violation }: Result): boolean => violation !== undefined && planted.finds.test(violation);
+  return runSeeds(from, seedsMax, { startNode, planted, plan: planted.plan }, isFound);
 }
