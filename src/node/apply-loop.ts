@@ -83,8 +83,8 @@ export class ApplyLoop {
   resume(end: LogEnd): void {
     this.#isHeld = false;
     this.#end = end;
-    if (this.#commit < end.index) this.#commit = end.index;
-    this.commit(this.#commit);
+    // What was committed of the content before may have gone further, and is gone with it.
+    this.#commit = end.index;
   }
 
   async #run(): Promise<void> {

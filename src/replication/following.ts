@@ -250,7 +250,8 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   const office = follow(step, link, message.term);
   if (office === undefined) return;
   const { end, offset, configuration, bytes, isLast } = message;
-  if (isSameEnd(state.last, end) || (end.index <= state.commit && hasEntry(state, end))) {
+  // Being in this log is not enough: what this log has behind it may be what is to be replaced.
+  if (isSameEnd(state.last, end) || (end.index <= office.verified && hasEntry(state, end))) {
     office.matched = Math.max(office.matched, end.index) as Index;
     answerSnapshot(step, link.id, end, offset, true);
     return;

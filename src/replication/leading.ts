@@ -50,6 +50,8 @@ export function takeOffice(
   state.wantsPlace = false;
   state.attempt = undefined;
   state.role = 'primary';
+  // An operator who accepts a loss may promote a node that was left out: from here on it counts.
+  state.leftOutAt = undefined;
   const opening = (state.last.index + 1) as Index;
   const after = changed ?? before;
   const office: PrimaryOffice = {

@@ -61,7 +61,7 @@ export class Cluster {
   readonly machines: readonly Machine[];
   /** Clients and operators: never paused, never ended. */
   readonly world: Process;
-  /** Told when a node has taken office and does not serve yet. */
+  /** Told when a node has taken office; most do not serve yet. */
   tookOffice: (machine: Machine) => void = () => undefined;
   /** Nothing may be made worse now: an operator vouched for who is stopped, and everybody else has to answer. */
   isCalm = false;
@@ -253,8 +253,9 @@ export class Cluster {
         this.#checks.step(name, now, () => node.content());
       });
       const isInOffice = now.role === 'primary';
-      if (isInOffice && !machine.isInOffice && now.service === 'waiting') this.tookOffice(machine);
+      const isNew = isInOffice && !machine.isInOffice;
       machine.isInOffice = isInOffice;
+      if (isNew) this.tookOffice(machine);
     }
   }
 }

@@ -31,6 +31,8 @@ export const CALM: Readonly<NetworkTemper> = {
 /** A process that nothing answers from is given up after this long. */
 const CONNECT_TIMEOUT_MS = 2000;
 const REDIAL_MS_MAX = 800;
+/** A link on which nothing comes any more is given up after this long. */
+const SILENT_MS = 15_000;
 
 /** The network between all nodes. It tells the nodes apart by their addresses. */
 export class SimulatedNetwork {
@@ -42,7 +44,8 @@ export class SimulatedNetwork {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly #ports = new Map<string, Port>();
-  readonly #blocked = new Set<string>();
+  readonly #blocked = new Map<string, { readonly way: string }>();
+  readonly #sessions = new Set<Session>();
 
   constructor(scheduler: Scheduler, random: Random) {
     this.scheduler = scheduler;
@@ -58,7 +61,23 @@ export class SimulatedNetwork {
 
   /** Nothing gets from one address to the other one. The other direction is another matter. */
   block(from: string, to: string): void {
-    this.#blocked.add(`${from}>${to}`);
+    const way = `${from}>${to}`;
+    if (this.#blocked.has(way)) return;
+    const cut = { way };
+    this.#blocked.set(way, cut);
+    // Both sides send now and then, whatever there is to say: who hears nothing for so long gives the link up.
+    this.scheduler.after(SILENT_MS, `${way} is silent`, () => {
+      if (this.#blocked.get(way) !== cut) return;
+      for (const session of [...this.#sessions]) session.breakBetween(from, to);
+    });
+  }
+
+  opened(session: Session): void {
+    this.#sessions.add(session);
+  }
+
+  closed(session: Session): void {
+    this.#sessions.delete(session);
   }
 
   unblock(from: string, to: string): void {

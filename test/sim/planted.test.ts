@@ -2,14 +2,26 @@ import { expect } from 'chai';
 import { PLANTED, findPlanted } from './planted.js';
 import { startRealNode } from './real-node.js';
 
-const SEEDS_MAX = 2000;
+/** What changes the course of schedules may move what finds a defect: search again from 1 with `KV_SIM_FROM=1 KV_SIM_SEEDS=2000`. */
+const SEEDS_MAX = 60;
 
 describe('The simulator finds a planted bug:', () => {
   for (const planted of PLANTED) {
     it(planted.name, async () => {
-      const { failure, seeds } = await findPlanted(planted, startRealNode, planted.from, SEEDS_MAX);
-      expect(failure?.violation, `nothing was found in ${String(seeds)} seeds`).to.be.a('string');
-      process.stdout.write(`      ${String(seeds)} seeds: ${String(failure?.violation?.split('\n')[0])}\n`);
+      const { KV_SIM_FROM, KV_SIM_SEEDS } = process.env;
+      const from = Number(KV_SIM_FROM ?? planted.from);
+      const { failure, seeds } = await findPlanted(
+        planted,
+        startRealNode,
+        from,
+        Number(KV_SIM_SEEDS ?? SEEDS_MAX),
+      );
+      const reason = failure?.violation?.split('\n')[0];
+      if (KV_SIM_FROM !== undefined)
+        process.stdout.write(`      seed ${String(failure?.seed)}: ${String(reason)}\n`);
+      expect(failure?.violation, `nothing was found in ${String(seeds)} seeds from ${String(from)}`).to.match(
+        planted.finds,
+      );
     }).timeout(3_600_000);
   }
 });

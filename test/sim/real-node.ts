@@ -32,7 +32,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     states: { saveState: (state) => states.saveState(state) },
     snapshots: data.snapshots,
     replacements: watchedReplacements(data, ports.watcher),
-    network: ports.planted?.network?.(ports.network) ?? ports.network,
+    network: ports.network,
     state: data.state,
     history: data.history,
     replayedTo: data.replayedTo,

@@ -12,6 +12,7 @@ import type { Answer } from './operators.js';
 import { startRealNode } from './real-node.js';
 
 const SCENE_MS_MAX = 600_000;
+const POLL_MS = 3;
 /** Commands are given again after these. */
 const NOT_NOW: ReadonlySet<string> = new Set(['BUSY', 'NO_QUORUM']);
 /** What was sent over a link that is cut is lost after this. */
@@ -72,7 +73,7 @@ export class Scene {
     while (!isTrue()) {
       if (scheduler.nowMs > deadlineMs)
         throw new Error(`not in time: ${what}\n${describeCluster(this.cluster)}`);
-      await this.pause(1);
+      await this.pause(POLL_MS);
     }
   }
 

@@ -18,8 +18,13 @@ export function seedRange(count: number): { readonly from: number; readonly coun
   return { from: Number(KV_SIM_FROM ?? 1), count: Number(KV_SIM_SEEDS ?? count) };
 }
 
-/** Runs seeds one after the other, until one of them fails. */
-export async function runSeeds(from: number, count: number, options: SimulateOptions): Promise<Campaign> {
+/** Runs seeds one after the other, until one of them fails, or whatever is looked for is found. */
+export async function runSeeds(
+  from: number,
+  count: number,
+  options: SimulateOptions,
+  isFailure: (result: Result) => boolean = ({ violation }) => violation !== undefined,
+): Promise<Campaign> {
   const counts = new Map<string, number>();
   let simulatedMs = 0;
   let events = 0;
@@ -33,7 +38,7 @@ export async function runSeeds(from: number, count: number, options: SimulateOpt
     for (const [name, more] of Object.entries(result.counts)) {
       counts.set(name, (counts.get(name) ?? 0) + more);
     }
-    if (result.violation !== undefined) failure = result;
+    if (isFailure(result)) failure = result;
   }
   return { seeds, simulatedHours: simulatedMs / HOUR_MS, events, failure, counts };
 }

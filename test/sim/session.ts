@@ -53,6 +53,7 @@ export class Session {
     this.#watches = [this.#dialler, this.#listener].map((end) =>
       end.port.process.whenEnded(() => this.#ended(end)),
     );
+    dialler.network.opened(this);
   }
 
   /** This side knows from here on that the connection is there. False when it is already gone. */
@@ -85,6 +86,11 @@ export class Session {
       else atMs = to.lastArrivalMs = Math.max(atMs, to.lastArrivalMs);
       this.#carry(from, to, message, atMs - scheduler.nowMs);
     }
+  }
+
+  breakBetween(from: string, to: string): void {
+    const addresses = [this.#dialler.port.address, this.#listener.port.address];
+    if (addresses.includes(from) && addresses.includes(to)) this.break();
   }
 
   /** The connection is cut, and both sides notice, each in its time. */
@@ -150,6 +156,7 @@ export class Session {
   }
 
   #tellDown(end: End, delayMs: number): void {
+    end.port.network.closed(this);
     this.#unwatch();
     end.port.process.post(delayMs, `link to ${end.peer.address} down`, () => {
       this.#end(end, (tell) => {
