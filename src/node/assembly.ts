@@ -96,6 +96,8 @@ export class Assembly {
       !(this.#state.office.kind === 'primary' && this.#state.office.isServing)
     )
       await this.nextStep();
+    // Whoever waits for this finds the files at rest.
+    await this.replica.idle();
     await this.applying.idle();
   }
 
