@@ -57,6 +57,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
 function startFaultLine(error: unknown): string {
   if (error instanceof StartFault || error instanceof StorageFault) return error.message;
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && error.name === 'DiskFull') return `${message}: make room on the disk`;
   switch (errorCode(error)) {
     case 'EACCES':
     case 'EPERM':

@@ -171,10 +171,16 @@ function running(parts: Parts, failed: Promise<Error>, events: EventLog): Runnin
 /** What a node knows wins over how it was started. */
 function sayWhatWins({ state }: DataDirectory, { role, primary }: StartOptions, events: EventLog): void {
   if (role !== undefined && role !== state.role) {
-    events.warn({ asked: role, role: state.role }, '--role is for new data; what this node knows of its role counts');
+    events.warn(
+      { asked: role, role: state.role },
+      '--role is for new data; what this node knows of its role counts',
+    );
   }
   if (primary !== undefined && state.cluster !== undefined) {
-    events.info({ asked: showAddress(primary) }, '--primary is for a new backup; this one was added to a cluster already');
+    events.info(
+      { asked: showAddress(primary) },
+      '--primary is for a new backup; this one was added to a cluster already',
+    );
   }
 }
 

@@ -31,6 +31,8 @@ export class Assembly {
   readonly #state: ReplicaState;
   readonly #cache: FrameCache;
   readonly #lengths: LogLengths;
+  /** Nobody was answered yet. */
+  isStarting = true;
   #failure: unknown;
   #waiters: (() => void)[] = [];
 
@@ -80,7 +82,8 @@ export class Assembly {
   changeObjection(): Refusal {
     const state = this.#state;
     const isBackup = ['following', 'left-out', 'unadopted'].includes(serviceOf(state));
-    if (isBackup) return notPrimary(primaryAddress(state) ?? this.hint, 'changes of the members are made there');
+    if (isBackup)
+      return notPrimary(primaryAddress(state) ?? this.hint, 'changes of the members are made there');
     return this.objection() ?? stopped();
   }
 
@@ -145,8 +148,11 @@ export class Assembly {
       failed: (error) => {
         this.fail(error);
       },
-      full: (isFull) => {
-        if (isFull) events.error({}, 'the disk is full: what the primary sends waits until there is room');
+      full: (error) => {
+        // Who starts has promised nothing yet, and can say so.
+        if (error !== undefined && this.isStarting) this.fail(error);
+        else if (error !== undefined)
+          events.error({}, 'the disk is full: what the primary sends waits until there is room');
         else events.info({}, 'there is room on the disk again');
       },
     });

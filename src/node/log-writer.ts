@@ -16,8 +16,8 @@ export interface LogWriterParts {
   idle(): void;
   /** Told once: the log takes nothing more. */
   failed(error: unknown): void;
-  /** Told once for each time that the disk is full, and when it no longer is. */
-  full(isFull: boolean): void;
+  /** Told once for each time that the disk is full, with the error, and when it no longer is. */
+  full(error: Error | undefined): void;
 }
 
 /**
@@ -29,6 +29,7 @@ export class LogWriter {
   #queue: Frame[] = [];
   #running: Promise<void> | undefined;
   #hasFailed = false;
+  #isStopped = false;
 
   constructor(parts: LogWriterParts) {
     this.#parts = parts;
@@ -61,7 +62,12 @@ export class LogWriter {
     await reserving;
   }
 
-  /** Resolves when everything that was taken is written, or the log has failed. */
+  /** Gives up what waits for room on the disk: nobody was told that it is there. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Resolves when everything that was taken is written, or the log has failed or was stopped. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
@@ -69,7 +75,7 @@ export class LogWriter {
   async #run(): Promise<void> {
     // Whatever else this turn brings goes with the first group.
     await Promise.resolve();
-    while (this.#queue.length > 0 && !this.#hasFailed) {
+    while (this.#mayWrite) {
       const group = this.#queue.splice(0, GROUP_FRAMES_MAX);
       const last = group.at(-1);
       if (last === undefined) break;
@@ -79,11 +85,15 @@ export class LogWriter {
     this.#parts.idle();
   }
 
+  get #mayWrite(): boolean {
+    return this.#queue.length > 0 && !this.#hasFailed;
+  }
+
   async #write(group: readonly Frame[]): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       try {
         await this.#parts.log().append(group);
-        if (!isFirst) this.#parts.full(false);
+        if (!isFirst) this.#parts.full(undefined);
         return true;
       } catch (error) {
         if (!(error instanceof Error && error.name === 'DiskFull')) {
@@ -92,7 +102,11 @@ export class LogWriter {
           this.#parts.failed(error);
           return false;
         }
-        if (isFirst) this.#parts.full(true);
+        if (isFirst) this.#parts.full(error);
+        if (this.#isStopped) {
+          this.#queue = [];
+          return false;
+        }
         await new Promise<void>((resolve) => {
           this.#parts.clock.after(RETRY_FULL_MS, resolve);
         });

@@ -74,6 +74,7 @@ export class ReplicaEngine implements Engine {
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
     const { office } = replica.state;
     if (office.kind === 'primary' && this.#isAlone) await this.#assembly.served();
+    this.#assembly.isStarting = false;
     const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
@@ -347,6 +348,7 @@ export class ReplicaEngine implements Engine {
     await this.#assembly.settled();
     for (const timer of this.#timers) timer.cancel();
     replica.stop();
+    writer.stop();
     await replica.idle();
     await writer.idle();
     await applying.idle();

@@ -47,7 +47,7 @@ import type {
   Timing,
   Windows,
 } from './state.js';
-import { connect, disconnect, onFed, onFedSnapshot } from './streaming.js';
+import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
 import { emptyBackupOffice, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
@@ -142,6 +142,7 @@ function dispatch(turn: Step, input: Input): void {
       onLinkDown(turn, input.link);
       break;
     case 'unreachable':
+      if (office.kind === 'primary') noteUnreachable(office, input.node);
       if (state.attempt === undefined) break;
       state.attempt.unreachable.add(input.node);
       judge(turn, state.attempt);
@@ -187,7 +188,12 @@ function tick(turn: Step): void {
   const { state, nowMs } = turn;
   const { office, attempt, timing } = state;
   if (office.kind === 'primary') tickPrimary(turn, office);
-  else if (state.leftOutAt === undefined && office.primary !== undefined && !office.isSilent && nowMs - office.heardMs > timing.silentMs) {
+  else if (
+    state.leftOutAt === undefined &&
+    office.primary !== undefined &&
+    !office.isSilent &&
+    nowMs - office.heardMs > timing.silentMs
+  ) {
     office.isSilent = true;
     tell(turn, 'warn', { primary: office.primary.address }, 'the primary is silent');
   }

@@ -24,7 +24,7 @@ export function primaryServes(address: string): Refusal {
 }
 
 export function isReachable(progress: Progress, nowMs: number): boolean {
-  if (progress.isSilent) return false;
+  if (progress.isSilent || progress.isUnreachable) return false;
   return progress.link !== undefined || nowMs - progress.heardMs < RECONNECT_MS;
 }
 

@@ -110,7 +110,11 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'diverged':
       return state.divergence;
     case 'following':
-      if (office.kind === 'backup' && office.link === undefined && nowMs - office.heardMs > state.timing.silentMs)
+      if (
+        office.kind === 'backup' &&
+        office.link === undefined &&
+        nowMs - office.heardMs > state.timing.silentMs
+      )
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return undefined;
   }

@@ -68,6 +68,8 @@ export interface Progress {
   heardMs: number;
   wasHeard: boolean;
   isSilent: boolean;
+  /** The last attempt to open a link failed, and none is up. */
+  isUnreachable: boolean;
   /** When something was last sent that asks for an answer, and when an answer last moved anything. */
   askedMs: number;
   /** When the newest heartbeat was sent that it has answered. */

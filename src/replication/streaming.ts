@@ -27,6 +27,7 @@ function newProgress(step: Step, peer: Peer): Progress {
     heardMs: step.nowMs,
     wasHeard: false,
     isSilent: false,
+    isUnreachable: false,
     askedMs: step.nowMs,
     leaseFromMs: -Infinity,
     answeredRound: 0,
@@ -61,8 +62,15 @@ export function connect(step: Step, progress: Progress): void {
   if (link === undefined || link.id === progress.link) return;
   progress.link = link.id;
   progress.matchBefore = progress.match;
+  progress.isUnreachable = false;
   progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
   probe(step, progress);
+}
+
+/** It was tried to open a link and nobody was there: its node does not count as reachable until one is up. */
+export function noteUnreachable(office: PrimaryOffice, node: NodeId): void {
+  const progress = office.progress.get(node);
+  if (progress !== undefined && progress.link === undefined) progress.isUnreachable = true;
 }
 
 export function disconnect(step: Step, progress: Progress): void {

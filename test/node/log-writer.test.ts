@@ -21,7 +21,7 @@ function startWriter() {
       counts.idle++;
     },
     failed: (error) => void failures.push(error),
-    full: (isFull) => void full.push(isFull),
+    full: (error) => void full.push(error !== undefined),
   });
   return { log, clock, writer, written, failures, full, counts };
 }
