@@ -2,6 +2,7 @@ import type { Log, NodeStates } from '../../src/node/ports.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { FaultOptions } from './faults.js';
 import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
 import { runSeeds } from './seeds.js';
@@ -133,6 +134,13 @@ const LOST_WRITES: Partial<Plan> = {
   faults: { kinds: ['power cut', 'slow disk', 'slow disk', 'isolate'], pauseMsMax: 800, downMsMax: 500 },
 };
 
+/** The power of all but one goes at once. */
+const CUTS_OF_MANY: FaultOptions = {
+  kinds: ['rack', 'power cut', 'slow disk', 'slow disk', 'isolate'],
+  pauseMsMax: 800,
+  downMsMax: 500,
+};
+
 /** Whoever takes office loses it at once, and its entries travel one by one. */
 const SHORT_TERMS: Partial<Plan> = {
   nodes: 3,
@@ -188,7 +196,7 @@ export const PLANTED: readonly Planted[] = [
     name: 'backup acknowledges before it is durable',
     log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
     states: claimWhatIsThere,
-    plan: { ...POWER_CUTS, timing: QUICK },
+    plan: { ...LOST_WRITES, nodes: 3, acks: 'majority', faults: { ...CUTS_OF_MANY } },
     finds: LOST,
     from: 1,
   },
