@@ -13,7 +13,8 @@ describe('Copies', () => {
       await play(2, { snapshotLogBytes: 100_000 }, async (scene) => {
         const [a, b] = scene.machines;
         await scene.join(1);
-        for (const key of ['one', 'two', 'three', 'four']) expect(await scene.put(a, key, LARGE)).to.equal(undefined);
+        for (const key of ['one', 'two', 'three', 'four'])
+          expect(await scene.put(a, key, LARGE)).to.equal(undefined);
         await scene.pause(2000);
         scene.cluster.network.temper = { ...scene.cluster.network.temper, latencyMsMax: 20 };
         await scene.command(a, { kind: 'addBackup', address: b.address });
@@ -40,7 +41,9 @@ describe('Copies', () => {
       scene.crash(b);
       scene.restoreDisk(b, old);
       await scene.start(b);
-      await scene.until('it is told', () => scene.said.some((line) => line.includes('with less than it had acknowledged')));
+      await scene.until('it is told', () =>
+        scene.said.some((line) => line.includes('with less than it had acknowledged')),
+      );
       await scene.pause(2000);
       expect((await scene.put(a, 'after'))?.code).to.equal('NO_QUORUM');
     }));
@@ -82,7 +85,8 @@ describe('Copies', () => {
         scene.crash(a, b, c);
         await scene.start(b);
         expect(codeOf(await scene.promote(b, { ...DOWN, acceptDataLoss: true }))).to.equal('OK');
-        for (let at = 0; at < writes; at++) expect(await scene.put(b, `key ${String(at)}`)).to.equal(undefined);
+        for (let at = 0; at < writes; at++)
+          expect(await scene.put(b, `key ${String(at)}`)).to.equal(undefined);
         scene.crash(b);
         await scene.start(c);
         // More than once, so that its term is the higher one.

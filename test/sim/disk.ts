@@ -46,7 +46,10 @@ export class SimulatedDisk {
 
   #isTooMuch({ operation }: FilesCall): boolean {
     if (this.room === 'enough') return false;
-    return operation === 'create' || (this.room === 'for nothing' && (operation === 'write' || operation === 'replace'));
+    return (
+      operation === 'create' ||
+      (this.room === 'for nothing' && (operation === 'write' || operation === 'replace'))
+    );
   }
 
   #refuse(call: FilesCall): never {

@@ -10,10 +10,18 @@ describe('The simulator finds a planted bug:', () => {
     it(planted.name, async () => {
       const { KV_SIM_FROM, KV_SIM_SEEDS } = process.env;
       const from = Number(KV_SIM_FROM ?? planted.from);
-      const { failure, seeds } = await findPlanted(planted, startRealNode, from, Number(KV_SIM_SEEDS ?? SEEDS_MAX));
+      const { failure, seeds } = await findPlanted(
+        planted,
+        startRealNode,
+        from,
+        Number(KV_SIM_SEEDS ?? SEEDS_MAX),
+      );
       const reason = failure?.violation?.split('\n')[0];
-      if (KV_SIM_FROM !== undefined) process.stdout.write(`      seed ${String(failure?.seed)}: ${String(reason)}\n`);
-      expect(failure?.violation, `nothing was found in ${String(seeds)} seeds from ${String(from)}`).to.match(planted.finds);
+      if (KV_SIM_FROM !== undefined)
+        process.stdout.write(`      seed ${String(failure?.seed)}: ${String(reason)}\n`);
+      expect(failure?.violation, `nothing was found in ${String(seeds)} seeds from ${String(from)}`).to.match(
+        planted.finds,
+      );
     }).timeout(3_600_000);
   }
 });

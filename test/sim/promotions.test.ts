@@ -37,7 +37,12 @@ describe('Promotions', () => {
       await scene.join(5);
       // Each write reaches two backups at the least, not always the same ones.
       const acknowledged = ['joined'];
-      for (const [key, slow] of [['one', b], ['two', c], ['three', d], ['four', e]] as const) {
+      for (const [key, slow] of [
+        ['one', b],
+        ['two', c],
+        ['three', d],
+        ['four', e],
+      ] as const) {
         scene.cut(a, slow);
         expect(await scene.put(a, key)).to.equal(undefined);
         acknowledged.push(key);
@@ -81,7 +86,10 @@ describe('Promotions', () => {
       await scene.pause(10_000);
       for (const machine of [b, c]) {
         expect(codeOf(await scene.promote(machine)), machine.name).to.be.oneOf(['NO_QUORUM', 'NOT_MEMBER']);
-        expect(codeOf(await scene.promote(machine, DOWN)), machine.name).to.be.oneOf(['NO_QUORUM', 'NOT_MEMBER']);
+        expect(codeOf(await scene.promote(machine, DOWN)), machine.name).to.be.oneOf([
+          'NO_QUORUM',
+          'NOT_MEMBER',
+        ]);
         expect(scene.isServing(machine)).to.equal(false);
       }
       await scene.start(a);
@@ -94,7 +102,9 @@ describe('Promotions', () => {
       const [a, b] = scene.machines;
       await scene.join(3);
       void scene.promote(b);
-      await scene.until('the hand-over begins', () => scene.said.some((line) => line.includes('handing over')));
+      await scene.until('the hand-over begins', () =>
+        scene.said.some((line) => line.includes('handing over')),
+      );
       scene.crash(b);
       await scene.putAtLast(a, 'after', 8000);
       expect(scene.isServing(a)).to.equal(true);
@@ -127,11 +137,17 @@ describe('Promotions', () => {
       const [a, b] = scene.machines;
       await scene.join(3);
       void scene.promote(b);
-      await scene.until('the hand-over begins', () => scene.said.some((line) => line.includes('handing over')));
+      await scene.until('the hand-over begins', () =>
+        scene.said.some((line) => line.includes('handing over')),
+      );
       for (const other of scene.cluster.machines) if (other !== b) scene.cut(b, other);
       await scene.putAtLast(a, 'after', 20_000);
       scene.mend();
-      await scene.until('the second follows', () => b.node?.inspect().last.index === a.node?.inspect().last.index, 40_000);
+      await scene.until(
+        'the second follows',
+        () => b.node?.inspect().last.index === a.node?.inspect().last.index,
+        40_000,
+      );
     }));
 
   it('PrimaryThatRestartsAgainAndAgainWhileItIsCutOffDisturbsNobody', () =>
@@ -167,7 +183,9 @@ describe('Promotions', () => {
         await scene.pause(4000);
         const answers = await Promise.all([scene.promote(b), scene.promote(c)]);
         if (answers.every((answer) => codeOf(answer) !== 'OK')) {
-          expect(codeOf(await scene.insist(b, { kind: 'promote', othersAreDown: false, acceptDataLoss: false }))).to.equal('OK');
+          expect(
+            codeOf(await scene.insist(b, { kind: 'promote', othersAreDown: false, acceptDataLoss: false })),
+          ).to.equal('OK');
         }
         await scene.pause(3000);
         expect([b, c].filter((machine) => scene.isServing(machine))).to.have.length(1);

@@ -71,7 +71,8 @@ export class Scene {
     const { scheduler } = this.cluster;
     const deadlineMs = scheduler.nowMs + withinMs;
     while (!isTrue()) {
-      if (scheduler.nowMs > deadlineMs) throw new Error(`not in time: ${what}\n${describeCluster(this.cluster)}`);
+      if (scheduler.nowMs > deadlineMs)
+        throw new Error(`not in time: ${what}\n${describeCluster(this.cluster)}`);
       await this.pause(POLL_MS);
     }
   }
@@ -143,7 +144,10 @@ export class Scene {
     }
   }
 
-  promote(machine: Machine, words: { othersAreDown?: boolean; acceptDataLoss?: boolean } = {}): Promise<Answer> {
+  promote(
+    machine: Machine,
+    words: { othersAreDown?: boolean; acceptDataLoss?: boolean } = {},
+  ): Promise<Answer> {
     return this.command(machine, { kind: 'promote', othersAreDown: false, acceptDataLoss: false, ...words });
   }
 
@@ -187,7 +191,11 @@ export class Scene {
 }
 
 /** Plays a script to its end, with all checks. */
-export async function play(nodes: number, options: SceneOptions, script: (scene: Scene) => Promise<void>): Promise<void> {
+export async function play(
+  nodes: number,
+  options: SceneOptions,
+  script: (scene: Scene) => Promise<void>,
+): Promise<void> {
   const scene = new Scene(nodes, options);
   const { cluster, checks } = scene;
   const ending: { isOver: boolean; error?: unknown } = { isOver: false };
@@ -199,7 +207,8 @@ export async function play(nodes: number, options: SceneOptions, script: (scene:
     },
   );
   await cluster.scheduler.run(SCENE_MS_MAX, () => ending.isOver || checks.violation !== undefined);
-  if (checks.violation !== undefined) throw new Error(`${checks.violation.message}\n${describeCluster(cluster)}`);
+  if (checks.violation !== undefined)
+    throw new Error(`${checks.violation.message}\n${describeCluster(cluster)}`);
   if (ending.error !== undefined) throw ending.error as Error;
   if (!ending.isOver) throw new Error(`the script did not come to its end\n${describeCluster(cluster)}`);
 }

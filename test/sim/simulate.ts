@@ -48,7 +48,11 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
   const { startNode, planted } = options;
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
   const history = new ClientHistory();
-  const operatorOptions = { isLossy: plan.isLossy, onlyPromotes: plan.onlyPromotes, pauseMsMax: plan.operatorPauseMsMax };
+  const operatorOptions = {
+    isLossy: plan.isLossy,
+    onlyPromotes: plan.onlyPromotes,
+    pauseMsMax: plan.operatorPauseMsMax,
+  };
   const operator = new Operator(cluster, checks, random, operatorOptions);
   const isFixed = options.isFixed === true;
   const parties: Parties = { cluster, checks, operator, history, isFixed };
@@ -93,7 +97,11 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
 
 /** Gives a command again while the answer is that it is not the moment. */
 async function insist(cluster: Cluster, give: () => Promise<Answer>): Promise<void> {
-  for (let answer = await give(); answer !== 'broken' && 'code' in answer && answer.code === 'BUSY'; answer = await give()) {
+  for (
+    let answer = await give();
+    answer !== 'broken' && 'code' in answer && answer.code === 'BUSY';
+    answer = await give()
+  ) {
     await pause(cluster, 100, 'sets up: busy');
   }
 }

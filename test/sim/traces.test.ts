@@ -118,7 +118,9 @@ describe('Memberships', () => {
       await scene.start(b);
       await scene.until('they are linked', () => scene.stateOf(a, b.address) === 'member');
       scene.cluster.network.temper = { ...scene.cluster.network.temper, latencyMsMax: 1000 };
-      const isRemoved = codeOf(await scene.command(a, { kind: 'removeBackup', address: b.address, backupIsDown: true })) === 'OK';
+      const isRemoved =
+        codeOf(await scene.command(a, { kind: 'removeBackup', address: b.address, backupIsDown: true })) ===
+        'OK';
       if (isRemoved) await scene.put(a, 'after');
       scene.crash(a);
       await scene.pause(5000);
