@@ -199,7 +199,7 @@ export const PLANTED: readonly Planted[] = [
     states: claimWhatIsThere,
     plan: { ...LOST_WRITES, nodes: 3, acks: 'majority', faults: { ...CUTS_OF_MANY } },
     finds: LOST,
-    from: 1,
+    from: 36,
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 }, finds: UNREADABLE, from: 1 },
   { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS, finds: UNREADABLE, from: 1 },
