@@ -18,6 +18,7 @@ import type { RunningServer } from '../server/server.js';
 import { openDataDirectory } from '../storage/data-directory.js';
 import type { DataDirectory, RecoveryEvent } from '../storage/data-directory.js';
 import { StorageFault } from '../storage/fault.js';
+import type { NodeState } from '../storage/node-state.js';
 import { errorCode, systemFiles } from '../storage/files.js';
 import type { Files } from '../storage/files.js';
 import { HashTable } from '../store/hash-table.js';
@@ -94,7 +95,8 @@ const SILENT: EventLog = {
 export async function startServer(options: StartOptions): Promise<RunningNode> {
   await checkAddress(options);
   const events = options.events ?? SILENT;
-  const { data, store } = await openData(options, events);
+  const { data, store, isNew } = await openData(options, events);
+  if (!isNew) sayWhatWins(data, options, events);
   let tellFailure: (reason: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (tellFailure = resolve));
   const limits = options.limits ?? DEFAULT_SERVER_LIMITS;
@@ -111,7 +113,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       snapshots: data.snapshots,
       replacements: data,
       network: links,
-      state: data.state,
+      state: stateAtStart(data, options),
       history: data.history,
       replayedTo: data.replayedTo,
       clock: systemClock,
@@ -140,12 +142,23 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     await data.close();
     throw listenFault(options.address, error);
   }
-  const { role, service, term, keys, advice } = engine.status();
+  return running({ server, engine, links, data }, failed, events);
+}
+
+interface Parts {
+  readonly server: RunningServer;
+  readonly engine: ReplicaEngine;
+  readonly links: PeerLinks;
+  readonly data: DataDirectory;
+}
+
+/** What the caller sees of a server that is up. */
+function running(parts: Parts, failed: Promise<Error>, events: EventLog): RunningNode {
+  const { role, service, term, keys, advice } = parts.engine.status();
   if (advice !== undefined) events.warn({ role, service }, advice);
-  const parts = { server, engine, links, data };
   let stopping: Promise<void> | undefined;
   return {
-    address: addressOf(server),
+    address: addressOf(parts.server),
     role,
     service,
     term,
@@ -153,6 +166,22 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     failed,
     stop: () => (stopping ??= stopAll(parts)),
   };
+}
+
+/** What a node knows wins over how it was started. */
+function sayWhatWins({ state }: DataDirectory, { role, primary }: StartOptions, events: EventLog): void {
+  if (role !== undefined && role !== state.role) {
+    events.warn({ asked: role, role: state.role }, '--role is for new data; what this node knows of its role counts');
+  }
+  if (primary !== undefined && state.cluster !== undefined) {
+    events.info({ asked: showAddress(primary) }, '--primary is for a new backup; this one was added to a cluster already');
+  }
+}
+
+/** Until a new backup was added, whoever starts it says which primary may do that. */
+function stateAtStart({ state }: DataDirectory, { primary }: StartOptions): NodeState {
+  if (state.cluster !== undefined || primary === undefined) return state;
+  return { ...state, primaryAddress: showAddress(primary) };
 }
 
 /** A node that was the primary gets a moment to find out whether it still is, so that what it says first holds. */
@@ -163,12 +192,7 @@ async function settle(engine: ReplicaEngine): Promise<void> {
   }
 }
 
-async function stopAll(parts: {
-  server: RunningServer;
-  engine: ReplicaEngine;
-  links: PeerLinks;
-  data: DataDirectory;
-}): Promise<void> {
+async function stopAll(parts: Parts): Promise<void> {
   await parts.server.stop();
   await parts.engine.close();
   parts.links.close();
@@ -178,9 +202,10 @@ async function stopAll(parts: {
 async function openData(
   options: StartOptions,
   events: EventLog,
-): Promise<{ data: DataDirectory; store: Store }> {
+): Promise<{ data: DataDirectory; store: Store; isNew: boolean }> {
   const seed = randomBytes(4).readInt32LE();
   const store = new Store(new HashTable(seed));
+  let isNew = false;
   const { role, primary } = options;
   const data = await openDataDirectory({
     files: options.files ?? systemFiles,
@@ -196,6 +221,7 @@ async function openData(
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {
+      isNew ||= event.kind === 'created' || event.kind === 'imported';
       reportRecovery(events, options.dbPath, event);
     },
     target: {
@@ -210,7 +236,7 @@ async function openData(
       },
     },
   });
-  return { data, store };
+  return { data, store, isNew };
 }
 
 function random(): number {

@@ -6,8 +6,8 @@ import type { Frame } from '../log/frame.js';
 import { configurationsAtStart } from '../replication/beginning.js';
 import { begin } from '../replication/core.js';
 import type { Configurations } from '../replication/membership.js';
-import { showPeers } from '../replication/refusals.js';
-import { writeObjection } from '../replication/standing.js';
+import { notPrimary, showPeers } from '../replication/refusals.js';
+import { primaryAddress, serviceOf, writeObjection } from '../replication/standing.js';
 import type { LinkId, ReplicaState } from '../replication/state.js';
 import { ApplyLoop } from './apply-loop.js';
 import { Feeder } from './feeder.js';
@@ -76,6 +76,14 @@ export class Assembly {
     return this.refusal() ?? writeObjection(this.#state, this.#parts.clock.nowMs(), this.hint);
   }
 
+  /** Why the members cannot be changed on this node, which is not the primary. */
+  changeObjection(): Refusal {
+    const state = this.#state;
+    const isBackup = ['following', 'left-out', 'unadopted'].includes(serviceOf(state));
+    if (isBackup) return notPrimary(primaryAddress(state) ?? this.hint, 'changes of the members are made there');
+    return this.objection() ?? stopped();
+  }
+
   /** Resolves when something may have changed. */
   nextStep(): Promise<void> {
     return new Promise((resolve) => this.#waiters.push(resolve));
@@ -88,6 +96,8 @@ export class Assembly {
       !(this.#state.office.kind === 'primary' && this.#state.office.isServing)
     )
       await this.nextStep();
+    // Whoever waits for this finds the files at rest.
+    await this.replica.idle();
     await this.applying.idle();
   }
 

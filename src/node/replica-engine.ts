@@ -315,8 +315,7 @@ export class ReplicaEngine implements Engine {
     const { network, fsync } = this.#parts;
     const state = this.#state;
     if (state.office.kind !== 'primary') {
-      const standing = this.#assembly.objection();
-      return standing ?? refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
+      return this.#assembly.changeObjection();
     }
     const peer = await network.identify(address);
     if ('code' in peer) return peer;
@@ -330,9 +329,9 @@ export class ReplicaEngine implements Engine {
     if (peer.role === 'primary')
       return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);
     if (fsync === 'always' && peer.fsync !== 'always')
-      this.#parts.events.warn(
-        { backup: address, fsync: peer.fsync },
-        'this backup does not sync what the primary syncs: it will not be counted',
+      return refusal(
+        'NOT_A_PEER',
+        `${address} runs with --fsync ${peer.fsync} and this primary with always, so it could never be counted: start it with --fsync always`,
       );
     return { kind: 'addBackup', peer: { node: peer.node, address } };
   }

@@ -187,7 +187,7 @@ function tick(turn: Step): void {
   const { state, nowMs } = turn;
   const { office, attempt, timing } = state;
   if (office.kind === 'primary') tickPrimary(turn, office);
-  else if (office.primary !== undefined && !office.isSilent && nowMs - office.heardMs > timing.silentMs) {
+  else if (state.leftOutAt === undefined && office.primary !== undefined && !office.isSilent && nowMs - office.heardMs > timing.silentMs) {
     office.isSilent = true;
     tell(turn, 'warn', { primary: office.primary.address }, 'the primary is silent');
   }

@@ -1,7 +1,7 @@
 import type { Index, Term } from '../engine.js';
 import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
-import { comparePositions } from '../log/term.js';
+import { comparePositions, termCount } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { failAttempt } from './asking.js';
@@ -56,6 +56,9 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
   state.wantsPlace = false;
   const { office } = state;
   if (office.kind === 'primary') throw new Error('a backup holds an office');
+  if (office.primary?.node !== link.node) {
+    tell(step, 'info', { primary: link.address, term: termCount(term) }, 'following a primary');
+  }
   office.primary = { node: link.node, address: link.address };
   office.link = link.id;
   office.heardMs = nowMs;

@@ -40,11 +40,21 @@ export function unreachableMembers(
     if (progress.isCounted && isReachable(progress, nowMs)) reachable.add(progress.peer.node);
   }
   if (office.needs.every((need) => isMet(need, reachable))) return undefined;
-  const silent = configurationInForce(state).members.filter(({ node }) => !reachable.has(node));
-  return refusal(
-    'NO_QUORUM',
-    `not applied, too few members are reachable: ${showPeers(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer. Start ${silent.length === 1 ? 'it' : 'them'} again, or, if stopped for good, remove-backup --backup-is-down`,
-  );
+  const { members } = configurationInForce(state);
+  const silent = members.filter(({ node }) => !reachable.has(node));
+  const present = members.length - silent.length;
+  const what = `not applied, too few members are reachable: ${showPeers(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer`;
+  return refusal('NO_QUORUM', `${what}. ${wayWithout(silent.length, present)}`);
+}
+
+/** What an operator can do about members that do not answer. */
+function wayWithout(silent: number, present: number): string {
+  const start = `Start ${silent === 1 ? 'it' : 'them'} again`;
+  if (present < silent) {
+    return `${start}; if that cannot be, promote --others-are-down --accept-data-loss here may lose acknowledged writes`;
+  }
+  const way = silent === 1 ? 'remove-backup --backup-is-down' : 'promote --others-are-down here';
+  return `${start}, or, if ${silent === 1 ? 'it is' : 'they are'} stopped for good, ${way}`;
 }
 
 export function showPeers(peers: readonly Peer[]): string {
@@ -57,9 +67,13 @@ export function waitsForPlace(state: ReplicaState): Refusal {
     ({ node }) => ![...state.links.values()].some((link) => link.node === node),
   );
   const whom = missing.length > 0 ? missing : knownPeers(state);
+  const what = 'this node was the primary and waits until enough members agree that it still is';
+  const force = state.isConfirmed
+    ? 'promote --others-are-down here'
+    : 'promote --others-are-down --accept-data-loss here, which may lose acknowledged writes';
   return refusal(
     'NO_QUORUM',
-    `this node was the primary and waits until enough members agree that it still is; it waits for ${showPeers(whom)}. Start them, or, if they are stopped for good, promote --others-are-down here`,
+    `${what}; it waits for ${showPeers(whom)}: start what is down, or, if it is lost for good, ${force}`,
   );
 }
 

@@ -51,8 +51,12 @@ export function readObjection(state: ReplicaState, hint: string | undefined): Re
   switch (serviceOf(state)) {
     case 'serving':
     case 'following':
-    case 'left-out':
       return undefined;
+    case 'left-out':
+      return notPrimary(
+        primaryAddress(state),
+        'this node takes part no more and may be far behind, add it again with add-backup',
+      );
     case 'unadopted':
       return notPrimary(hint, 'this backup was not added yet and holds nothing, use add-backup there');
     case 'waiting':
@@ -106,7 +110,7 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'diverged':
       return state.divergence;
     case 'following':
-      if (office.kind === 'backup' && (office.isSilent || office.link === undefined))
+      if (office.kind === 'backup' && office.link === undefined && nowMs - office.heardMs > state.timing.silentMs)
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return undefined;
   }

@@ -224,6 +224,10 @@ export async function startEngine(parts: Partial<ReplicaEngineParts> = {}): Prom
 /** What a write came to: how many keys it touched, or why it was refused. */
 export type Outcome = number | Refusal;
 
+export function codeOf(outcome: Outcome): string | undefined {
+  return typeof outcome === 'number' ? undefined : outcome.code;
+}
+
 export function put(engine: ReplicaEngine, key: string, value: string): Promise<Outcome> {
   return new Promise((resolve) => {
     const observer = {

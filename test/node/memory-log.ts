@@ -23,6 +23,9 @@ export class MemoryLog implements Log {
   hold = false;
   syncs = 0;
   readonly held: Held[] = [];
+  /** As `hold`, for making room. */
+  holdReserve = false;
+  readonly reserving: Held[] = [];
   failSyncWith: Error | undefined;
   failReserveWith: Error | undefined;
   /** How many frames each append took. */
@@ -50,6 +53,7 @@ export class MemoryLog implements Log {
 
   reserve(): Promise<void> {
     if (this.#isBusy) throw new Error('room is made while something is being appended');
+    if (this.holdReserve) return holdIn(this.reserving);
     return this.failReserveWith === undefined ? Promise.resolve() : Promise.reject(this.failReserveWith);
   }
 
@@ -57,23 +61,12 @@ export class MemoryLog implements Log {
     if (this.#isBusy) throw new Error('two appends at once');
     this.#isBusy = true;
     try {
-      if (this.hold) await this.#holdUntilReleased();
+      if (this.hold) await holdIn(this.held);
       this.groups.push(frames.length);
       for (const frame of frames) this.#append(frame);
     } finally {
       this.#isBusy = false;
     }
-  }
-
-  #holdUntilReleased(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.held.push({
-        release: (error) => {
-          if (error === undefined) resolve();
-          else reject(error);
-        },
-      });
-    });
   }
 
   #append(frame: Frame): void {
@@ -116,6 +109,18 @@ export class MemoryLog implements Log {
     }
     return Promise.resolve();
   }
+}
+
+/** Waits until the test says how it went. */
+function holdIn(held: Held[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    held.push({
+      release: (error) => {
+        if (error === undefined) resolve();
+        else reject(error);
+      },
+    });
+  });
 }
 
 function copyOf(frame: Frame): Frame {

@@ -57,7 +57,8 @@ describe('The node state', () => {
       { term: 1.5 },
       { vote: '' },
       { commit: undefined },
-      { isLeftOut: 'no' },
+      { leftOutAt: 'no' },
+      { leftOutAt: { term: 1 } },
       { configuration: { members: [], learners: [], acks: 'some', position: { term: 1, index: 1 } } },
       {
         configuration: {

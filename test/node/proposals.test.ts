@@ -1,0 +1,378 @@
+import { expect } from 'chai';
+import { refusal } from '../../src/engine.js';
+import type { Index, Refusal, Term } from '../../src/engine.js';
+import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
+import type { Frame, LogEnd } from '../../src/log/frame.js';
+import { FrameCache } from '../../src/node/frame-cache.js';
+import { Proposals } from '../../src/node/proposals.js';
+import { HeldClock, range, until } from './engine-fixture.js';
+import { diskFull } from './memory-log.js';
+
+const TIMEOUT_MS = 5000;
+const NONE = 0 as Index;
+
+/** Proposals whose surroundings the test holds: each write gets a frame of its own unless the log is said to be busy. */
+class Fixture {
+  readonly clock = new HeldClock();
+  readonly cache = new FrameCache(NONE);
+  readonly proposed: Frame[] = [];
+  /** What the writes came to, in the order of being told: `name` or `name:CODE`. */
+  readonly told: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly reserving: { fulfil(error?: Error): void }[] = [];
+  last: LogEnd = EMPTY_LOG;
+  term = 1 as Term;
+  objection: Refusal | undefined;
+  isHeld = false;
+  isLogBusy = false;
+  /** Room is made only when the test says so. */
+  holdsReserve = false;
+  failReserveWith: Error | undefined;
+  readonly proposals = new Proposals({
+    clock: this.clock,
+    cache: this.cache,
+    waitingBytesMax: 1024 * 1024,
+    writeTimeoutMs: TIMEOUT_MS,
+    objection: () => this.objection,
+    isHeld: () => this.isHeld,
+    isLogBusy: () => this.isLogBusy,
+    reserve: () => this.#reserve(),
+    tail: () => ({ term: this.term, last: this.last }),
+    propose: (frame) => {
+      this.proposed.push(frame);
+      this.cache.add(frame);
+      this.last = endOf(frame);
+    },
+    failed: (error) => void this.failures.push(error),
+    whoIsSilent: () => 'db-2:7001',
+  });
+
+  #reserve(): Promise<void> {
+    if (this.failReserveWith !== undefined) return Promise.reject(this.failReserveWith);
+    if (!this.holdsReserve) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.reserving.push({
+        fulfil: (error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      });
+    });
+  }
+
+  write(name: string): void {
+    const observer = {
+      written: (refused: Refusal | undefined) => {
+        this.told.push(refused === undefined ? name : `${name}:${refused.code}`);
+      },
+    };
+    this.proposals.write({ kind: 'put', key: range(name), value: range('v') }, observer);
+  }
+
+  /** Makes one write and waits until it is proposed. */
+  async propose(name: string): Promise<Frame> {
+    const before = this.proposed.length;
+    this.write(name);
+    await until(() => this.proposed.length > before);
+    return this.proposed.at(-1)!;
+  }
+
+  /** What applying a committed frame does. */
+  apply(frame: Frame): void {
+    for (const observer of this.proposals.observersOf(frame)) observer?.written(undefined, 1);
+    this.proposals.applied(frame);
+  }
+
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const LOST = refusal('NOT_PRIMARY', 'db-2:7001: it is the primary now');
+
+describe('A proposal', () => {
+  it('HoldsTheWritesOfOneTurnInTheirOrder', async () => {
+    const fixture = new Fixture();
+    fixture.write('a');
+    fixture.write('b');
+    const frame = await fixture.propose('c');
+    expect(fixture.proposed).to.have.length(1);
+    expect(frame).to.include({ count: 3, firstIndex: 1, term: 1 });
+    expect(fixture.told).to.deep.equal([]);
+    fixture.apply(frame);
+    expect(fixture.told).to.deep.equal(['a', 'b', 'c']);
+    expect(fixture.proposals.isEmpty).to.equal(true);
+    expect(fixture.proposals.waitingBytes).to.equal(0);
+  });
+
+  it('GathersWhatComesWhileTheLogIsBusy', async () => {
+    const fixture = new Fixture();
+    fixture.isLogBusy = true;
+    fixture.write('a');
+    await fixture.turns();
+    fixture.write('b');
+    await fixture.turns();
+    expect(fixture.proposed).to.deep.equal([]);
+    fixture.isLogBusy = false;
+    fixture.proposals.goOn();
+    await until(() => fixture.proposed.length === 1);
+    expect(fixture.proposed[0]!.count).to.equal(2);
+  });
+
+  it('IsKnownAgainWhenItsFrameWasReadFromTheFiles', async () => {
+    const fixture = new Fixture();
+    const frame = await fixture.propose('a');
+    fixture.apply({ ...frame, bytes: Buffer.from(frame.bytes) });
+    expect(fixture.told).to.deep.equal(['a']);
+  });
+
+  it('DoesNotHoldOnToALargeBufferWhenItIsSmall', async () => {
+    const fixture = new Fixture();
+    for (let write = 0; write < 20; write++) {
+      const frame = await fixture.propose('k');
+      expect(frame.bytes.length).to.be.at.most(2 * (frame.end - frame.start) + 64);
+    }
+  });
+});
+
+describe('A write that waits too long', () => {
+  it('IsUnconfirmedAtItsDeadlineAndNotBeforeAndInOrder', async () => {
+    const fixture = new Fixture();
+    await fixture.propose('a');
+    fixture.clock.pass(1000);
+    await fixture.propose('b');
+    fixture.clock.pass(TIMEOUT_MS - 1001);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal([]);
+    fixture.clock.pass(1);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED']);
+    fixture.clock.pass(1000);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b:UNCONFIRMED']);
+    expect(fixture.proposals.isEmpty).to.equal(true);
+  });
+
+  it('SaysItsPositionAndWhoIsMissing', async () => {
+    const fixture = new Fixture();
+    let message = '';
+    const observer = { written: (refused: Refusal | undefined) => (message = refused?.message ?? '') };
+    fixture.proposals.write({ kind: 'put', key: range('k'), value: range('v') }, observer);
+    await until(() => fixture.proposed.length === 1);
+    fixture.clock.pass(TIMEOUT_MS);
+    fixture.proposals.checkTime(NONE);
+    expect(message).to.match(/ 0?:?\d*:1 .*may still take effect.*db-2:7001/);
+  });
+
+  it('IsNotToldTwiceWhenItTakesEffectAfterAll', async () => {
+    const fixture = new Fixture();
+    const first = await fixture.propose('a');
+    fixture.clock.pass(TIMEOUT_MS);
+    fixture.proposals.checkTime(NONE);
+    const second = await fixture.propose('b');
+    fixture.apply(first);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED']);
+    fixture.apply(second);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b']);
+  });
+
+  it('IsLeftAloneOnceItIsCommitted', async () => {
+    const fixture = new Fixture();
+    const frame = await fixture.propose('a');
+    fixture.clock.pass(2 * TIMEOUT_MS);
+    fixture.proposals.checkTime(lastIndexOf(frame));
+    expect(fixture.told).to.deep.equal([]);
+    fixture.apply(frame);
+    expect(fixture.told).to.deep.equal(['a']);
+  });
+
+  it('ForItsTurnIsRefusedAndNeverProposed', async () => {
+    const fixture = new Fixture();
+    fixture.isLogBusy = true;
+    fixture.write('a');
+    fixture.clock.pass(TIMEOUT_MS - 1);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal([]);
+    fixture.clock.pass(1);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal(['a:BUSY']);
+    fixture.isLogBusy = false;
+    fixture.proposals.goOn();
+    await fixture.turns();
+    expect(fixture.proposed).to.deep.equal([]);
+  });
+
+  it('ForRoomIsToldBeforeWhatWasRefusedMeanwhile', async () => {
+    const fixture = new Fixture();
+    fixture.holdsReserve = true;
+    fixture.write('a');
+    await until(() => fixture.reserving.length === 1);
+    expect(fixture.proposals.isEmpty, 'it is not forgotten').to.equal(false);
+    expect(fixture.proposals.waitingBytes).to.be.above(0);
+    fixture.write('b');
+    fixture.clock.pass(TIMEOUT_MS);
+    fixture.proposals.checkTime(NONE);
+    expect(fixture.told).to.deep.equal([]);
+    fixture.reserving[0]!.fulfil(diskFull());
+    await until(() => fixture.told.length === 2);
+    expect(fixture.told).to.deep.equal(['a:DISK_FULL', 'b:BUSY']);
+    expect(fixture.proposals.isEmpty).to.equal(true);
+  });
+});
+
+describe('A write that cannot be taken', () => {
+  it('IsRefusedInTheCallWhenNothingIsUnderWay', () => {
+    const fixture = new Fixture();
+    fixture.objection = LOST;
+    fixture.write('a');
+    expect(fixture.told).to.deep.equal(['a:NOT_PRIMARY']);
+  });
+
+  it('IsToldBehindTheOnesUnderWay', async () => {
+    const fixture = new Fixture();
+    const first = await fixture.propose('a');
+    fixture.objection = LOST;
+    fixture.write('b');
+    await fixture.turns();
+    expect(fixture.told).to.deep.equal([]);
+    fixture.apply(first);
+    expect(fixture.told).to.deep.equal(['a', 'b:NOT_PRIMARY']);
+  });
+
+  it('ForWantOfRoomIsToldInOrderAndTheNextOneMayPass', async () => {
+    const fixture = new Fixture();
+    const first = await fixture.propose('a');
+    fixture.failReserveWith = diskFull();
+    fixture.write('b');
+    await fixture.turns();
+    fixture.failReserveWith = undefined;
+    const third = await fixture.propose('c');
+    expect(fixture.told).to.deep.equal([]);
+    fixture.apply(first);
+    expect(fixture.told).to.deep.equal(['a', 'b:DISK_FULL']);
+    fixture.apply(third);
+    expect(fixture.told).to.deep.equal(['a', 'b:DISK_FULL', 'c']);
+    expect(third.firstIndex).to.equal(2);
+    expect(fixture.failures).to.deep.equal([]);
+  });
+
+  it('BecauseRoomCannotBeMadeSafeStopsTheNode', async () => {
+    const fixture = new Fixture();
+    const failure = new Error('EIO');
+    fixture.failReserveWith = failure;
+    fixture.write('a');
+    await until(() => fixture.told.length === 1);
+    expect(fixture.told).to.deep.equal(['a:INTERNAL']);
+    expect(fixture.failures).to.deep.equal([failure]);
+  });
+});
+
+describe('A hand-over', () => {
+  it('HoldsWritesUntilItIsDecided', async () => {
+    const fixture = new Fixture();
+    fixture.isHeld = true;
+    fixture.write('a');
+    await fixture.turns();
+    fixture.proposals.goOn();
+    await fixture.turns();
+    expect(fixture.proposed).to.deep.equal([]);
+    fixture.isHeld = false;
+    fixture.proposals.goOn();
+    await until(() => fixture.proposed.length === 1);
+    fixture.apply(fixture.proposed[0]!);
+    expect(fixture.told).to.deep.equal(['a']);
+  });
+
+  it('ThatIsDoneRefusesThem', async () => {
+    const fixture = new Fixture();
+    fixture.isHeld = true;
+    fixture.write('a');
+    await fixture.turns();
+    fixture.objection = LOST;
+    fixture.proposals.lose(NONE, LOST);
+    expect(fixture.told).to.deep.equal(['a:NOT_PRIMARY']);
+    fixture.isHeld = false;
+    fixture.proposals.goOn();
+    await fixture.turns();
+    expect(fixture.proposed).to.deep.equal([]);
+  });
+});
+
+describe('An office that is lost', () => {
+  it('LeavesWhatWasProposedUnconfirmedAndRefusesWhatWasNot', async () => {
+    const fixture = new Fixture();
+    await fixture.propose('a');
+    fixture.isLogBusy = true;
+    fixture.write('b');
+    fixture.proposals.lose(NONE, LOST);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b:NOT_PRIMARY']);
+    expect(fixture.proposals.isEmpty).to.equal(true);
+    expect(fixture.proposals.waitingBytes).to.equal(0);
+  });
+
+  it('StillAnswersWhatIsCommittedAndTellsTheRestBehindIt', async () => {
+    const fixture = new Fixture();
+    const first = await fixture.propose('a');
+    await fixture.propose('b');
+    fixture.isLogBusy = true;
+    fixture.write('c');
+    fixture.proposals.lose(lastIndexOf(first), LOST);
+    expect(fixture.told).to.deep.equal([]);
+    fixture.apply(first);
+    expect(fixture.told).to.deep.equal(['a', 'b:UNCONFIRMED', 'c:NOT_PRIMARY']);
+  });
+
+  it('WhileAWriteIsHalfApplied', async () => {
+    const fixture = new Fixture();
+    fixture.write('a1');
+    const first = await fixture.propose('a2');
+    await fixture.propose('b');
+    const observers = fixture.proposals.observersOf(first);
+    observers[0]?.written(undefined, 1);
+    fixture.proposals.lose(lastIndexOf(first), LOST);
+    observers[1]?.written(undefined, 1);
+    fixture.proposals.applied(first);
+    expect(fixture.told).to.deep.equal(['a1', 'a2', 'b:UNCONFIRMED']);
+  });
+
+  it('ForgetsNobodyBehindARefusedWrite', async () => {
+    const fixture = new Fixture();
+    await fixture.propose('a');
+    fixture.failReserveWith = diskFull();
+    fixture.write('b');
+    await fixture.turns();
+    fixture.failReserveWith = undefined;
+    await fixture.propose('c');
+    fixture.proposals.lose(NONE, LOST);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b:DISK_FULL', 'c:UNCONFIRMED']);
+    expect(fixture.proposals.isEmpty).to.equal(true);
+  });
+
+  it('WhileRoomIsMadeRefusesThatWriteInItsPlace', async () => {
+    const fixture = new Fixture();
+    await fixture.propose('a');
+    fixture.holdsReserve = true;
+    fixture.write('b');
+    await until(() => fixture.reserving.length === 1);
+    fixture.write('c');
+    fixture.objection = LOST;
+    fixture.proposals.lose(NONE, LOST);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED']);
+    fixture.reserving[0]!.fulfil();
+    await until(() => fixture.told.length === 3);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b:NOT_PRIMARY', 'c:NOT_PRIMARY']);
+    expect(fixture.proposed).to.have.length(1);
+  });
+
+  it('AndIsHadAgainGoesOnUnderTheNewTerm', async () => {
+    const fixture = new Fixture();
+    const first = await fixture.propose('a');
+    fixture.proposals.lose(NONE, LOST);
+    fixture.term = 2 as Term;
+    const second = await fixture.propose('b');
+    // What was unconfirmed took effect after all.
+    fixture.apply(first);
+    fixture.apply(second);
+    expect(fixture.told).to.deep.equal(['a:UNCONFIRMED', 'b']);
+  });
+});
