@@ -243,7 +243,7 @@ export const PLANTED: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 200,
+    from: 560,
   },
   {
     name: 'writes counted under the later membership',
