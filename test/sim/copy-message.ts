@@ -1,22 +1,13 @@
 import type { Frame } from '../../src/log/frame.js';
 import { FRAME_ROOM_BYTES } from '../../src/log/frame.js';
 import type { Message } from '../../src/replication/message.js';
+import { decodeMessage, encodeMessage, isMessageFault } from '../../src/server/link-codec.js';
 
-/** A message that shares no bytes with the one that was sent, as after its way through a socket. */
+/** A message as it is after its way through a socket: it shares nothing with the one that was sent. */
 export function copyMessage(message: Message): Message {
-  return copy(message) as Message;
-}
-
-function copy(value: unknown): unknown {
-  if (Buffer.isBuffer(value)) return Buffer.from(value);
-  if (Array.isArray(value)) return value.map(copy);
-  if (typeof value !== 'object' || value === null) return value;
-  if (isFrame(value)) return copyFrame(value);
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, copy(field)]));
-}
-
-function isFrame(value: object): value is Frame {
-  return 'bytes' in value && 'firstIndex' in value && 'checksum' in value;
+  const copy = decodeMessage(Buffer.concat(encodeMessage(message)));
+  if (isMessageFault(copy)) throw new Error(`a ${message.kind} cannot be read again: ${copy.detail}`);
+  return copy;
 }
 
 /** Puts a frame into a buffer of its own, with the room in front of it that the disk wants. */

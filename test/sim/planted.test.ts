@@ -3,7 +3,7 @@ import { PLANTED, findPlanted } from './planted.js';
 import { startRealNode } from './real-node.js';
 
 /** What changes the course of schedules may move what finds a defect: search again from 1 with `KV_SIM_FROM=1 KV_SIM_SEEDS=2000`. */
-const SEEDS_MAX = 60;
+const SEEDS_MAX = 250;
 
 describe('The simulator finds a planted bug:', () => {
   for (const planted of PLANTED) {

@@ -2,6 +2,7 @@ import type { Log, NodeStates } from '../../src/node/ports.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { FaultOptions } from './faults.js';
 import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
 import { runSeeds } from './seeds.js';
@@ -134,6 +135,13 @@ const LOST_WRITES: Partial<Plan> = {
   faults: { kinds: ['power cut', 'slow disk', 'slow disk', 'isolate'], pauseMsMax: 800, downMsMax: 500 },
 };
 
+/** The power of all but one goes at once. */
+const CUTS_OF_MANY: FaultOptions = {
+  kinds: ['rack', 'power cut', 'slow disk', 'slow disk', 'isolate'],
+  pauseMsMax: 800,
+  downMsMax: 500,
+};
+
 /** Whoever takes office loses it at once, and its entries travel one by one. */
 const SHORT_TERMS: Partial<Plan> = {
   nodes: 3,
@@ -189,9 +197,9 @@ export const PLANTED: readonly Planted[] = [
     name: 'backup acknowledges before it is durable',
     log: (log, isPrimary) => appendEarly(log, () => !isPrimary()),
     states: claimWhatIsThere,
-    plan: { ...POWER_CUTS, timing: QUICK },
+    plan: { ...LOST_WRITES, nodes: 3, acks: 'majority', faults: { ...CUTS_OF_MANY } },
     finds: LOST,
-    from: 1,
+    from: 36,
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 }, finds: UNREADABLE, from: 1 },
   { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS, finds: UNREADABLE, from: 1 },
@@ -200,9 +208,15 @@ export const PLANTED: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 1,
+    from: 14,
   },
-  { name: 'missing empty entry', rules: { opensTermFirst: false }, plan: SHORT_TERMS, finds: LOST, from: 1 },
+  {
+    name: 'missing empty entry',
+    rules: { opensTermFirst: false },
+    plan: SHORT_TERMS, // What a forced promotion decides stands in that entry. In 300 schedules nothing was lost by its absence.
+    finds: /does not come together again/,
+    from: 66,
+  },
   {
     name: 'position reuse',
     rules: { takesNewTerm: false },
@@ -229,14 +243,14 @@ export const PLANTED: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 1,
+    from: 560,
   },
   {
     name: 'writes counted under the later membership',
     rules: { committable: countUnderLater },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 1,
+    from: 100,
   },
   {
     name: 'commit beyond what was matched',
