@@ -17,6 +17,7 @@ import {
   yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
+import { isNamedAgain } from './leaving-out.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
   acknowledge,
@@ -77,11 +78,16 @@ export function begin(beginning: Beginning): ReplicaState {
   const timing = beginning.timing ?? DEFAULT_TIMING;
   const windows = beginning.windows ?? DEFAULT_WINDOWS;
   const { nowMs, role, last, spans, ...rest } = beginning;
-  const wantsPlace = role === 'primary' && beginning.leftOutAt === undefined;
+  const { configurations, self } = beginning;
+  const isBack =
+    configurations !== undefined && isNamedAgain(configurations, beginning.leftOutAt, self, last.index);
+  const leftOutAt = isBack ? undefined : beginning.leftOutAt;
+  const wantsPlace = role === 'primary' && leftOutAt === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
   const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
   const state: ReplicaState = {
     ...rest,
+    leftOutAt,
     rules,
     timing,
     windows,

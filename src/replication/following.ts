@@ -1,13 +1,13 @@
 import type { Index, Term } from '../engine.js';
 import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
-import { comparePositions, termCount } from '../log/term.js';
+import { termCount } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { failAttempt } from './asking.js';
 import { setCommit } from './committing.js';
 import type { Append, Heartbeat, LeftOut, Message, Probe, SnapshotPart } from './message.js';
-import { leaveOut } from './leaving-out.js';
+import { isNamedAgain, leaveOut } from './leaving-out.js';
 import { primaryServes } from './refusals.js';
 import type { BackupOffice, OpenLink, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
@@ -223,23 +223,16 @@ export function acknowledge(step: Step): void {
   const { state } = step;
   const { office } = state;
   if (office.kind !== 'backup' || office.link === undefined) return;
-  takePartAgain(step, office);
+  takePartAgain(step);
   const durable = Math.min(state.durable, office.matched) as Index;
   send(step, office.link, { kind: 'append answer', term: state.term, matched: office.matched, durable });
 }
 
-/**
- * A node that was left out takes part again once its own log durably holds a configuration that names it. Not before: with a
- * log that ends in the membership that it was left out of, it would count where nobody counts it.
- */
-function takePartAgain(step: Step, office: BackupOffice): void {
+/** Counts again where a newer configuration names it. */
+function takePartAgain(step: Step): void {
   const { state } = step;
-  if (state.leftOutAt === undefined) return;
-  const { position, members, learners } = configurationInForce(state);
-  const isNamed = nodesOf([...members, ...learners]).includes(state.self);
-  const isHeld = position.index <= Math.min(state.durable, office.matched);
-  const isNewer = comparePositions(position, state.leftOutAt) > 0;
-  if (!isNamed || !isHeld || !isNewer) return;
+  const { configurations, leftOutAt, self, durable } = state;
+  if (configurations === undefined || !isNamedAgain(configurations, leftOutAt, self, durable)) return;
   state.leftOutAt = undefined;
   persist(step);
   tell(step, 'info', {}, 'this node takes part again');
@@ -324,6 +317,8 @@ export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
     send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: 0 } satisfies Message);
     return;
   }
+  const { members, learners } = message.configuration;
+  if (nodesOf([...members, ...learners]).includes(state.self)) return;
   const known = configurationInForce(state).position;
   const isOlder =
     message.configuration.position.term < known.term ||

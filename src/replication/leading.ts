@@ -316,6 +316,12 @@ export function beginRound(step: Step, office: PrimaryOffice): void {
 function tellLeaving(step: Step, office: PrimaryOffice): void {
   const { state, nowMs } = step;
   if (!office.isServing || state.configurations === undefined) return;
+  // Who was added again meanwhile is told so by its log.
+  for (const { node } of knownPeers(state)) {
+    const command = office.leaving.get(node)?.command;
+    office.leaving.delete(node);
+    if (command !== undefined) answerDone(step, command);
+  }
   for (const leaving of office.leaving.values()) {
     if (leaving.command !== undefined && nowMs > leaving.deadlineMs) {
       const message = `${leaving.peer.address} is removed, and has not confirmed that it knows: until then it must not be promoted. If it is stopped, say --backup-is-down`;

@@ -1,7 +1,7 @@
 import { refusal } from '../engine.js';
 import type { Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
-import type { PrimaryOffice, ReplicaState } from './state.js';
+import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
@@ -110,12 +110,13 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'diverged':
       return state.divergence;
     case 'following':
-      if (
-        office.kind === 'backup' &&
-        office.link === undefined &&
-        nowMs - office.heardMs > state.timing.silentMs
-      )
+      if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return undefined;
   }
+}
+
+/** Nobody feeds this backup, and has not for a while. */
+function isUnheard({ link, heardMs }: BackupOffice, nowMs: number, silentMs: number): boolean {
+  return link === undefined && nowMs - heardMs > silentMs;
 }

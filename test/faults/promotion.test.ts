@@ -101,16 +101,7 @@ describe('A promotion of real nodes', () => {
     await Promise.all([primary, ...backups].map((node) => node.kill()));
     for (let round = 0; round < 4; round++) {
       primary.launch();
-      for (const command of [
-        'GET k',
-        'PUT k 2',
-        'MGET k',
-        'DELETE k',
-        'KEYS',
-        'DBSIZE',
-        'SCAN 0',
-        'EXISTS k',
-      ]) {
+      for (const command of ['GET k', 'PUT k 2', 'MGET k', 'DELETE k', 'KEYS', 'DBSIZE', 'EXISTS k']) {
         const answer = await askOnceItListens(primary, command);
         expect(answer, command).to.match(/^ERROR NO_QUORUM .*others-are-down/);
         for (const backup of backups) expect(answer).to.include(backup.address);
