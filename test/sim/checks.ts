@@ -15,7 +15,10 @@ interface Loss {
   readonly after: Position;
 }
 
-type Known = Pick<MirroredEntry, 'index' | 'term' | 'checksum'>;
+type Known = Pick<MirroredEntry, 'index' | 'term' | 'checksum'> & {
+  /** It was committed by a side that had given up data: nothing is promised of it. */
+  readonly isAfterLoss?: boolean;
+};
 
 /** What is known of one node over all its lives. */
 class Watched {
@@ -207,12 +210,14 @@ export class Checks {
   #commit(name: string, entry: Known): void {
     const known = this.#committed.get(entry.index) ?? [];
     if (known.some((each) => isSame(each, entry))) return;
-    const other = this.#isExcused(entry) ? undefined : known.find((each) => !this.#isExcused(each));
+    // Once a loss was accepted, two sides may each go on with what they have.
+    const other =
+      this.hasLoss || this.#isExcused(entry) ? undefined : known.find((each) => !this.#isExcused(each));
     if (other !== undefined) {
       throw this.#violated(`${name} has ${showKnown(entry)} committed, and it was ${showKnown(other)}`);
     }
     const { index, term, checksum } = entry;
-    this.#committed.set(index, [...known, { index, term, checksum }]);
+    this.#committed.set(index, [...known, { index, term, checksum, isAfterLoss: this.hasLoss }]);
   }
 
   #opened(node: Watched, base: LogEnd, frames: readonly Frame[]): void {
@@ -302,6 +307,7 @@ export class Checks {
    * was left out without knowing it may come back as a majority of the members that it knows.
    */
   #isExcused(entry: Known): boolean {
+    if (entry.isAfterLoss === true) return true;
     return this.#losses.some(({ after }) => entry.index > after.index || comparePositions(entry, after) > 0);
   }
 
