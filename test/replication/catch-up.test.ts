@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
+import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
+import type { Frame, LogEnd } from '../../src/log/frame.js';
+import { addToSpans } from '../../src/log/history.js';
+import type { TermSpan } from '../../src/log/history.js';
+import { begin, step } from '../../src/replication/core.js';
+import { takeOffice } from '../../src/replication/leading.js';
+import type { Message } from '../../src/replication/message.js';
+import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
+import { chain, frameAfter } from '../node/frames.js';
+
+const NOW_MS = 100_000;
+const LINK = 1 as LinkId;
+const TERM = 4 as Term;
+
+function nodeWith(self: string, frames: readonly Frame[], commit: number): ReplicaState {
+  const spans: TermSpan[] = [];
+  for (const frame of frames) addToSpans(spans, frame);
+  const members = ['A', 'B'].map((node) => ({ node: node as NodeId, address: node }));
+  return begin({
+    self: self as NodeId,
+    cluster: 'c' as ClusterId,
+    fsync: 'always',
+    role: 'backup',
+    term: self === 'A' ? TERM : (3 as Term),
+    vote: undefined,
+    leftOutAt: undefined,
+    lastPrimary: undefined,
+    configurations: { committed: { members, learners: [], acks: 'majority', position: EMPTY_LOG }, open: [] },
+    last: frames.length === 0 ? EMPTY_LOG : endOf(frames.at(-1)!),
+    spans,
+    commit: commit as Index,
+    nowMs: NOW_MS,
+    address: () => self,
+  });
+}
+
+/** Two nodes and one link, over which they say what they have to say, in order. */
+class Pair {
+  readonly said: Message['kind'][] = [];
+  /** What the log of the backup was told to do. */
+  readonly done: Effect[] = [];
+  readonly #primary: ReplicaState;
+  readonly #backup: ReplicaState;
+  readonly #frames: Frame[];
+
+  constructor(primary: ReplicaState, backup: ReplicaState, frames: readonly Frame[]) {
+    this.#primary = primary;
+    this.#backup = backup;
+    this.#frames = [...frames];
+    const effects: Effect[] = [];
+    const opening = [{ share: 'majority', members: ['A', 'B'] as NodeId[] }] as const;
+    const grant = {
+      kind: 'granted',
+      longest: 'A' as NodeId,
+      members: undefined,
+      opening,
+      isLossy: false,
+    } as const;
+    takeOffice({ state: primary, nowMs: NOW_MS, random: 0.5, effects }, grant, undefined, new Map());
+    this.#perform(primary, effects);
+  }
+
+  connect(): void {
+    const link = { id: LINK, cluster: 'c' as ClusterId, fsync: 'always' } as const;
+    const [a, b] = [
+      { node: 'A' as NodeId, address: 'A' },
+      { node: 'B' as NodeId, address: 'B' },
+    ];
+    this.#input(this.#backup, { kind: 'link up', link: { ...link, ...a, isOutgoing: false } });
+    this.#input(this.#primary, { kind: 'link up', link: { ...link, ...b, isOutgoing: true } });
+  }
+
+  #input(state: ReplicaState, input: Input): void {
+    this.#perform(state, step(state, input, NOW_MS, 0.5));
+  }
+
+  #perform(state: ReplicaState, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (state === this.#backup) this.done.push(effect);
+      if (effect.kind === 'send') {
+        const to = state === this.#primary ? this.#backup : this.#primary;
+        this.said.push(effect.message.kind);
+        this.#input(to, { kind: 'message', link: LINK, message: effect.message });
+      } else if (effect.kind === 'append' && state === this.#primary) {
+        this.#frames.push(...effect.frames);
+      } else if (effect.kind === 'feed') {
+        const frames = this.#frames.filter(({ firstIndex }) => firstIndex > effect.after);
+        this.#input(state, {
+          kind: 'fed',
+          peer: effect.peer,
+          link: effect.link,
+          after: effect.after,
+          frames,
+        });
+      }
+    }
+  }
+}
+
+function following(start: readonly Frame[], count: number, term: number): Frame[] {
+  const frames: Frame[] = [];
+  for (let end: LogEnd = endOf(start.at(-1)!); frames.length < count; end = endOf(frames.at(-1)!)) {
+    frames.push(frameAfter(end, { term }));
+  }
+  return frames;
+}
+
+describe('A backup that went its own way', () => {
+  it('IsBroughtBackFromTheCommonPrefixAfterOneQuestionAndOneAnswer', () => {
+    const common = chain(10);
+    const ofPrimary = [...common, ...following(common, 5, 3)];
+    const ofBackup = [...common, ...following(common, 3, 2)];
+    const pair = new Pair(nodeWith('A', ofPrimary, 10), nodeWith('B', ofBackup, 10), ofPrimary);
+    pair.connect();
+    expect(pair.said.slice(0, 3)).to.deep.equal(['probe', 'probe answer', 'append']);
+    const cut = pair.done.find((effect) => effect.kind === 'truncate');
+    expect(cut?.end).to.deep.equal(endOf(common.at(-1)!));
+    const appended = pair.done.flatMap((effect) => (effect.kind === 'append' ? effect.frames : []));
+    // The five that it lacked, and the opening of the primary's term.
+    expect(appended.map(({ firstIndex, term }) => [firstIndex, term])).to.deep.equal([
+      ...[11, 12, 13, 14, 15].map((index) => [index, 3]),
+      [16, TERM],
+    ]);
+  });
+
+  it('IsAskedForNothingThatItHas', () => {
+    const common = chain(10);
+    const pair = new Pair(nodeWith('A', common, 10), nodeWith('B', common, 10), common);
+    pair.connect();
+    const appended = pair.done.flatMap((effect) => (effect.kind === 'append' ? effect.frames : []));
+    expect(appended.map(({ firstIndex }) => firstIndex)).to.deep.equal([11]);
+    expect(pair.done.some(({ kind }) => kind === 'truncate')).to.equal(false);
+  });
+});
