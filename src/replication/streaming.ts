@@ -313,8 +313,8 @@ export function resend(step: Step, progress: Progress): void {
       probe(step, progress);
       break;
     case 'streaming':
-      // Reading that is under way is not waiting for the backup.
-      if (progress.inFlight.length > 0) probe(step, progress);
+      // What it has and had not made durable when it was asked is waited for, too.
+      if (progress.match < progress.next - 1) probe(step, progress);
       break;
     case 'snapshot':
       feedSnapshot(step, progress);

@@ -64,7 +64,7 @@ function servingPrimaries({ machines }: Cluster): number {
 }
 
 /** Asks the nodes to take over, the longest log first. */
-async function appoint({ cluster, operator }: Parties, isForced: boolean): Promise<void> {
+async function appoint({ cluster, checks, operator }: Parties, isForced: boolean): Promise<void> {
   const candidates = cluster.machines
     .filter(({ node }) => node !== undefined)
     .map((machine) => ({ machine, now: machine.node!.inspect() }))
@@ -74,7 +74,8 @@ async function appoint({ cluster, operator }: Parties, isForced: boolean): Promi
     const answer = await operator.command(machine, {
       kind: 'promote',
       othersAreDown: isForced,
-      acceptDataLoss: false,
+      // Who gave up data before may have to do it again to get out of what came of it.
+      acceptDataLoss: isForced && checks.hasLoss,
     });
     if (answer !== 'broken' && !('code' in answer)) return;
     if (cluster.primary !== undefined) return;
