@@ -281,6 +281,9 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   // From here on the old content is gone, whatever comes. Nothing counts as durable before the new one is.
   state.last = end;
   state.spans = end.index === 0 ? [] : [{ term: end.term, firstIndex: end.index, isLossy: false }];
+  // Of an earlier term nobody here knows who opened it; of this one it is whom this node follows.
+  const { office } = state;
+  state.lastPrimary = office.kind === 'backup' && end.term === state.term ? office.primary?.node : undefined;
   state.isReplacing = true;
   state.durable = 0 as Index;
   state.commit = end.index;

@@ -89,6 +89,7 @@ export function reach(step: Step, peers: readonly Peer[]): void {
 export function appendFrames(step: Step, frames: readonly Frame[]): void {
   const { state } = step;
   if (frames.length === 0) return;
+  const primaryBefore = state.lastPrimary;
   for (const frame of frames) {
     if (frame.firstIndex !== state.last.index + 1 || frame.previous !== state.last.checksum) {
       throw new Error(`a frame at ${String(frame.firstIndex)} does not follow ${String(state.last.index)}`);
@@ -102,6 +103,8 @@ export function appendFrames(step: Step, frames: readonly Frame[]): void {
       state.configurations = withAppended(state.configurations, configurationOf(frame));
   }
   step.effects.push({ kind: 'append', frames });
+  // Who opened the term must be known also once the log no longer reaches back to its opening.
+  if (state.lastPrimary !== primaryBefore && state.configurations !== undefined) persist(step);
 }
 
 /** Cuts what lies behind `end`. Only ever what is not committed. */

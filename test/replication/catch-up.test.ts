@@ -133,4 +133,12 @@ describe('A backup that went its own way', () => {
     expect(appended.map(({ firstIndex }) => firstIndex)).to.deep.equal([11]);
     expect(pair.done.some(({ kind }) => kind === 'truncate')).to.equal(false);
   });
+
+  it('RemembersWhoOpenedTheTermAlsoWhenItsLogNoLongerReachesBack', () => {
+    const common = chain(10);
+    const pair = new Pair(nodeWith('A', common, 10), nodeWith('B', common, 10), common);
+    pair.connect();
+    const saved = pair.done.filter((effect) => effect.kind === 'persist').at(-1);
+    expect(saved?.state.lastPrimary).to.equal('A');
+  });
 });
