@@ -171,7 +171,7 @@ export class Checks {
       // The others have it durably, and here it waits for room on the disk.
       if (own === undefined && index > node.log.lastIndex && index <= now.last.index) continue;
       const lost = entries.find((entry) => entry.term <= now.term && !isSame(own, entry));
-      if (lost === undefined || this.#isExcused(lost)) continue;
+      if (lost === undefined || lost.isAfterLoss === true || this.#isExcused(lost)) continue;
       throw this.#violated(`${node.name} serves in term ${show(now.term)} without ${showKnown(lost)}`);
     }
   }
@@ -307,7 +307,6 @@ export class Checks {
    * was left out without knowing it may come back as a majority of the members that it knows.
    */
   #isExcused(entry: Known): boolean {
-    if (entry.isAfterLoss === true) return true;
     return this.#losses.some(({ after }) => entry.index > after.index || comparePositions(entry, after) > 0);
   }
 
