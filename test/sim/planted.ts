@@ -243,14 +243,14 @@ export const PLANTED: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 560,
+    from: 900,
   },
   {
     name: 'writes counted under the later membership',
     rules: { committable: countUnderLater },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 100,
+    from: 600,
   },
   {
     name: 'commit beyond what was matched',
