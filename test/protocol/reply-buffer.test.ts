@@ -59,7 +59,7 @@ describe('The buffer of replies', () => {
           kind: fc.constant('insert' as const),
           share: fc.double({ min: 0, max: 1, noNaN: true }),
         }),
-        fc.record({ kind: fc.constant('taken' as const), share: fc.constant(0) }),
+        fc.record({ kind: fc.constant('taken' as const), isHeld: fc.boolean() }),
       ),
       { maxLength: 40 },
     );
@@ -73,7 +73,7 @@ describe('The buffer of replies', () => {
             buffer.ascii(text);
             model += text;
           } else if (step.kind === 'taken') {
-            buffer.taken(step.share === 0);
+            buffer.taken(step.isHeld);
             model = '';
           } else {
             const mark = Math.floor(step.share * model.length);

@@ -6,7 +6,7 @@ import { RespReply } from '../../src/protocol/resp-reply.js';
 export interface Written<Writer> {
   readonly reply: Writer;
   readonly buffer: ReplyBuffer;
-  said(): Buffer;
+  readonly said: () => Buffer;
 }
 
 export function lineReply(listBytesMax?: number): Written<LineReply> {
