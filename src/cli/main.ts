@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readCommandLine } from './command-line.js';
 import type { CommandLine } from './command-line.js';
-import type { CommandSpec } from './command-table.js';
+import type { CommandSpec } from './command-spec.js';
 import { CommandError, EXIT, UsageError } from './exit.js';
 import { plainText, standardOutput } from './output.js';
 

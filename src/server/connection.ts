@@ -8,7 +8,7 @@ import { refusal } from '../engine.js';
 import { LineReply } from '../protocol/line-reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
-import type { Request, Violation } from '../protocol/request.js';
+import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { BufferBudget } from './buffer-budget.js';
 import type { LinkAcceptor } from './handshake.js';
 import { destroyWhenIdle } from './idle.js';
@@ -119,7 +119,11 @@ export class Connection implements WriteObserver {
     }
     this.#incompleteSinceMs = undefined;
     this.#violated(
-      fatal('SYNTAX', `the request was not complete after ${String(incompleteRequestMs / 1000)} s`),
+      fatal(
+        'SYNTAX',
+        `the request was not complete after ${String(incompleteRequestMs / 1000)} s`,
+        this.#reader.framing,
+      ),
     );
     this.#flush();
   }
@@ -200,7 +204,13 @@ export class Connection implements WriteObserver {
     else this.#incompleteSinceMs ??= clock.nowMs();
     this.#countBytes();
     if (budget.isExceeded && this.#reader.partialBytes > 0 && !this.#isReadOut) {
-      this.#violated(fatal('BUSY', 'too much waits in the buffers of this server: try again in a moment'));
+      this.#violated(
+        fatal(
+          'BUSY',
+          'too much waits in the buffers of this server: try again in a moment',
+          this.#reader.framing,
+        ),
+      );
     }
     // What was left in the reader must not grow: the kernel keeps the rest, and the client notices.
     const mustPause = !this.#isReadOut && !this.#mayRead;
@@ -391,6 +401,6 @@ export class Connection implements WriteObserver {
   }
 }
 
-function fatal(code: 'SYNTAX' | 'BUSY', message: string): Violation {
-  return { refusal: refusal(code, message), fatal: true };
+function fatal(code: 'SYNTAX' | 'BUSY', message: string, framing: Framing): Violation {
+  return { refusal: refusal(code, message), fatal: true, framing };
 }

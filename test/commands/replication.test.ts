@@ -127,6 +127,7 @@ describe('The commands of replication', () => {
       const request = {
         words: words.map((word) => ({ bytes: Buffer.from(word), start: 0, end: word.length })),
         terminated: true,
+        framing: 'line' as const,
       };
       const command = resolveCommand(request, DEFAULT_REQUEST_LIMITS);
       expect('isQuick' in command && command.isQuick(request)).to.equal(false);
