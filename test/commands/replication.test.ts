@@ -181,6 +181,7 @@ describe('STATUS', () => {
         'applied=40',
         'keys=7',
         'data_bytes=70',
+        'data_bytes_max=none',
         'snapshot=2:12',
         'waiting_bytes=0',
         'fsync=always',
