@@ -25,6 +25,7 @@ import { errorCode, systemFiles } from '../storage/files.js';
 import type { Files } from '../storage/files.js';
 import { HashTable } from '../store/hash-table.js';
 import { Store } from '../store/store.js';
+import { readVersion } from './version.js';
 
 export { DEFAULT_SERVER_LIMITS };
 export type { RequestLimits, ServerLimits };
@@ -142,7 +143,11 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       replaced: () => server?.dropClients(),
     });
     const { host, port } = options.address;
-    server = await startListening({ engine, clock: systemClock, events, limits, links }, host, port);
+    server = await startListening(
+      { engine, version: readVersion(), clock: systemClock, events, limits, links },
+      host,
+      port,
+    );
     listeningAt = { host, port: server.port };
     await settle(engine);
   } catch (error) {
