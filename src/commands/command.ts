@@ -16,6 +16,8 @@ export type Shape =
   | 'entries'
   /** A pattern, or nothing. */
   | 'pattern'
+  /** A cursor, and options by name. */
+  | 'scan'
   /** Where another node is. */
   | 'address'
   /** Whatever a later version makes of it. */
@@ -70,6 +72,7 @@ const USAGE: Record<Shape, string> = {
   entry: ' key value',
   entries: ' key value [key value …]',
   pattern: ' [glob]',
+  scan: ' cursor [MATCH glob] [COUNT n]',
   address: ' host:port',
   anything: ' …',
 };

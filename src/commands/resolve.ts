@@ -6,6 +6,7 @@ import type { Request } from '../protocol/request.js';
 import { readAddress } from './address.js';
 import { usageOf } from './command.js';
 import type { Command, Shape } from './command.js';
+import { readScanWords } from './scan-words.js';
 import { COMMANDS } from './table.js';
 
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
@@ -74,6 +75,7 @@ function fits(shape: Shape, count: number): boolean {
     case 'address':
       return count === 1;
     case 'keys':
+    case 'scan':
       return count >= 1;
     case 'entry':
       return count === 2;
@@ -89,6 +91,7 @@ function fits(shape: Shape, count: number): boolean {
 function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
   if (shape === 'nothing' || shape === 'anything') return undefined;
   if (shape === 'pattern') return checkPattern(words[1], limits);
+  if (shape === 'scan') return checkScan(words, limits);
   if (shape === 'address') return checkAddress(words[1]);
   const hasValues = shape === 'entry' || shape === 'entries';
   for (let at = 1; at < words.length; at++) {
@@ -109,6 +112,11 @@ function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLi
 function checkPattern(pattern: ByteRange | undefined, limits: RequestLimits): Refusal | undefined {
   const length = pattern === undefined ? 0 : pattern.end - pattern.start;
   return length > limits.globBytesMax ? tooLarge('the pattern', length, limits.globBytesMax) : undefined;
+}
+
+function checkScan(words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
+  const read = readScanWords(words.slice(1));
+  return 'code' in read ? read : checkPattern(read.pattern, limits);
 }
 
 function checkAddress(word: ByteRange | undefined): Refusal | undefined {

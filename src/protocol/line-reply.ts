@@ -20,7 +20,8 @@ export class LineReply implements Reply {
   #buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = 0;
   #listItems = 0;
-  #isInList = false;
+  /** How many lists were begun and not ended. */
+  #depth = 0;
   #isFull = false;
   readonly #bytesMax: number;
 
@@ -56,7 +57,7 @@ export class LineReply implements Reply {
 
   rollBack(mark: number): void {
     this.#length = mark;
-    this.#isInList = false;
+    this.#depth = 0;
     this.#isFull = false;
   }
 
@@ -89,8 +90,7 @@ export class LineReply implements Reply {
   }
 
   beginList(): void {
-    this.#listItems = 0;
-    this.#isInList = true;
+    if (this.#depth++ === 0) this.#listItems = 0;
   }
 
   key(bytes: Buffer, start: number, end: number): void {
@@ -104,14 +104,13 @@ export class LineReply implements Reply {
   }
 
   endList(): void {
-    this.#isInList = false;
-    this.#line(`END ${String(this.#listItems)}`);
+    if (--this.#depth === 0) this.#line(`END ${String(this.#listItems)}`);
   }
 
   #word(bytes: Buffer, start: number, end: number, blanksAllowed: boolean): void {
     const bare = isBare(bytes, start, end, blanksAllowed);
     const size = bare ? end - start : roomForQuoted(bytes, start, end);
-    if (this.#isInList && this.#length + size + 1 > this.#bytesMax) this.#isFull = true;
+    if (this.#depth > 0 && this.#length + size + 1 > this.#bytesMax) this.#isFull = true;
     // A list that is too long is taken back; nothing more need be kept of it.
     if (this.#isFull) return;
     this.#reserve(size + 1);
