@@ -1,6 +1,6 @@
 import yargs from 'yargs';
 import { COMMANDS } from './command-table.js';
-import type { CommandSpec } from './command-table.js';
+import type { CommandSpec } from './command-spec.js';
 import { UsageError } from './exit.js';
 import type { Invocation, Operand } from './invocation.js';
 import { GENERAL_OPTIONS } from './options.js';

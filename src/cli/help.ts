@@ -1,9 +1,8 @@
+import { GROUPS } from './command-spec.js';
+import type { CommandSpec, Example } from './command-spec.js';
 import { COMMANDS } from './command-table.js';
-import type { CommandSpec, Example } from './command-table.js';
 import { ADDRESS_OPTION, FORMAT_OPTION, GENERAL_OPTIONS, TIMEOUT_OPTION } from './options.js';
 import type { OptionSpec } from './options.js';
-
-const GROUPS = ['Data', 'Servers'] as const;
 
 const EXIT_CODES: readonly (readonly [string, string])[] = [
   ['0', 'done'],
@@ -40,7 +39,7 @@ function overview(): string[] {
     const rows = COMMANDS.filter((command) => command.group === group).map(
       (command) => [`kv ${command.name} ${command.operands}`.trimEnd(), command.summary] as const,
     );
-    return section(group, rows);
+    return rows.length === 0 ? [] : section(group, rows);
   });
   const options = [ADDRESS_OPTION, TIMEOUT_OPTION, FORMAT_OPTION, ...GENERAL_OPTIONS];
   return [
@@ -64,9 +63,17 @@ function details(command: CommandSpec): string[] {
     '',
     `Usage: kv ${command.name}${operands} [options]`,
     ...notes,
-    ...section('Options', [...command.options, ...GENERAL_OPTIONS.slice(0, 1)].map(optionRow)),
+    ...optionSections([...command.options, ...GENERAL_OPTIONS.slice(0, 1)]),
     ...section('Examples', command.examples.map(exampleRow)),
   ];
+}
+
+/** Those without a heading of their own first. */
+function optionSections(options: readonly OptionSpec[]): string[] {
+  const titles = new Set(options.map((option) => option.section ?? 'Options'));
+  return [...titles].flatMap((title) =>
+    section(title, options.filter((option) => (option.section ?? 'Options') === title).map(optionRow)),
+  );
 }
 
 function optionRow(option: OptionSpec): readonly [string, string] {

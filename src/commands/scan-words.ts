@@ -1,5 +1,6 @@
 import { refusal } from '../engine.js';
 import type { ByteRange, Refusal } from '../engine.js';
+import { isWord } from './words.js';
 
 /** What SCAN is asked for. */
 export interface ScanWords {
@@ -13,26 +14,25 @@ const COUNT_DEFAULT = 10;
 /** More than this are not looked at for one answer, whatever is asked: COUNT is how much to do, not how much to list. */
 const COUNT_MAX = 1_000_000;
 
-/** Cursors of other servers reach up to 2^64. */
-const CURSOR = /^\d{1,20}$/;
-const COUNT = /^\d{1,20}$/;
-const SHOWN_BYTES_MAX = 20;
+/** As far as 2^64: a cursor of another server is none of ours, and yet one. */
+const DIGITS_MAX = 20;
+const WHOLE = /^\d+$/;
 
 /** Reads the words behind `SCAN`: a cursor, then options by name, in any order and each at most once. */
 export function readScanWords(words: readonly ByteRange[]): ScanWords | Refusal {
-  const cursor = numberOf(words[0], CURSOR);
+  const cursor = wholeOf(words[0]);
   if (cursor === undefined)
     return syntax('invalid cursor: SCAN begins with 0, and goes on with what it answered');
   let pattern: ByteRange | undefined;
   let count: number | undefined;
   for (let at = 1; at < words.length; at += 2) {
     const value = words[at + 1];
-    const name = nameOf(words[at]);
+    const name = words[at];
     if (value === undefined) return syntax('nothing stands behind the last option of SCAN');
-    if (name === 'MATCH' && pattern === undefined) {
+    if (isWord(name, 'MATCH') && pattern === undefined) {
       pattern = value;
-    } else if (name === 'COUNT' && count === undefined) {
-      count = numberOf(value, COUNT);
+    } else if (isWord(name, 'COUNT') && count === undefined) {
+      count = wholeOf(value);
       if (count === undefined || count < 1) return syntax('COUNT is a whole number, and at least 1');
     } else {
       return syntax('the options of SCAN are MATCH glob and COUNT n, each at most once');
@@ -41,16 +41,10 @@ export function readScanWords(words: readonly ByteRange[]): ScanWords | Refusal 
   return { cursor, pattern, count: Math.min(count ?? COUNT_DEFAULT, COUNT_MAX) };
 }
 
-function numberOf(word: ByteRange | undefined, form: RegExp): number | undefined {
-  if (word === undefined || word.end - word.start > SHOWN_BYTES_MAX) return undefined;
+function wholeOf(word: ByteRange | undefined): number | undefined {
+  if (word === undefined || word.end - word.start > DIGITS_MAX) return undefined;
   const text = word.bytes.toString('latin1', word.start, word.end);
-  return form.test(text) ? Number(text) : undefined;
-}
-
-function nameOf(word: ByteRange | undefined): string {
-  if (word === undefined) return '';
-  const end = Math.min(word.end, word.start + SHOWN_BYTES_MAX);
-  return word.bytes.toString('latin1', word.start, end).toUpperCase();
+  return WHOLE.test(text) ? Number(text) : undefined;
 }
 
 function syntax(message: string): Refusal {

@@ -3,6 +3,7 @@ import { refusal } from '../engine.js';
 import { QUOTE, isBlank } from './byte.js';
 import type { RequestLimits } from './limits.js';
 import { readQuoted } from './quoting.js';
+import { tooManyWords } from './request.js';
 import type { Request, Violation } from './request.js';
 
 /**
@@ -36,11 +37,11 @@ export function parseLine(
       const value = readRest(line, at, end);
       if ('refusal' in value) return value;
       words.push(value);
-      return { words, terminated };
+      return { words, terminated, framing: 'line' };
     }
     while (at < end && isBlank(line[at])) at++;
     if (at === end) break;
-    if (words.length === grammar.limits.wordsMax) return tooManyWords(grammar.limits);
+    if (words.length === grammar.limits.wordsMax) return tooManyWords(grammar.limits, 'line');
     if (line[at] === QUOTE) {
       const word = readQuoted(line, at, end);
       if (typeof word === 'string') return syntax(`${word} in word ${String(words.length + 1)}`);
@@ -58,7 +59,7 @@ export function parseLine(
     if (words.length === 1 && first !== undefined) takesRest = grammar.takesRest(first);
   }
   if (words.length === 0) return syntax('the line is empty: send a command, for example PING');
-  return { words, terminated };
+  return { words, terminated, framing: 'line' };
 }
 
 /** The value that begins one blank behind `at`. */
@@ -76,11 +77,6 @@ function readRest(line: Buffer, at: number, end: number): ByteRange | Violation 
   return { bytes: value.bytes, start: 0, end: value.bytes.length };
 }
 
-function tooManyWords(limits: RequestLimits): Violation {
-  const message = `more than ${String(limits.wordsMax)} words in one request: split it`;
-  return { refusal: refusal('TOO_LARGE', message), fatal: false };
-}
-
 function syntax(message: string): Violation {
-  return { refusal: refusal('SYNTAX', message), fatal: false };
+  return { refusal: refusal('SYNTAX', message), fatal: false, framing: 'line' };
 }

@@ -86,6 +86,17 @@ describe('SCAN', () => {
     expect(await talk(address, 'SCAN 0\nPING\n')).to.equal('0\nEND 1\nPONG\n');
   });
 
+  it('AnswersInRespWithTheCursorAndAListOfKeys', async () => {
+    const { address } = await fixture.start();
+    const array = (...words: string[]): string =>
+      `*${String(words.length)}\r\n${words.map((word) => `$${String(word.length)}\r\n${word}\r\n`).join('')}`;
+    const sent =
+      array('SCAN', '0') + 'MSET a 1 b 2 c 3\n' + array('SCAN', '0', 'COUNT', '2') + array('scan', '2');
+    const answers = '*2\r\n$1\r\n0\r\n*0\r\nOK\n*2\r\n$1\r\n2\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n';
+    expect(await talk(address, sent)).to.equal(`${answers}*2\r\n$1\r\n0\r\n*1\r\n$1\r\nc\r\n`);
+    expect(await talk(address, array('SCAN', '-1'))).to.match(/^-SYNTAX invalid cursor/);
+  });
+
   it('IsRefusedWithWordsThatItDoesNotKnowAndWithAPatternPastItsBound', async () => {
     const { address } = await fixture.start();
     const received = await talk(
