@@ -25,5 +25,5 @@ export type {
   Status,
   Term,
 } from './engine.js';
-export { startServer, StartFault } from './cli/start-server.js';
-export type { RunningNode, StartOptions } from './cli/start-server.js';
+export { DEFAULT_SERVER_LIMITS, startServer, StartFault } from './cli/start-server.js';
+export type { RequestLimits, RunningNode, ServerLimits, StartOptions } from './cli/start-server.js';

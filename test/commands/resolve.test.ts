@@ -15,7 +15,7 @@ const LIMITS: RequestLimits = {
 
 function resolve(words: string[], terminated = true): string {
   const outcome = resolveCommand(
-    { words: words.map((word) => range(word)), terminated, framing: 'line' },
+    { framing: 'line', words: words.map((word) => range(word)), terminated },
     LIMITS,
   );
   return 'code' in outcome ? outcome.code : outcome.name;
