@@ -1,16 +1,5 @@
 import type { ByteRange } from '../engine.js';
-import {
-  BACKSLASH,
-  CR,
-  LF,
-  LOWER_N,
-  LOWER_R,
-  LOWER_T,
-  LOWER_X,
-  QUOTE,
-  TAB,
-  hexDigit,
-} from './byte.js';
+import { BACKSLASH, CR, LF, LOWER_N, LOWER_R, LOWER_T, LOWER_X, QUOTE, TAB, hexDigit } from './byte.js';
 import type { KeptBytes } from './kept-bytes.js';
 
 /** What is wrong with a quoted word. */

@@ -42,6 +42,8 @@ export class Connection implements WriteObserver {
   #isBlocked = false;
   /** A request waits that is run once nothing is under way; nothing behind it is read. */
   #hasBarrier = false;
+  /** A long request is being read, and others have a turn before it is read on. */
+  #isBetweenTurns = false;
   /** The client ended its side; what it sent before is still answered. */
   #isInputEnded = false;
   /** No more requests are read: there are none, the client broke the protocol, or the server stops. */
@@ -161,7 +163,8 @@ export class Connection implements WriteObserver {
     while (this.#mayRead) {
       const outcome = this.#reader.next();
       if (outcome === undefined) {
-        if (this.#isInputEnded) this.#isReadOut = true;
+        if (this.#reader.isUnfinished) this.#readOnNextTurn();
+        else if (this.#isInputEnded) this.#isReadOut = true;
         break;
       }
       if (isViolation(outcome)) this.#violated(outcome);
@@ -172,8 +175,16 @@ export class Connection implements WriteObserver {
     this.#noteProgress();
   }
 
+  #readOnNextTurn(): void {
+    this.#isBetweenTurns = true;
+    this.#parts.clock.nextTurn(() => {
+      this.#isBetweenTurns = false;
+      if (!this.#isEnded) this.#goOn();
+    });
+  }
+
   get #mayRead(): boolean {
-    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier) return false;
+    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#isBetweenTurns) return false;
     if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
     return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }
