@@ -1,6 +1,7 @@
 import net from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.js';
+import { refusal } from '../engine.js';
 import type { Engine } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { BufferBudget } from './buffer-budget.js';
@@ -8,7 +9,7 @@ import { Connection } from './connection.js';
 import { CountingFacts } from './facts.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
-import { endWith } from './turn-away.js';
+import { turnAway } from './turn-away.js';
 
 export interface ServerParts {
   readonly engine: Engine;
@@ -113,11 +114,8 @@ class Listener implements RunningServer {
       if (!this.#isFull)
         events.warn({ connections: this.#connections.size }, 'connections are refused: there are too many');
       this.#isFull = true;
-      endWith(
-        socket,
-        clock,
-        `ERROR BUSY ${String(limits.connectionsMax)} clients are connected: try again later\n`,
-      );
+      const count = String(limits.connectionsMax);
+      turnAway(socket, clock, refusal('BUSY', `${count} clients are connected: try again later`));
       return;
     }
     this.#isFull = false;
