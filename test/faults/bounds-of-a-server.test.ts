@@ -98,7 +98,11 @@ describe('The bound on the time of an incomplete request', () => {
       }
       await exchange(whole, put.subarray(9), replies.ok);
       await inTime('the ends of the others', Promise.all(ends));
-      await exchange(idle, framed(framing, ['GET', 'a']), framing === 'line' ? 'some value\n' : '\\$10\r\nsome value\r\n');
+      await exchange(
+        idle,
+        framed(framing, ['GET', 'a']),
+        framing === 'line' ? 'some value\n' : '\\$10\r\nsome value\r\n',
+      );
       await exchange(whole, ping(framing), replies.pong);
       idle.end();
       whole.end();
@@ -122,7 +126,8 @@ describe('The bound on unread replies', () => {
       const setting = await Conversation.open(address);
       await exchange(setting, framed(framing, ['PUT', 'k', value]), replies.ok);
       setting.end();
-      const mget = (count: number): Buffer => framed(framing, ['MGET', ...Array.from({ length: count }, () => 'k')]);
+      const mget = (count: number): Buffer =>
+        framed(framing, ['MGET', ...Array.from({ length: count }, () => 'k')]);
       const ask = async (bytes: Buffer): Promise<string> => inTime('the answer', talk(address, bytes));
       const item = framing === 'line' ? `${value}\n` : `$${String(value.length)}\r\n${value}\r\n`;
       // A list has a head or an end of its own: one item fewer makes room for it.
@@ -140,7 +145,9 @@ describe('The bound on unread replies', () => {
           expect(between === `${pong}${list}${pong}`, between.slice(0, 200)).to.equal(true);
         } else {
           expect(alone).to.match(new RegExp(`^${replies.error('TOO_LARGE')}$`));
-          expect(between).to.match(new RegExp(`^${replies.pong}${replies.error('TOO_LARGE')}${replies.pong}$`));
+          expect(between).to.match(
+            new RegExp(`^${replies.pong}${replies.error('TOO_LARGE')}${replies.pong}$`),
+          );
         }
       }
     });
@@ -215,15 +222,19 @@ describe('The bounds that a server has by itself', () => {
         return frame(words);
       };
       expect(request(0).length).to.equal(requestBytesMax);
-      const dels = (past: number): Buffer[] => [word('EXISTS'), ...Array<Buffer>(wordsMax - 1 + past).fill(word('n'))];
+      const dels = (past: number): Buffer[] => [
+        word('EXISTS'),
+        ...Array<Buffer>(wordsMax - 1 + past).fill(word('n')),
+      ];
       const refused = new RegExp(`^${replies.error('TOO_LARGE')}$`);
       const cases: readonly (readonly [Buffer, RegExp])[] = [
         [frame([word('PUT'), key(0), word('v')]), new RegExp(`^${replies.ok}$`)],
         [frame([word('PUT'), key(1), word('v')]), refused],
-        [frame([word('PUT'), word('k'), value.subarray(1)]), new RegExp(`^${replies.ok}$`)],
-        [frame([word('PUT'), word('k'), value]), refused],
+        // With a value at its bound.
         [request(0), new RegExp(`^${replies.ok}$`)],
         [request(1), refused],
+        [frame([word('PUT'), word('a'), value]), refused],
+        [frame([word('DEL'), word('a')]), new RegExp(`^${replies.integer(1)}$`)],
         [frame(dels(0)), new RegExp(`^${replies.integer(0)}$`)],
         [frame(dels(1)), refused],
       ];

@@ -108,7 +108,10 @@ const BOUNDS: readonly Bound[] = [
 ];
 
 /** Other requests, in both framings, around the one that is looked at. */
-const OTHERS = FRAMINGS.map((framing) => ({ bytes: framed(framing, ['PING']), reply: REPLIES[framing].pong }));
+const OTHERS = FRAMINGS.map((framing) => ({
+  bytes: framed(framing, ['PING']),
+  reply: REPLIES[framing].pong,
+}));
 const POSITIONS = [
   { name: 'AsTheFirstRequest', before: [], after: OTHERS },
   { name: 'BehindOtherRequests', before: [...OTHERS, ...OTHERS], after: [] },
