@@ -89,7 +89,7 @@ export class Connection implements WriteObserver {
     const { socket, limits } = parts;
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
     const goOn = (): void => {
-      this.#goOn();
+      if (!this.#isEnded) this.#goOn();
     };
     this.#share = new TurnShare(parts.clock, WORDS_A_TURN, goOn);
     this.#replies = new Replies(socket, parts.clock, limits.unreadReplyBytesMax, goOn);
