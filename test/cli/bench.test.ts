@@ -47,10 +47,10 @@ describe('kv bench', function () {
 
   /** Waits until there are several times as many keys as clients, so that most requests were answered. */
   async function untilUnderWay(server: ServerProcess, ended: Promise<unknown>): Promise<void> {
-    let hasEnded = false;
-    void ended.then(() => (hasEnded = true));
+    const state: { hasEnded: boolean } = { hasEnded: false };
+    void ended.then(() => (state.hasEnded = true));
     while (Number(await talk(server.address, 'DBSIZE\n')) < 500) {
-      if (hasEnded) throw new Error('it ended before it was stopped');
+      if (state.hasEnded) throw new Error('it ended before it was stopped');
     }
   }
 
