@@ -36,6 +36,8 @@ export interface RunningServer {
 }
 
 const SWEEP_PERIOD_MS = 1000;
+/** Clients that are told at one time that there are too many; who comes beyond that is let go without a word. */
+const TURNED_AWAY_MAX = 1000;
 
 /** Listens for clients. Rejects with the system's error when the address cannot be had. */
 export async function startServer(parts: ServerParts, host: string, port: number): Promise<RunningServer> {
@@ -51,6 +53,8 @@ class Listener implements RunningServer {
   readonly #budget: BufferBudget;
   readonly #facts: CountingFacts;
   #isFull = false;
+  /** Clients beyond the bound that are being told so. */
+  #turnedAway = 0;
   #sweep: Cancel | undefined;
   #stopping: Promise<void> | undefined;
   /** Called whenever no connection is left. */
@@ -114,8 +118,7 @@ class Listener implements RunningServer {
       if (!this.#isFull)
         events.warn({ connections: this.#connections.size }, 'connections are refused: there are too many');
       this.#isFull = true;
-      const count = String(limits.connectionsMax);
-      turnAway(socket, clock, refusal('BUSY', `${count} clients are connected: try again later`));
+      this.#refuse(socket);
       return;
     }
     this.#isFull = false;
@@ -135,6 +138,19 @@ class Listener implements RunningServer {
     const given = { id, socket, engine, clock, limits, links, budget, facts, begun, closed, defect };
     const connection = new Connection(given);
     this.#connections.add(connection);
+  }
+
+  /** Tells a client that there are too many, as long as not too many are being told. */
+  #refuse(socket: Socket): void {
+    const { clock, limits } = this.#parts;
+    if (this.#turnedAway >= TURNED_AWAY_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway++;
+    socket.on('close', () => this.#turnedAway--);
+    const message = `${String(limits.connectionsMax)} clients are connected: try again later`;
+    turnAway(socket, clock, refusal('BUSY', message));
   }
 
   async #stop(): Promise<void> {

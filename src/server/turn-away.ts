@@ -15,25 +15,26 @@ export function endWith(socket: Socket, clock: Clock, line: string): void {
 }
 
 /**
- * Tells a client that is not served why, in the framing of the first byte that it sends; as a line when it sends none for a
- * while. The refusal's message is one line.
+ * The same for a client of which nothing is known yet: its first byte says in which framing it is to be told. A client that
+ * waits in silence is told in a line.
  */
 export function turnAway(socket: Socket, clock: Clock, { code, message }: Refusal): void {
   let isTold = false;
-  const tell = (start: string, end: string): void => {
+  const tell = (first: number | undefined): void => {
     if (isTold) return;
     isTold = true;
-    endWith(socket, clock, `${start}${code} ${message}${end}`);
+    silence.cancel();
+    endWith(socket, clock, first === ASTERISK ? `-${code} ${message}\r\n` : `ERROR ${code} ${message}\n`);
   };
-  const asLine = (): void => {
-    tell('ERROR ', '\n');
-  };
-  const wait = clock.after(LINGER_MS, asLine);
-  socket.on('error', () => undefined);
-  socket.on('close', () => wait.cancel());
-  socket.once('end', asLine);
-  socket.once('data', (chunk) => {
-    if (chunk[0] === ASTERISK) tell('-', '\r\n');
-    else asLine();
+  const silence = clock.after(LINGER_MS, () => {
+    tell(undefined);
   });
+  socket.once('data', (chunk: Buffer) => {
+    tell(chunk[0]);
+  });
+  socket.once('end', () => {
+    tell(undefined);
+  });
+  socket.on('error', () => undefined);
+  socket.on('close', () => silence.cancel());
 }
