@@ -68,9 +68,11 @@ class Terminal {
     this.ended.catch(() => undefined);
   }
 
+  /** Resolves once it has said this and prompts again. */
   async until(text: string): Promise<void> {
     const reached = async (): Promise<void> => {
-      while (!this.output.includes(text)) await new Promise<void>((resolve) => (this.#wake = resolve));
+      while (!this.output.includes(text) || !this.output.endsWith('> '))
+        await new Promise<void>((resolve) => (this.#wake = resolve));
     };
     await inTime(text, reached()).catch((error: unknown) => {
       throw new Error(`there is ${JSON.stringify(this.output)}`, { cause: error });
@@ -79,8 +81,12 @@ class Terminal {
 
   async type(text: string, answer: string): Promise<void> {
     this.output = '';
-    this.#child.stdin.write(`${text}\r`);
+    this.send(text);
     await this.until(answer);
+  }
+
+  send(line: string): void {
+    this.#child.stdin.write(`${line}\r`);
   }
 
   kill(): void {
@@ -169,7 +175,11 @@ describe('redis-cli', () => {
 
   it('PipesManyRequestsIn', async () => {
     const cli = await begin();
-    const sets = Array.from({ length: 20_000 }, (_, at) => ['SET', `key:${String(at)}`, `value ${String(at)}`]);
+    const sets = Array.from({ length: 20_000 }, (_, at) => [
+      'SET',
+      `key:${String(at)}`,
+      `value ${String(at)}`,
+    ]);
     const { stdout, code } = await cli(['--pipe'], arrays(sets));
     expect(stdout).to.include('errors: 0, replies: 20000');
     expect(code).to.equal(0);
@@ -181,7 +191,13 @@ describe('redis-cli', () => {
   it('ScansEveryKeyOnce', async () => {
     const cli = await begin();
     const names = Array.from({ length: 3000 }, (_, at) => `key:${String(at)}`);
-    await cli(['--pipe'], arrays([['MSET', ...names.flatMap((name) => [name, 'v'])], ['SET', 'other', 'v']]));
+    await cli(
+      ['--pipe'],
+      arrays([
+        ['MSET', ...names.flatMap((name) => [name, 'v'])],
+        ['SET', 'other', 'v'],
+      ]),
+    );
     expect((await cli(['--scan'])).stdout.split('\n').slice(0, -1).sort()).to.deep.equal(
       [...names, 'other'].sort(),
     );
@@ -204,7 +220,7 @@ describe('redis-cli', () => {
       await terminal.type('help @generic', 'PUT key value');
       await terminal.type('help hset', '> ');
       expect(terminal.output).not.to.include('HSET');
-      await terminal.type('quit', '');
+      terminal.send('quit');
       expect(await terminal.ended).to.equal(0);
     });
   }
@@ -227,7 +243,15 @@ describe('redis-benchmark', () => {
   }
 
   it('RunsItsTestsOfOurCommands', async () => {
-    const { code, stdout, stderr } = await bench('-t', 'ping_mbulk,set,get,mset', '-n', '2000', '-c', '20', '-q');
+    const { code, stdout, stderr } = await bench(
+      '-t',
+      'ping_mbulk,set,get,mset',
+      '-n',
+      '2000',
+      '-c',
+      '20',
+      '-q',
+    );
     expect([code, stderr]).to.deep.equal([0, '']);
     for (const test of ['PING_MBULK', 'SET', 'GET', 'MSET (10 keys)']) {
       expect(stdout).to.match(new RegExp(`${test.replace(/[()]/g, '\\$&')}: [\\d.]+ requests per second`));
@@ -235,7 +259,21 @@ describe('redis-benchmark', () => {
   });
 
   it('PipelinesOverManyConnectionsAndKeysAndWritesCsv', async () => {
-    const words = ['-t', 'set,get', '-n', '20000', '-c', '50', '-P', '16', '-r', '1000', '-d', '100', '--csv'];
+    const words = [
+      '-t',
+      'set,get',
+      '-n',
+      '20000',
+      '-c',
+      '50',
+      '-P',
+      '16',
+      '-r',
+      '1000',
+      '-d',
+      '100',
+      '--csv',
+    ];
     const { code, stdout, stderr } = await bench(...words);
     expect([code, stderr]).to.deep.equal([0, '']);
     const rows = stdout.trim().split('\n');
@@ -248,4 +286,3 @@ describe('redis-benchmark', () => {
     expect(code, stdout).to.equal(0);
   });
 });
-
