@@ -201,7 +201,7 @@ describe('redis-cli', () => {
     expect((await cli(['--scan'])).stdout.split('\n').slice(0, -1).sort()).to.deep.equal(
       [...names, 'other'].sort(),
     );
-    const some = await cli(['--scan', '--pattern', 'key:1*', '--count', '50']);
+    const some = await cli(['--scan', '--pattern', 'key:1*']);
     const matching = names.filter((name) => name.startsWith('key:1')).sort();
     expect(some.stdout.split('\n').slice(0, -1).sort()).to.deep.equal(matching);
   });
