@@ -2,7 +2,8 @@ import type { ByteRange } from '../engine.js';
 import { refusal } from '../engine.js';
 import { QUOTE, isBlank } from './byte.js';
 import type { RequestLimits } from './limits.js';
-import { readQuoted } from './quoting.js';
+import { readQuoted, unknownEscapeAt } from './quoting.js';
+import type { UnquoteFault } from './quoting.js';
 import type { Request, Violation } from './request.js';
 
 /**
@@ -17,6 +18,12 @@ export interface LineGrammar {
   takesRest(name: ByteRange): boolean;
 }
 
+/** A line that is no request, and where that shows. */
+export interface LineViolation extends Violation {
+  /** An offset into the line's bytes; its end where something is missing. */
+  readonly at: number;
+}
+
 /** Which word of a command that takes the rest of the line is that rest. */
 const REST_WORD = 2;
 
@@ -27,7 +34,7 @@ export function parseLine(
   end: number,
   terminated: boolean,
   grammar: LineGrammar,
-): Request | Violation {
+): Request | LineViolation {
   const words: ByteRange[] = [];
   let at = start;
   let takesRest = false;
@@ -40,12 +47,14 @@ export function parseLine(
     }
     while (at < end && isBlank(line[at])) at++;
     if (at === end) break;
-    if (words.length === grammar.limits.wordsMax) return tooManyWords(grammar.limits);
+    if (words.length === grammar.limits.wordsMax) return tooManyWords(grammar.limits, at);
     if (line[at] === QUOTE) {
       const word = readQuoted(line, at, end);
-      if (typeof word === 'string') return syntax(`${word} in word ${String(words.length + 1)}`);
+      if (typeof word === 'string') {
+        return syntax(`${word} in word ${String(words.length + 1)}`, faultAt(word, line, at));
+      }
       if (word.next < end && !isBlank(line[word.next])) {
-        return syntax(`word ${String(words.length + 1)} goes on behind its closing quote`);
+        return syntax(`word ${String(words.length + 1)} goes on behind its closing quote`, word.next);
       }
       words.push({ bytes: word.bytes, start: 0, end: word.bytes.length });
       at = word.next;
@@ -57,30 +66,36 @@ export function parseLine(
     const first = words[0];
     if (words.length === 1 && first !== undefined) takesRest = grammar.takesRest(first);
   }
-  if (words.length === 0) return syntax('the line is empty: send a command, for example PING');
+  if (words.length === 0) return syntax('the line is empty: send a command, for example PING', end);
   return { words, terminated };
 }
 
 /** The value that begins one blank behind `at`. */
-function readRest(line: Buffer, at: number, end: number): ByteRange | Violation {
+function readRest(line: Buffer, at: number, end: number): ByteRange | LineViolation {
   const from = at + 1;
-  if (from >= end) return syntax('the value is missing: PUT key value, or PUT key "" for an empty one');
+  if (from >= end) return syntax('the value is missing: PUT key value, or PUT key "" for an empty one', end);
   if (line[from] !== QUOTE) return { bytes: line, start: from, end };
   const value = readQuoted(line, from, end);
   if (typeof value === 'string') {
-    return syntax(`${value} in the value: a value that starts with a quote is one quoted word`);
+    const message = `${value} in the value: a value that starts with a quote is one quoted word`;
+    return syntax(message, faultAt(value, line, from));
   }
   for (let rest = value.next; rest < end; rest++) {
-    if (!isBlank(line[rest])) return syntax('only blanks may follow the closing quote of the value');
+    if (!isBlank(line[rest])) return syntax('only blanks may follow the closing quote of the value', rest);
   }
   return { bytes: value.bytes, start: 0, end: value.bytes.length };
 }
 
-function tooManyWords(limits: RequestLimits): Violation {
-  const message = `more than ${String(limits.wordsMax)} words in one request: split it`;
-  return { refusal: refusal('TOO_LARGE', message), fatal: false };
+/** Where a quoted word that opens at `at` goes wrong: an open quote where it opens, an escape where it stands. */
+function faultAt(fault: UnquoteFault, line: Buffer, at: number): number {
+  return fault === 'open quote' ? at : unknownEscapeAt(line, at);
 }
 
-function syntax(message: string): Violation {
-  return { refusal: refusal('SYNTAX', message), fatal: false };
+function tooManyWords(limits: RequestLimits, at: number): LineViolation {
+  const message = `more than ${String(limits.wordsMax)} words in one request: split it`;
+  return { refusal: refusal('TOO_LARGE', message), fatal: false, at };
+}
+
+function syntax(message: string, at: number): LineViolation {
+  return { refusal: refusal('SYNTAX', message), fatal: false, at };
 }

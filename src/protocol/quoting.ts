@@ -207,6 +207,24 @@ function readEscaped(line: Buffer, from: number, close: number): Unquoted | Unqu
   return { bytes: Buffer.from(target.subarray(0, length)), next: close + 1 };
 }
 
+/** The offset of the escape for which `readQuoted` called the word whose opening quote stands at `at` faulty. */
+export function unknownEscapeAt(line: Buffer, at: number): number {
+  for (
+    let escape = line.indexOf(BACKSLASH, at);
+    escape !== -1;
+    escape = line.indexOf(BACKSLASH, escape + 2)
+  ) {
+    const letter = line[escape + 1];
+    const isKnown = letter === LOWER_X ? isHexEscape(line, escape) : unescaped(letter) !== undefined;
+    if (!isKnown) return escape;
+  }
+  return at;
+}
+
+function isHexEscape(line: Buffer, escape: number): boolean {
+  return hexDigit(line[escape + 2]) >= 0 && hexDigit(line[escape + 3]) >= 0;
+}
+
 function unescaped(letter: number | undefined): number | undefined {
   switch (letter) {
     case QUOTE:
