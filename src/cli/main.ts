@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { readCommandLine } from './command-line.js';
 import type { CommandLine } from './command-line.js';
 import type { CommandSpec } from './command-spec.js';
 import { CommandError, EXIT, UsageError } from './exit.js';
 import { plainText, standardOutput } from './output.js';
+import { readVersion } from './version.js';
 
 // What cannot be written is told to whoever wrote it; without a listener it would also end the process.
 process.stdout.on('error', () => undefined);
@@ -65,10 +65,4 @@ async function complain(error: unknown, command: CommandSpec | undefined): Promi
 /** Whoever read the output has seen enough, as in `kv keys | head -1`. */
 function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EPIPE';
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
 }

@@ -23,6 +23,7 @@ import { errorCode, systemFiles } from '../storage/files.js';
 import type { Files } from '../storage/files.js';
 import { HashTable } from '../store/hash-table.js';
 import { Store } from '../store/store.js';
+import { readVersion } from './version.js';
 
 /** How a server is to run. Everything but the address and the file has a default. */
 export interface StartOptions {
@@ -132,7 +133,11 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       replaced: () => server?.dropClients(),
     });
     const { host, port } = options.address;
-    server = await startListening({ engine, clock: systemClock, events, limits, links }, host, port);
+    server = await startListening(
+      { engine, version: readVersion(), clock: systemClock, events, limits, links },
+      host,
+      port,
+    );
     listeningAt = { host, port: server.port };
     await settle(engine);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Engine, Operation } from '../engine.js';
 import type { Reply } from '../protocol/reply.js';
-import type { Request } from '../protocol/request.js';
+import type { Framing, Request } from '../protocol/request.js';
+import type { Session } from './session.js';
 
 /** What a command's words are. How many there may be, and which are bound as keys and values, follows from it. */
 export type Shape =
@@ -18,13 +19,27 @@ export type Shape =
   | 'pattern'
   /** Where another node is. */
   | 'address'
+  /** What `operands` says. */
+  | 'words'
   /** Whatever a later version makes of it. */
   | 'anything';
+
+/** Words that are neither keys nor values. */
+export interface Operands {
+  /** As the usage shows them, such as `[message]`. */
+  readonly usage: string;
+  readonly min: number;
+  readonly max: number;
+}
 
 interface CommandBase {
   /** In capitals. */
   readonly name: string;
+  /** The only framing in which it is known, where there is one. */
+  readonly framing?: Framing;
   readonly shape: Shape;
+  /** With the shape `words`, and only then. */
+  readonly operands?: Operands;
   /**
    * Words in capitals that may stand behind the others, each only behind the one before it: what a later one asks for goes
    * further than an earlier one, and nobody is to ask for it alone.
@@ -54,7 +69,7 @@ export interface RunCommand extends CommandBase {
   /** Whether it answers in the turn in which it is run, so that it may stand between writes that are under way. */
   isQuick(request: Request): boolean;
   /** Calls `done` once, when the reply is complete; in the same turn if it is quick and the store is free. */
-  run(request: Request, engine: Engine, reply: Reply, done: () => void): void;
+  run(request: Request, engine: Engine, reply: Reply, done: () => void, session: Session): void;
 }
 
 export type Command = WriteCommand | RunCommand;
@@ -71,11 +86,13 @@ const USAGE: Record<Shape, string> = {
   entries: ' key value [key value …]',
   pattern: ' [glob]',
   address: ' host:port',
+  words: '',
   anything: ' …',
 };
 
 /** How the command is written, such as `PUT key value` or `PROMOTE [OTHERS_ARE_DOWN [ACCEPT_DATA_LOSS]]`. */
 export function usageOf(command: Command): string {
-  const { name, shape, consents = [] } = command;
-  return name + USAGE[shape] + consents.map((word) => ` [${word}`).join('') + ']'.repeat(consents.length);
+  const { name, shape, operands, consents = [] } = command;
+  const words = operands === undefined ? USAGE[shape] : ` ${operands.usage}`;
+  return name + words + consents.map((word) => ` [${word}`).join('') + ']'.repeat(consents.length);
 }

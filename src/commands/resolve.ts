@@ -1,16 +1,16 @@
 import type { ByteRange, Refusal } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { RequestLimits } from '../protocol/limits.js';
-import { showWord } from '../protocol/quoting.js';
+import type { Told } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
 import { readAddress } from './address.js';
 import { usageOf } from './command.js';
-import type { Command, Shape } from './command.js';
+import type { Command } from './command.js';
 import { COMMANDS } from './table.js';
+import { isWord, shownStart, toldAsRedis } from './words.js';
 
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 const NAME_BYTES_MAX = Math.max(...COMMANDS.map((command) => command.name.length));
-const SHOWN_BYTES_MAX = 40;
 
 /** The command of this name in any mix of capitals, or undefined. */
 export function findCommand(name: ByteRange): Command | undefined {
@@ -22,24 +22,24 @@ export function findCommand(name: ByteRange): Command | undefined {
 
 /** Whether the second argument of this command is the rest of the line. */
 export function takesRest(name: ByteRange): boolean {
-  return findCommand(name)?.shape === 'entry';
+  const command = findCommand(name);
+  return command?.shape === 'entry' && command.framing !== 'resp';
 }
 
 /** The command that a request asks for, once its words fit it; a refusal otherwise. */
-export function resolveCommand(request: Request, limits: RequestLimits): Command | Refusal {
+export function resolveCommand(request: Request, limits: RequestLimits): Command | Told {
   const name = request.words[0];
   if (name === undefined) return refusal('SYNTAX', 'the request is empty');
   const command = findCommand(name);
-  if (command === undefined) return unknown(name);
+  if (command === undefined) return unknown(name, request);
+  if (command.framing !== undefined && command.framing !== request.framing) return elsewhere(command);
   if (!request.terminated && command.effect !== 'reads') {
     const what = `${command.name} was cut off before the end of its line, so it was not done`;
     return refusal('SYNTAX', `${what}: end the line with a line feed`);
   }
   const words = withoutConsents(command, request.words);
-  if (words === undefined || !fits(command.shape, words.length - 1)) {
-    return refusal('SYNTAX', `the command is written ${usageOf(command)}`);
-  }
-  return checkWords(command.shape, words, limits) ?? command;
+  if (words === undefined || !fits(command, words.length - 1)) return unfit(command, request.words.length);
+  return checkWords(command, words, limits) ?? command;
 }
 
 /** The words in front of those that consent; undefined when these are not the ones that the command knows, in their order. */
@@ -52,21 +52,51 @@ function withoutConsents(command: Command, words: readonly ByteRange[]): readonl
   return areKnown ? words.slice(0, front) : undefined;
 }
 
-/** Whether a word that was sent is this one, in any mix of capitals. */
-function isWord(sent: ByteRange, word: string): boolean {
-  if (sent.end - sent.start !== word.length) return false;
-  return sent.bytes.toString('latin1', sent.start, sent.end).toUpperCase() === word;
+const REDIS_NAME_BYTES_MAX = 128;
+
+function unknown(name: ByteRange, request: Request): Told {
+  const known = COMMANDS.filter(({ shape, framing = request.framing }) => {
+    return shape !== 'anything' && framing === request.framing;
+  });
+  const names = known.map((command) => command.name).join(' ');
+  const end = Math.min(name.end, name.start + REDIS_NAME_BYTES_MAX);
+  const called = name.bytes.toString('utf8', name.start, end);
+  const redisError = `ERR unknown command '${called}', with args beginning with: ${firstArguments(request)}`;
+  return toldAsRedis(
+    'UNKNOWN_COMMAND',
+    `there is no command ${shownStart(name)}: there are ${names}`,
+    redisError,
+  );
 }
 
-function unknown(name: ByteRange): Refusal {
-  const isLong = name.end - name.start > SHOWN_BYTES_MAX;
-  const shown = name.bytes.subarray(name.start, isLong ? name.start + SHOWN_BYTES_MAX : name.end);
-  const known = COMMANDS.filter((command) => command.shape !== 'anything').map((command) => command.name);
-  const what = `there is no command ${showWord(shown, false)}${isLong ? '…' : ''}`;
-  return refusal('UNKNOWN_COMMAND', `${what}: there are ${known.join(' ')}`);
+/** The first of the arguments in quotes, each with a blank behind it, as Redis has them in its message. */
+function firstArguments({ words }: Request): string {
+  let shown = '';
+  for (let at = 1; at < words.length && shown.length < REDIS_NAME_BYTES_MAX; at++) {
+    const word = words[at];
+    if (word === undefined) break;
+    const end = Math.min(word.end, word.start + REDIS_NAME_BYTES_MAX - shown.length);
+    shown += `'${word.bytes.toString('utf8', word.start, end)}' `;
+  }
+  return shown;
 }
 
-function fits(shape: Shape, count: number): boolean {
+function elsewhere({ name }: Command): Refusal {
+  const message = `${name} is said in RESP, as clients of Redis speak it: in a line it is PUT key value`;
+  return refusal('UNKNOWN_COMMAND', message);
+}
+
+/** More words than an entry has are Redis's options, of which there are none yet; anything else is a wrong number. */
+function unfit(command: Command, words: number): Told {
+  const message = `the command is written ${usageOf(command)}`;
+  if (command.shape === 'entry' && words > 3) {
+    return refusal('SYNTAX', `${message}: there are no options`);
+  }
+  const name = command.name.toLowerCase();
+  return toldAsRedis('SYNTAX', message, `ERR wrong number of arguments for '${name}' command`);
+}
+
+function fits({ shape, operands }: Command, count: number): boolean {
   switch (shape) {
     case 'nothing':
       return count === 0;
@@ -81,15 +111,22 @@ function fits(shape: Shape, count: number): boolean {
       return count >= 2 && count % 2 === 0;
     case 'pattern':
       return count <= 1;
+    case 'words':
+      return operands !== undefined && count >= operands.min && count <= operands.max;
     case 'anything':
       return true;
   }
 }
 
-function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
+function checkWords(
+  { shape }: Command,
+  words: readonly ByteRange[],
+  limits: RequestLimits,
+): Refusal | undefined {
   if (shape === 'nothing' || shape === 'anything') return undefined;
   if (shape === 'pattern') return checkPattern(words[1], limits);
   if (shape === 'address') return checkAddress(words[1]);
+  if (shape === 'words') return checkValues(words, limits);
   const hasValues = shape === 'entry' || shape === 'entries';
   for (let at = 1; at < words.length; at++) {
     const word = words[at];
@@ -109,6 +146,11 @@ function checkWords(shape: Shape, words: readonly ByteRange[], limits: RequestLi
 function checkPattern(pattern: ByteRange | undefined, limits: RequestLimits): Refusal | undefined {
   const length = pattern === undefined ? 0 : pattern.end - pattern.start;
   return length > limits.globBytesMax ? tooLarge('the pattern', length, limits.globBytesMax) : undefined;
+}
+
+function checkValues(words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
+  const longest = words.reduce((most, word) => Math.max(most, word.end - word.start), 0);
+  return longest > limits.valueBytesMax ? tooLarge('the word', longest, limits.valueBytesMax) : undefined;
 }
 
 function checkAddress(word: ByteRange | undefined): Refusal | undefined {

@@ -1,11 +1,7 @@
-import type { Refusal } from '../engine.js';
 import { LF } from './byte.js';
 import { QUOTED_BYTES_PER_BYTE_MAX, isBare, quotedLength, writeQuoted } from './quoting.js';
-import type { Reply } from './reply.js';
-
-const INITIAL_BYTES = 4096;
-/** A buffer that grew past this is let go once it was sent. */
-const KEPT_BYTES_MAX = 1024 * 1024;
+import type { ReplyBuffer } from './reply-buffer.js';
+import type { Reply, Told } from './reply.js';
 
 /** Below this the worst case is reserved, above it the exact length is found first. */
 const EXACT_FROM_BYTES = 16 * 1024;
@@ -15,18 +11,28 @@ const CONTROLS = /[\u0000-\u001f\u007f]+/g;
 const OK = Buffer.from('OK\n');
 const NULL = Buffer.from('NULL\n');
 
-/** Writes replies of the line framing one behind the other into one buffer, to be sent with one write. */
-export class LineReply implements Reply {
-  #buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-  #length = 0;
-  #listItems = 0;
-  #isInList = false;
-  #isFull = false;
-  readonly #bytesMax: number;
+/** A message may carry what somebody else wrote; it stays on one line all the same. */
+export function onOneLine(message: string): string {
+  return message.replaceAll(CONTROLS, ' ');
+}
 
-  /** @param bytesMax - what may wait with a list in it. An answer of one value is always taken: its own bound holds it. */
-  constructor(bytesMax = Infinity) {
-    this.#bytesMax = bytesMax;
+/** Writes replies of the line framing. */
+export class LineReply implements Reply {
+  readonly #buffer: ReplyBuffer;
+  /** Items of the list that is being written, those of lists in it included. */
+  #listItems = 0;
+  /** How many lists were begun and not ended. */
+  #depth = 0;
+  #isFull = false;
+  readonly #listBytesMax: number;
+
+  /**
+   * @param listBytesMax - what may wait with a list in it. An answer of one value is always taken: its own bound
+   * holds it.
+   */
+  constructor(buffer: ReplyBuffer, listBytesMax = Infinity) {
+    this.#buffer = buffer;
+    this.#listBytesMax = listBytesMax;
   }
 
   get isFull(): boolean {
@@ -34,34 +40,17 @@ export class LineReply implements Reply {
   }
 
   get length(): number {
-    return this.#length;
-  }
-
-  /** The bytes to send, borrowed until the next call of `taken`. */
-  peek(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
-  }
-
-  /**
-   * Begins anew after the bytes of `peek` were handed on.
-   *
-   * @param stillInUse - whether somebody holds them yet; they are then left alone.
-   */
-  taken(stillInUse: boolean): void {
-    this.#length = 0;
-    if (stillInUse || this.#buffer.length > KEPT_BYTES_MAX) {
-      this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-    }
+    return this.#buffer.length;
   }
 
   rollBack(mark: number): void {
-    this.#length = mark;
-    this.#isInList = false;
+    this.#buffer.rollBack(mark);
+    this.#depth = 0;
     this.#isFull = false;
   }
 
   ok(fields?: string): void {
-    if (fields === undefined) this.#bytes(OK);
+    if (fields === undefined) this.#buffer.copy(OK);
     else this.#line(`OK ${fields}`);
   }
 
@@ -70,12 +59,22 @@ export class LineReply implements Reply {
   }
 
   integer(value: number): void {
+    this.#listItems++;
     this.#line(String(value));
   }
 
-  error(refusal: Refusal): void {
-    // A message may carry what somebody else wrote; it stays on one line all the same.
-    this.#line(`ERROR ${refusal.code} ${refusal.message.replaceAll(CONTROLS, ' ')}`);
+  error({ code, message }: Told): void {
+    this.#line(`ERROR ${code} ${onOneLine(message)}`);
+  }
+
+  document(lines: readonly string[]): void {
+    this.beginList();
+    for (const line of lines) {
+      if (line === '') continue;
+      const bytes = Buffer.from(line);
+      this.hit(bytes, 0, bytes.length);
+    }
+    this.endList();
   }
 
   hit(bytes: Buffer, start: number, end: number): void {
@@ -85,12 +84,15 @@ export class LineReply implements Reply {
 
   miss(): void {
     this.#listItems++;
-    this.#bytes(NULL);
+    this.#buffer.copy(NULL);
   }
 
   beginList(): void {
-    this.#listItems = 0;
-    this.#isInList = true;
+    if (this.#depth++ === 0) this.#listItems = 0;
+  }
+
+  beginMap(): void {
+    this.beginList();
   }
 
   key(bytes: Buffer, start: number, end: number): void {
@@ -100,47 +102,29 @@ export class LineReply implements Reply {
 
   item(text: string): void {
     this.#listItems++;
-    this.#line(text);
+    this.#line(text === '' ? '""' : text);
   }
 
   endList(): void {
-    this.#isInList = false;
-    this.#line(`END ${String(this.#listItems)}`);
+    if (--this.#depth === 0) this.#line(`END ${String(this.#listItems)}`);
   }
 
   #word(bytes: Buffer, start: number, end: number, blanksAllowed: boolean): void {
+    const buffer = this.#buffer;
     const bare = isBare(bytes, start, end, blanksAllowed);
     const size = bare ? end - start : roomForQuoted(bytes, start, end);
-    if (this.#isInList && this.#length + size + 1 > this.#bytesMax) this.#isFull = true;
+    if (this.#depth > 0 && buffer.length + size + 1 > this.#listBytesMax) this.#isFull = true;
     // A list that is too long is taken back; nothing more need be kept of it.
     if (this.#isFull) return;
-    this.#reserve(size + 1);
-    if (bare) {
-      bytes.copy(this.#buffer, this.#length, start, end);
-      this.#length += end - start;
-    } else {
-      this.#length = writeQuoted(this.#buffer, this.#length, bytes, start, end);
-    }
-    this.#buffer[this.#length++] = LF;
+    buffer.reserve(size + 1);
+    if (bare) buffer.copy(bytes, start, end);
+    else buffer.advance(writeQuoted(buffer.room, buffer.at, bytes, start, end));
+    buffer.byte(LF);
   }
 
   #line(text: string): void {
-    this.#reserve(Buffer.byteLength(text) + 1);
-    this.#length += this.#buffer.write(text, this.#length);
-    this.#buffer[this.#length++] = LF;
-  }
-
-  #bytes(bytes: Buffer): void {
-    this.#reserve(bytes.length);
-    this.#length += bytes.copy(this.#buffer, this.#length);
-  }
-
-  #reserve(more: number): void {
-    const needed = this.#length + more;
-    if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
-    this.#buffer.copy(grown, 0, 0, this.#length);
-    this.#buffer = grown;
+    this.#buffer.utf8(text);
+    this.#buffer.byte(LF);
   }
 }
 

@@ -4,6 +4,7 @@ import { QUOTE, isBlank } from './byte.js';
 import type { RequestLimits } from './limits.js';
 import { readQuoted, unknownEscapeAt } from './quoting.js';
 import type { UnquoteFault } from './quoting.js';
+import { tooManyWords } from './request.js';
 import type { Request, Violation } from './request.js';
 
 /**
@@ -43,11 +44,11 @@ export function parseLine(
       const value = readRest(line, at, end);
       if ('refusal' in value) return value;
       words.push(value);
-      return { words, terminated };
+      return { words, terminated, framing: 'line' };
     }
     while (at < end && isBlank(line[at])) at++;
     if (at === end) break;
-    if (words.length === grammar.limits.wordsMax) return tooManyWords(grammar.limits, at);
+    if (words.length === grammar.limits.wordsMax) return { ...tooManyWords(grammar.limits, 'line'), at };
     if (line[at] === QUOTE) {
       const word = readQuoted(line, at, end);
       if (typeof word === 'string') {
@@ -67,7 +68,7 @@ export function parseLine(
     if (words.length === 1 && first !== undefined) takesRest = grammar.takesRest(first);
   }
   if (words.length === 0) return syntax('the line is empty: send a command, for example PING', end);
-  return { words, terminated };
+  return { words, terminated, framing: 'line' };
 }
 
 /** The value that begins one blank behind `at`. */
@@ -91,11 +92,6 @@ function faultAt(fault: UnquoteFault, line: Buffer, at: number): number {
   return fault === 'open quote' ? at : unknownEscapeAt(line, at);
 }
 
-function tooManyWords(limits: RequestLimits, at: number): LineViolation {
-  const message = `more than ${String(limits.wordsMax)} words in one request: split it`;
-  return { refusal: refusal('TOO_LARGE', message), fatal: false, at };
-}
-
 function syntax(message: string, at: number): LineViolation {
-  return { refusal: refusal('SYNTAX', message), fatal: false, at };
+  return { refusal: refusal('SYNTAX', message), fatal: false, framing: 'line', at };
 }

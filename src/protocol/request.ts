@@ -1,5 +1,9 @@
-import { copyRange } from '../engine.js';
+import { copyRange, refusal } from '../engine.js';
 import type { ByteRange, Refusal } from '../engine.js';
+import type { RequestLimits } from './limits.js';
+
+/** How the bytes of a request say where it ends. The reply comes in the same framing. */
+export type Framing = 'line' | 'resp';
 
 /** One request, whatever framing it came in. */
 export interface Request {
@@ -10,6 +14,7 @@ export interface Request {
    * it may be read from but not written with.
    */
   readonly terminated: boolean;
+  readonly framing: Framing;
 }
 
 /** Bytes that are no request. */
@@ -17,6 +22,8 @@ export interface Violation {
   readonly refusal: Refusal;
   /** True when nobody can tell where the next request would begin: answer, then close. */
   readonly fatal: boolean;
+  /** The framing in which it is to be answered. */
+  readonly framing: Framing;
 }
 
 export function isViolation(outcome: Request | Violation): outcome is Violation {
@@ -25,10 +32,21 @@ export function isViolation(outcome: Request | Violation): outcome is Violation 
 
 /** A copy that outlives the reader's buffers. */
 export function cloneRequest(request: Request): Request {
-  return { words: request.words.map(copyRange), terminated: request.terminated };
+  return { ...request, words: request.words.map(copyRange) };
 }
 
 /** The bytes of all its words. */
 export function requestBytes(request: Request): number {
   return request.words.reduce((sum, word) => sum + word.end - word.start, 0);
+}
+
+export function tooLong(limits: RequestLimits, framing: Framing): Violation {
+  const message = `the request is longer than ${String(limits.requestBytesMax)} bytes`;
+  return { refusal: refusal('TOO_LARGE', message), fatal: true, framing };
+}
+
+/** Only a line ends where everybody can see it. */
+export function tooManyWords(limits: RequestLimits, framing: Framing): Violation {
+  const message = `more than ${String(limits.wordsMax)} words in one request: split it`;
+  return { refusal: refusal('TOO_LARGE', message), fatal: framing === 'resp', framing };
 }

@@ -1,36 +1,23 @@
-import type { Socket } from 'node:net';
-import type { Cancel, Clock } from '../clock.js';
+import type { Cancel } from '../clock.js';
 import { isWrite } from '../commands/command.js';
 import type { RunCommand, WriteCommand } from '../commands/command.js';
 import { resolveCommand, takesRest } from '../commands/resolve.js';
-import type { Engine, Operation, Refusal, WriteObserver } from '../engine.js';
+import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
-import { LineReply } from '../protocol/line-reply.js';
+import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
-import type { Request, Violation } from '../protocol/request.js';
-import type { BufferBudget } from './buffer-budget.js';
-import type { LinkAcceptor } from './handshake.js';
+import type { Framing, Request, Violation } from '../protocol/request.js';
+import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
 import { LINGER_MS, PAUSE_BYTES } from './limits.js';
-import type { ServerLimits } from './limits.js';
 import { Queue } from './pending.js';
 import type { Pending, PendingWrite } from './pending.js';
+import { Replies } from './replies.js';
 import { readReplicate } from './replicate.js';
+import { ClientSession } from './session.js';
 
-export interface ConnectionParts {
-  readonly socket: Socket;
-  readonly engine: Engine;
-  readonly clock: Clock;
-  readonly limits: ServerLimits;
-  readonly budget: BufferBudget;
-  /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */
-  readonly links?: LinkAcceptor | undefined;
-  /** Told once, when the connection is over, or was handed to the links. */
-  closed(connection: Connection): void;
-  /** Told of an error that nobody expected. It costs this connection, and no other. */
-  defect(error: unknown): void;
-}
+const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
 
 /**
  * One client. Its requests take effect in the order in which they came, and are answered in that order.
@@ -44,7 +31,8 @@ export interface ConnectionParts {
 export class Connection implements WriteObserver {
   readonly #parts: ConnectionParts;
   readonly #reader: RequestReader;
-  readonly #reply: LineReply;
+  readonly #replies: Replies;
+  readonly #session: ClientSession;
   /** Read and not answered, in the order of reading. */
   readonly #pending = new Queue<Pending>();
   /** The writes among them of which the engine has not told the outcome, in the same order. */
@@ -95,7 +83,8 @@ export class Connection implements WriteObserver {
     this.#parts = parts;
     const { socket, limits } = parts;
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
-    this.#reply = new LineReply(limits.unreadReplyBytesMax);
+    this.#replies = new Replies(socket, limits.unreadReplyBytesMax);
+    this.#session = new ClientSession(parts.id, socket, this.#replies, parts.clock, parts.facts);
     socket.setNoDelay(true);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
@@ -119,7 +108,7 @@ export class Connection implements WriteObserver {
     }
     this.#incompleteSinceMs = undefined;
     this.#violated(
-      fatal('SYNTAX', `the request was not complete after ${String(incompleteRequestMs / 1000)} s`),
+      this.#fatal('SYNTAX', `the request was not complete after ${String(incompleteRequestMs / 1000)} s`),
     );
     this.#flush();
   }
@@ -178,7 +167,7 @@ export class Connection implements WriteObserver {
       if (isViolation(outcome)) this.#violated(outcome);
       else this.#begin(outcome);
       this.#isFresh = false;
-      if (this.#reply.length >= PAUSE_BYTES) this.#flush();
+      if (this.#replies.length >= PAUSE_BYTES) this.#flush();
     }
     this.#noteProgress();
   }
@@ -186,12 +175,7 @@ export class Connection implements WriteObserver {
   get #mayRead(): boolean {
     if (this.#isReadOut || this.#isBlocked || this.#hasBarrier) return false;
     if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
-    return this.#pendingBytes < PAUSE_BYTES && this.#unreadBytes < PAUSE_BYTES;
-  }
-
-  /** Replies that the client has not taken. */
-  get #unreadBytes(): number {
-    return this.#reply.length + this.#parts.socket.writableLength;
+    return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }
 
   #noteProgress(): void {
@@ -200,7 +184,7 @@ export class Connection implements WriteObserver {
     else this.#incompleteSinceMs ??= clock.nowMs();
     this.#countBytes();
     if (budget.isExceeded && this.#reader.partialBytes > 0 && !this.#isReadOut) {
-      this.#violated(fatal('BUSY', 'too much waits in the buffers of this server: try again in a moment'));
+      this.#violated(this.#fatal('BUSY', BUFFERS_FULL));
     }
     // What was left in the reader must not grow: the kernel keeps the rest, and the client notices.
     const mustPause = !this.#isReadOut && !this.#mayRead;
@@ -212,15 +196,16 @@ export class Connection implements WriteObserver {
 
   #countBytes(): void {
     if (this.#isHandedOver) return;
-    const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#unreadBytes;
+    const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#replies.unreadBytes;
     this.#parts.budget.change(bytes - this.#countedBytes);
     this.#countedBytes = bytes;
   }
 
   #begin(request: Request): void {
     this.#incompleteSinceMs = undefined;
+    this.#parts.begun();
     const command = resolveCommand(request, this.#parts.limits.request);
-    if ('code' in command) this.#refuse(command);
+    if ('code' in command) this.#refuse(command, request.framing);
     else if (command.name === 'REPLICATE') this.#replicate(request);
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
@@ -239,11 +224,11 @@ export class Connection implements WriteObserver {
     const { socket, links } = this.#parts;
     const hello = readReplicate(request, this.#isFresh);
     if ('code' in hello) {
-      this.#refuse(hello);
+      this.#refuse(hello, request.framing);
       return;
     }
     if (links === undefined) {
-      this.#refuse(refusal('NOT_A_PEER', 'this server takes no links from other nodes'));
+      this.#refuse(refusal('NOT_A_PEER', 'this server takes no links from other nodes'), request.framing);
       return;
     }
     const rest = this.#reader.takeUnread();
@@ -254,12 +239,20 @@ export class Connection implements WriteObserver {
   }
 
   #write(command: WriteCommand, request: Request): void {
+    const { framing } = request;
     const refused = this.#submit(command.operation(request));
     if (refused !== undefined) {
-      this.#refuse(refused);
+      this.#refuse(refused, framing);
       return;
     }
-    const write: PendingWrite = { kind: 'write', command, isSettled: false, refused: undefined, count: 0 };
+    const write: PendingWrite = {
+      kind: 'write',
+      framing,
+      command,
+      isSettled: false,
+      refused: undefined,
+      count: 0,
+    };
     this.#pending.push(write);
     this.#unsettled.push(write);
   }
@@ -274,13 +267,13 @@ export class Connection implements WriteObserver {
   }
 
   /** Answers with an error, now or once everything in front of it was answered. */
-  #refuse(refused: Refusal): void {
-    if (this.#pending.length === 0 && !this.#isBlocked) this.#reply.error(refused);
-    else this.#pending.push({ kind: 'refused', refused });
+  #refuse(refused: Told, framing: Framing): void {
+    if (this.#pending.length === 0 && !this.#isBlocked) this.#replies.in(framing).error(refused);
+    else this.#pending.push({ kind: 'refused', framing, refused });
   }
 
   #violated(violation: Violation): void {
-    this.#refuse(violation.refusal);
+    this.#refuse(violation.refusal, violation.framing);
     if (violation.fatal) this.#isReadOut = true;
   }
 
@@ -297,7 +290,7 @@ export class Connection implements WriteObserver {
   #answer(item: Pending): void {
     switch (item.kind) {
       case 'refused':
-        this.#reply.error(item.refused);
+        this.#replies.in(item.framing).error(item.refused);
         break;
       case 'run':
         this.#pendingBytes -= item.bytes;
@@ -305,39 +298,39 @@ export class Connection implements WriteObserver {
         this.#run(item.command, item.request);
         break;
       case 'write':
-        if (item.refused === undefined) item.command.answer(this.#reply, item.count);
-        else this.#reply.error(item.refused);
+        if (item.refused === undefined) item.command.answer(this.#replies.in(item.framing), item.count);
+        else this.#replies.in(item.framing).error(item.refused);
     }
   }
 
   #run(command: RunCommand, request: Request): void {
     this.#isBlocked = true;
-    const mark = this.#reply.length;
+    const reply = this.#replies.in(request.framing);
+    const mark = reply.length;
     let isLater = false;
-    command.run(request, this.#parts.engine, this.#reply, () => {
+    const done = (): void => {
       this.#isBlocked = false;
-      this.#checkReply(mark);
-      if (command.name === 'QUIT') this.#isReadOut = true;
+      this.#checkReply(reply, mark);
+      if (this.#session.isEnding) this.#isReadOut = true;
       if (!isLater) return;
       this.#answerReady();
       this.#goOn();
-    });
+    };
+    command.run(request, this.#parts.engine, reply, done, this.#session);
     isLater = true;
   }
 
   /** Takes a reply back that is too much beside those that wait already. One that stands alone is let through. */
-  #checkReply(mark: number): void {
+  #checkReply(reply: Reply, mark: number): void {
     const { socket, limits, budget } = this.#parts;
     const isAlone = mark === 0 && socket.writableLength === 0;
     this.#countBytes();
-    if (!isAlone && this.#unreadBytes > limits.unreadReplyBytesMax) {
-      this.#reply.rollBack(mark);
-      this.#reply.error(refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again'));
-    } else if (budget.isExceeded && this.#reply.length - mark > PAUSE_BYTES) {
-      this.#reply.rollBack(mark);
-      this.#reply.error(
-        refusal('BUSY', 'too much waits in the buffers of this server: try again in a moment'),
-      );
+    if (!isAlone && this.#replies.unreadBytes > limits.unreadReplyBytesMax) {
+      reply.rollBack(mark);
+      reply.error(refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again'));
+    } else if (budget.isExceeded && reply.length - mark > PAUSE_BYTES) {
+      reply.rollBack(mark);
+      reply.error(refusal('BUSY', BUFFERS_FULL));
     }
   }
 
@@ -353,12 +346,10 @@ export class Connection implements WriteObserver {
   }
 
   #flush(): void {
-    const { socket } = this.#parts;
     // A command that has not finished may still take its reply back.
     if (this.#isEnded || this.#isBlocked) return;
-    if (this.#reply.length > 0) {
-      socket.write(this.#reply.peek());
-      this.#reply.taken(socket.writableLength > 0);
+    if (this.#replies.length > 0) {
+      this.#replies.send();
       this.#countBytes();
     }
     if (this.#isReadOut && this.#pending.length === 0) this.#end();
@@ -387,10 +378,11 @@ export class Connection implements WriteObserver {
     this.#unsettled.clear();
     this.#parts.budget.change(-this.#countedBytes);
     this.#countedBytes = 0;
-    this.#parts.closed(this);
+    this.#parts.closed();
   }
-}
 
-function fatal(code: 'SYNTAX' | 'BUSY', message: string): Violation {
-  return { refusal: refusal(code, message), fatal: true };
+  /** A violation by the request that is not complete. */
+  #fatal(code: 'SYNTAX' | 'BUSY', message: string): Violation {
+    return { framing: this.#reader.framing, refusal: refusal(code, message), fatal: true };
+  }
 }

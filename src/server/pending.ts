@@ -1,6 +1,7 @@
 import type { RunCommand, WriteCommand } from '../commands/command.js';
 import type { Refusal } from '../engine.js';
-import type { Request } from '../protocol/request.js';
+import type { Told } from '../protocol/reply.js';
+import type { Framing, Request } from '../protocol/request.js';
 
 /** A request that was read and cannot be answered before those in front of it. */
 export type Pending = PendingWrite | PendingRun | PendingRefusal;
@@ -8,6 +9,8 @@ export type Pending = PendingWrite | PendingRun | PendingRefusal;
 /** A write that the engine has. */
 export interface PendingWrite {
   readonly kind: 'write';
+  /** In which it is answered. */
+  readonly framing: Framing;
   readonly command: WriteCommand;
   /** Set once the engine has told what came of it. */
   isSettled: boolean;
@@ -28,7 +31,8 @@ export interface PendingRun {
 
 export interface PendingRefusal {
   readonly kind: 'refused';
-  readonly refused: Refusal;
+  readonly framing: Framing;
+  readonly refused: Told;
 }
 
 const COMPACT_AT = 1024;

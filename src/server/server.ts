@@ -5,12 +5,15 @@ import type { Engine } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { BufferBudget } from './buffer-budget.js';
 import { Connection } from './connection.js';
+import { CountingFacts } from './facts.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
 import { endWith } from './turn-away.js';
 
 export interface ServerParts {
   readonly engine: Engine;
+  /** Of the software, for those who ask. */
+  readonly version: string;
   readonly clock: Clock;
   readonly events: EventLog;
   readonly limits: ServerLimits;
@@ -45,6 +48,7 @@ class Listener implements RunningServer {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #budget: BufferBudget;
+  readonly #facts: CountingFacts;
   #isFull = false;
   #sweep: Cancel | undefined;
   #stopping: Promise<void> | undefined;
@@ -54,6 +58,7 @@ class Listener implements RunningServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#budget = new BufferBudget(parts.limits.bufferBytesMax);
+    this.#facts = new CountingFacts(parts, () => this.#connections.size);
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#accept(socket);
@@ -116,16 +121,22 @@ class Listener implements RunningServer {
       return;
     }
     this.#isFull = false;
-    const closed = (connection: Connection): void => {
+    const closed = (): void => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#allClosed();
     };
     const defect = (error: unknown): void => {
       events.error({ err: error }, 'a defect ended a connection');
     };
-    this.#connections.add(
-      new Connection({ socket, engine, clock, limits, links, budget: this.#budget, closed, defect }),
-    );
+    const facts = this.#facts;
+    const id = ++facts.connectionsTotal;
+    const begun = (): void => {
+      facts.commandsTotal++;
+    };
+    const budget = this.#budget;
+    const given = { id, socket, engine, clock, limits, links, budget, facts, begun, closed, defect };
+    const connection = new Connection(given);
+    this.#connections.add(connection);
   }
 
   async #stop(): Promise<void> {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LineReply } from '../../src/protocol/line-reply.js';
+import type { LineReply } from '../../src/protocol/line-reply.js';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 import { isViolation } from '../../src/protocol/request.js';
@@ -12,6 +12,7 @@ import { startScriptedServer } from '../client/scripted-server.js';
 import type { ScriptedServer } from '../client/scripted-server.js';
 import { KV, runKv } from './run-kv.js';
 import type { Finished, RunOptions } from './run-kv.js';
+import { lineReply } from '../protocol/replying.js';
 
 /** The map of a pretended server, both sides as latin1, and how it answers. */
 class Pretended {
@@ -24,7 +25,7 @@ class Pretended {
     });
     reader.feed(Buffer.from(`${line}\n`, 'latin1'));
     const request = reader.next();
-    const reply = new LineReply();
+    const { reply, said } = lineReply();
     if (request === undefined || isViolation(request))
       reply.error({ code: 'SYNTAX', message: 'not understood' });
     else
@@ -32,7 +33,7 @@ class Pretended {
         request.words.map((word) => word.bytes.toString('latin1', word.start, word.end)),
         reply,
       );
-    return Buffer.from(reply.peek());
+    return said();
   }
 
   #perform([name = '', key = '', value = '']: readonly string[], reply: LineReply): void {

@@ -3,11 +3,13 @@ import { isWrite } from '../../src/commands/command.js';
 import { resolveCommand, takesRest } from '../../src/commands/resolve.js';
 import { refusal } from '../../src/engine.js';
 import type { Engine, Reconfiguration } from '../../src/engine.js';
-import { LineReply } from '../../src/protocol/line-reply.js';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 import { isViolation } from '../../src/protocol/request.js';
+import type { Request } from '../../src/protocol/request.js';
+import { lineReply } from '../protocol/replying.js';
 import { FakeEngine, RECONFIGURED, STATUS, position } from './fake-engine.js';
+import { aSession } from './fake-session.js';
 
 /** What a line is answered with, all of it. A line without its line feed is one that was cut off. */
 async function answer(engine: Engine, line: string): Promise<string> {
@@ -17,12 +19,12 @@ async function answer(engine: Engine, line: string): Promise<string> {
   reader.end();
   const request = reader.next();
   if (request === undefined || isViolation(request)) throw new Error(`${line} is no request`);
-  const reply = new LineReply();
+  const { reply, said } = lineReply();
   const command = resolveCommand(request, limits);
   if ('code' in command) reply.error(command);
   else if (isWrite(command)) throw new Error(`${line} writes`);
-  else await new Promise<void>((done) => command.run(request, engine, reply, done));
-  return reply.peek().toString();
+  else await new Promise<void>((done) => command.run(request, engine, reply, done, aSession()));
+  return said().toString();
 }
 
 describe('The commands of replication', () => {
@@ -124,7 +126,8 @@ describe('The commands of replication', () => {
 
   it('RunAlone', () => {
     for (const words of [['ADD_BACKUP', 'a:1'], ['REMOVE_BACKUP', 'a:1'], ['PROMOTE']]) {
-      const request = {
+      const request: Request = {
+        framing: 'line',
         words: words.map((word) => ({ bytes: Buffer.from(word), start: 0, end: word.length })),
         terminated: true,
       };

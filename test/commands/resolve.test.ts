@@ -14,7 +14,10 @@ const LIMITS: RequestLimits = {
 };
 
 function resolve(words: string[], terminated = true): string {
-  const outcome = resolveCommand({ words: words.map((word) => range(word)), terminated }, LIMITS);
+  const outcome = resolveCommand(
+    { framing: 'line', words: words.map((word) => range(word)), terminated },
+    LIMITS,
+  );
   return 'code' in outcome ? outcome.code : outcome.name;
 }
 

@@ -2,11 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
-import { LineReply } from '../../src/protocol/line-reply.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 import { countBytes } from './byte-counts.js';
 import type { ByteCounts } from './byte-counts.js';
 import { bytes, closed, drain, grammarWith } from './reading.js';
+import { lineReply } from './replying.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -96,7 +96,7 @@ describe('the cost of writing replies is linear', () => {
     const count = 20_000;
     let length = 0;
     const counts = countBytes(() => {
-      const reply = new LineReply();
+      const { reply } = lineReply();
       for (let at = 0; at < count; at++) reply.hit(value, 0, value.length);
       length = reply.length;
     });

@@ -1,15 +1,16 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { refusal } from '../../src/engine.js';
-import { LineReply } from '../../src/protocol/line-reply.js';
+import type { LineReply } from '../../src/protocol/line-reply.js';
 import { bytes, readChunks, request } from './reading.js';
+import { lineReply } from './replying.js';
 import { anyBytes } from './streams.js';
 
 /** What these calls send. */
 function replied(call: (reply: LineReply) => void): string {
-  const reply = new LineReply();
+  const { reply, said } = lineReply();
   call(reply);
-  return reply.peek().toString('latin1');
+  return said().toString('latin1');
 }
 
 function value(latin1: string): string {
@@ -119,7 +120,7 @@ describe('LineReply', () => {
   });
 
   it('is full once a list would pass the bound, and keeps no more of it', () => {
-    const reply = new LineReply(10);
+    const { reply } = lineReply(10);
     const value = Buffer.from('1234');
     reply.beginList();
     reply.hit(value, 0, 4);
@@ -134,16 +135,16 @@ describe('LineReply', () => {
   });
 
   it('takes a value that stands alone whatever its length', () => {
-    const reply = new LineReply(10);
+    const { reply } = lineReply(10);
     reply.hit(Buffer.alloc(20_000, 1), 0, 20_000);
     expect(reply.isFull).to.equal(false);
     expect(reply.length).to.equal(80_003);
   });
 
   it('stays on one line when a message holds a line feed', () => {
-    const reply = new LineReply();
+    const { reply, said } = lineReply();
     reply.error({ code: 'INTERNAL', message: 'no such file a\nOK b' });
-    expect(reply.peek().toString()).to.equal('ERROR INTERNAL no such file a OK b\n');
+    expect(said().toString()).to.equal('ERROR INTERNAL no such file a OK b\n');
   });
 
   it('keeps earlier replies whole while its buffer grows', () => {
@@ -155,36 +156,6 @@ describe('LineReply', () => {
       }
     });
     expect(said).to.equal([0, 1, 2, 3, 4].map((at) => `${String(at)}\n${large.toString()}\n`).join(''));
-  });
-
-  it('leaves bytes alone that somebody still holds', () => {
-    const reply = new LineReply();
-    reply.text('first');
-    const held = reply.peek();
-    reply.taken(true);
-    reply.text('other');
-    expect(held.toString()).to.equal('first\n');
-    expect(reply.peek().toString()).to.equal('other\n');
-  });
-
-  it('begins anew once its bytes were taken', () => {
-    for (const length of [1, 5_000_000]) {
-      const reply = new LineReply();
-      reply.hit(Buffer.alloc(length, 'v'), 0, length);
-      expect(reply.length).to.equal(length + 1);
-      reply.taken(false);
-      expect(reply.length).to.equal(0);
-      reply.ok();
-      expect(reply.peek().toString()).to.equal('OK\n');
-    }
-  });
-
-  it('lets a buffer go that one large reply made large', () => {
-    const reply = new LineReply();
-    reply.hit(Buffer.alloc(5_000_000, 'v'), 0, 5_000_000);
-    reply.taken(false);
-    reply.ok();
-    expect(reply.peek().buffer.byteLength).to.be.below(1_000_000);
   });
 });
 

@@ -3,29 +3,34 @@ import type { LineGrammar } from '../../src/protocol/line.js';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import type { RequestLimits } from '../../src/protocol/limits.js';
 import { isViolation } from '../../src/protocol/request.js';
-import type { Request, Violation } from '../../src/protocol/request.js';
+import type { Framing, Request, Violation } from '../../src/protocol/request.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 
 /** What a reader answered, in a form that can be compared: each byte is one character. */
 export type Seen =
-  | { readonly words: readonly string[]; readonly terminated: boolean }
-  | { readonly code: ErrorCode; readonly fatal: boolean };
+  | { readonly words: readonly string[]; readonly terminated: boolean; readonly framing: Framing }
+  | { readonly code: ErrorCode; readonly fatal: boolean; readonly framing: Framing };
 
 export function request(...words: string[]): Seen {
-  return { words, terminated: true };
+  return { words, terminated: true, framing: 'line' };
+}
+
+/** A request that came as a RESP array. */
+export function array(...words: string[]): Seen {
+  return { words, terminated: true, framing: 'resp' };
 }
 
 /** A last line that the end of the stream cut off. */
 export function cutOff(...words: string[]): Seen {
-  return { words, terminated: false };
+  return { words, terminated: false, framing: 'line' };
 }
 
 export function refused(code: ErrorCode): Seen {
-  return { code, fatal: false };
+  return { code, fatal: false, framing: 'line' };
 }
 
-export function closed(code: ErrorCode): Seen {
-  return { code, fatal: true };
+export function closed(code: ErrorCode, framing: Framing = 'line'): Seen {
+  return { code, fatal: true, framing };
 }
 
 /** A grammar in which PUT, in any case, takes the rest of the line. */
@@ -34,6 +39,12 @@ export function grammarWith(limits: Partial<RequestLimits> = {}): LineGrammar {
     limits: { ...DEFAULT_REQUEST_LIMITS, ...limits },
     takesRest: (name) => text(name).toUpperCase() === 'PUT',
   };
+}
+
+/** A request of these words as a RESP array, one character for each byte. */
+export function encodeArray(...words: string[]): string {
+  const bulks = words.map((word) => `$${String(word.length)}\r\n${word}\r\n`);
+  return `*${String(words.length)}\r\n${bulks.join('')}`;
 }
 
 export function bytes(latin1: string): Buffer {
@@ -45,8 +56,9 @@ export function text(range: ByteRange): string {
 }
 
 export function seen(outcome: Request | Violation): Seen {
-  if (isViolation(outcome)) return { code: outcome.refusal.code, fatal: outcome.fatal };
-  return { words: outcome.words.map(text), terminated: outcome.terminated };
+  const { framing } = outcome;
+  if (isViolation(outcome)) return { code: outcome.refusal.code, fatal: outcome.fatal, framing };
+  return { words: outcome.words.map(text), terminated: outcome.terminated, framing };
 }
 
 /** More answers than any test's bytes hold: a reader that gives them does not stop. */

@@ -17,13 +17,14 @@ import {
   seen,
 } from './reading.js';
 import { REQUEST_CASES } from './request-cases.js';
+import { ARRAY_CASES } from './resp-request-cases.js';
 import { anyStream } from './streams.js';
 
 /** Where to cut: fast-check prints the seed of a run that fails, and the cuts that remain after shrinking. */
 const anyCuts = fc.array(fc.nat({ max: 4000 }), { maxLength: 40 });
 
 describe('RequestReader', () => {
-  for (const { name, stream, seen: expected } of REQUEST_CASES) {
+  for (const { name, stream, seen: expected } of [...REQUEST_CASES, ...ARRAY_CASES]) {
     describe(name, () => {
       const whole = bytes(stream);
 

@@ -125,7 +125,6 @@ describe('A conversation with the server', () => {
     'Host: 127.0.0.1\r\n',
     '\x16\x03\x01\x02\x00\x01',
     'SSH-2.0-OpenSSH_9.2\r\n',
-    '*1\r\n$4\r\nPING\r\n',
   ]) {
     it(`Another protocol (${JSON.stringify(hello.slice(0, 12))}) gets an error and a close, and writes nothing`, async () => {
       const { address } = await fixture.start();

@@ -64,7 +64,8 @@ export class LinkedNode implements LinkObserver {
     const clock = options.clock ?? systemClock;
     const silent = (): void => undefined;
     const events = { debug: silent, info: silent, warn: silent, error: silent };
-    const parts = { engine: NO_ENGINE, clock, events, limits: DEFAULT_SERVER_LIMITS, links: node.links };
+    const limits = DEFAULT_SERVER_LIMITS;
+    const parts = { engine: NO_ENGINE, version: '0', clock, events, limits, links: node.links };
     node.#server = await startServer(parts, '127.0.0.1', options.port ?? 0);
     return node;
   }

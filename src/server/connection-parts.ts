@@ -1,0 +1,26 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.js';
+import type { ServerFacts } from '../commands/session.js';
+import type { Engine } from '../engine.js';
+import type { BufferBudget } from './buffer-budget.js';
+import type { LinkAcceptor } from './handshake.js';
+import type { ServerLimits } from './limits.js';
+
+export interface ConnectionParts {
+  /** Counted from 1 for each server. */
+  readonly id: number;
+  readonly socket: Socket;
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly limits: ServerLimits;
+  readonly budget: BufferBudget;
+  readonly facts: ServerFacts;
+  /** Told of each request that is begun. */
+  begun(): void;
+  /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */
+  readonly links?: LinkAcceptor | undefined;
+  /** Told once, when the connection is over, or was handed to the links. */
+  closed(): void;
+  /** Told of an error that nobody expected. It costs this connection, and no other. */
+  defect(error: unknown): void;
+}
