@@ -41,4 +41,23 @@ const SHELL: CommandSpec = {
   load: () => import('../commands/shell.js'),
 };
 
-export const TOOL_COMMANDS: readonly CommandSpec[] = [SHELL];
+const COMPLETION: CommandSpec = {
+  name: 'completion',
+  group: 'Tools',
+  operands: 'bash|zsh',
+  operandsMin: 1,
+  operandsMax: 2,
+  summary: 'print what makes Tab complete kv, its options and its keys',
+  options: [{ ...ADDRESS_OPTION, description: 'with keys: the server' }],
+  notes: [
+    'The script asks "kv completion keys PREFIX" for the keys that begin so: within a second, at most 200 of them,',
+    'and none when no server answers.',
+  ],
+  examples: [
+    { line: 'source <(kv completion bash)', meaning: 'in ~/.bashrc' },
+    { line: 'source <(kv completion zsh)', meaning: 'in ~/.zshrc, behind compinit' },
+  ],
+  load: () => import('../commands/completion.js'),
+};
+
+export const TOOL_COMMANDS: readonly CommandSpec[] = [SHELL, COMPLETION];
