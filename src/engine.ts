@@ -169,6 +169,8 @@ export interface Status {
   readonly keys: number;
   /** Bytes of all keys and values, without the table's own overhead. */
   readonly dataBytes: number;
+  /** The most that this node, as primary, lets them become; undefined without a bound. */
+  readonly dataBytesMax: number | undefined;
   /** What the JSON file holds. Undefined until it was written once. */
   readonly snapshot: Position | undefined;
   /** Writes that wait for the log, in bytes. */

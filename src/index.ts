@@ -3,6 +3,7 @@ export type { ClientOptions, KvClient, PromotionOptions, RemovalOptions } from '
 export type { CallOptions } from './client/call.js';
 export type { PromotionReport, StatusReport } from './client/answers.js';
 export type { Bytes } from './client/requests.js';
+export type { ErrorReply, KvReply } from './client/reply.js';
 export { CLIENT_ERROR_CODES, KvError } from './client/errors.js';
 export type { ClientErrorCode, KvErrorCode } from './client/errors.js';
 export { DEFAULT_ADDRESS, parseAddress, showAddress } from './client/address.js';
@@ -22,5 +23,5 @@ export type {
   Status,
   Term,
 } from './engine.js';
-export { startServer, StartFault } from './cli/start-server.js';
-export type { RunningNode, StartOptions } from './cli/start-server.js';
+export { DEFAULT_SERVER_LIMITS, startServer, StartFault } from './cli/start-server.js';
+export type { RequestLimits, RunningNode, ServerLimits, StartOptions } from './cli/start-server.js';

@@ -63,9 +63,17 @@ function details(command: CommandSpec): string[] {
     '',
     `Usage: kv ${command.name}${operands} [options]`,
     ...notes,
-    ...section('Options', [...command.options, ...GENERAL_OPTIONS.slice(0, 1)].map(optionRow)),
+    ...optionSections([...command.options, ...GENERAL_OPTIONS.slice(0, 1)]),
     ...section('Examples', command.examples.map(exampleRow)),
   ];
+}
+
+/** Those without a heading of their own first. */
+function optionSections(options: readonly OptionSpec[]): string[] {
+  const titles = new Set(options.map((option) => option.section ?? 'Options'));
+  return [...titles].flatMap((title) =>
+    section(title, options.filter((option) => (option.section ?? 'Options') === title).map(optionRow)),
+  );
 }
 
 function optionRow(option: OptionSpec): readonly [string, string] {

@@ -1,7 +1,9 @@
 import { DEFAULT_ADDRESS, parseAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
 import type { AcksPolicy, FsyncPolicy, Role } from '../engine.js';
+import type { ServerLimits } from '../server/limits.js';
 import { UsageError } from './exit.js';
+import { parseBytes, shortBytes } from './quantity.js';
 
 /** One option as the command line and its help know it. */
 export interface OptionSpec {
@@ -11,6 +13,8 @@ export interface OptionSpec {
   readonly description: string;
   /** The default as the help shows it. */
   readonly shownDefault?: string;
+  /** Under which heading the help shows it, when not among the others. */
+  readonly section?: string;
 }
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -38,6 +42,9 @@ export interface ServerOptions {
   readonly advertise: Address | undefined;
   /** A setting of the cluster: on the primary it is changed, elsewhere it waits until the node is one. */
   readonly acks: AcksPolicy | undefined;
+  readonly limits: ServerLimits;
+  /** Undefined: no bound. */
+  readonly dataBytesMax: number | undefined;
 }
 
 export const SEGMENT_BYTES_MIN = 4096;
@@ -137,11 +144,26 @@ export function addressOf(source: string, text: string): Address {
 }
 
 export function readTimeoutMs(given: GivenOptions, otherwiseSeconds = TIMEOUT_SECONDS): number {
-  const text = given.values.get('timeout') ?? otherwiseSeconds;
+  return readSecondsMs(given, 'timeout', { minSeconds: 0, maxSeconds: SECONDS_MAX, otherwiseSeconds });
+}
+
+export interface SecondsRange {
+  /** When it is 0, everything above it. */
+  readonly minSeconds: number;
+  readonly maxSeconds: number;
+  readonly otherwiseSeconds: string;
+}
+
+/** A length of time that is given in seconds, fractions allowed. */
+export function readSecondsMs(given: GivenOptions, name: string, range: SecondsRange): number {
+  const { minSeconds, maxSeconds, otherwiseSeconds } = range;
+  const text = given.values.get(name) ?? otherwiseSeconds;
   const seconds = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : NaN;
-  if (seconds > 0 && seconds <= SECONDS_MAX) return Math.max(1, Math.round(seconds * 1000));
-  const range = `a number of seconds above 0 and at most ${String(SECONDS_MAX)}`;
-  throw new UsageError(`--timeout ${JSON.stringify(text)} is not ${range}`);
+  if (seconds > 0 && seconds >= minSeconds && seconds <= maxSeconds)
+    return Math.max(1, Math.round(seconds * 1000));
+  const least = minSeconds === 0 ? 'above 0' : `of at least ${String(minSeconds)}`;
+  const meant = `a number of seconds ${least} and at most ${String(maxSeconds)}`;
+  throw new UsageError(`--${name} ${JSON.stringify(text)} is not ${meant}`);
 }
 
 export function readFormat(given: GivenOptions): Format {
@@ -169,4 +191,14 @@ export function readInteger(given: GivenOptions, name: string, min: number, max:
   if (value >= min && value <= max) return value;
   const range = `a whole number from ${String(min)} to ${String(max)}`;
   throw new UsageError(`--${name} ${JSON.stringify(text)} is not ${range}`);
+}
+
+/** A number of bytes, plain or with a unit. */
+export function readBytes(given: GivenOptions, name: string, min: number, max: number): number | undefined {
+  const text = given.values.get(name);
+  if (text === undefined) return undefined;
+  const bytes = parseBytes(text) ?? NaN;
+  if (bytes >= min && bytes <= max) return bytes;
+  const range = `a size from ${shortBytes(min)} to ${shortBytes(max)}`;
+  throw new UsageError(`--${name} ${JSON.stringify(text)} is not ${range}, such as 65536 or 64KiB`);
 }

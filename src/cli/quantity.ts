@@ -12,6 +12,28 @@ export function showBytes(bytes: number): string {
   return `${value.toFixed(1)} ${unit}`;
 }
 
+/** A number of bytes as it is given to an option: `64MiB`, and `67239936` where no unit fits. */
+export function shortBytes(bytes: number): string {
+  let value = bytes;
+  let shownUnit = '';
+  for (const unit of UNITS) {
+    if (value === 0 || value % 1024 !== 0) break;
+    value /= 1024;
+    shownUnit = unit;
+  }
+  return `${String(value)}${shownUnit}`;
+}
+
+const SIZE = /^(\d{1,16}(?:\.\d{1,6})?) ?(B|KiB|MiB|GiB|TiB)?$/i;
+
+/** The number of bytes that `67108864`, `64MiB` or `1.5 GiB` means; undefined when it means none, or not a whole one. */
+export function parseBytes(text: string): number | undefined {
+  const [, number = '', unit = 'B'] = SIZE.exec(text) ?? [];
+  const exponent = ['B', ...UNITS].findIndex((each) => each.toLowerCase() === unit.toLowerCase());
+  const bytes = Number(number) * 1024 ** exponent;
+  return number !== '' && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
 const STEPS = [
   ['s', 1000, 60],
   ['min', 60_000, 60],

@@ -29,6 +29,8 @@ export async function runServer(options: ServerOptions): Promise<number> {
       fsync: options.fsync,
       allowUnauthenticated: options.allowUnauthenticated,
       events,
+      limits: options.limits,
+      dataBytesMax: options.dataBytesMax,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.role === undefined ? {} : { role: options.role }),
       ...(options.primary === undefined ? {} : { primary: options.primary }),

@@ -10,7 +10,9 @@ import { showPosition } from '../log/term.js';
 import { replayFrame } from '../node/applier.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
 import { committedAtStart } from '../replication/beginning.js';
-import { DEFAULT_SERVER_LIMITS, linkLimits } from '../server/limits.js';
+import { LARGEST_REQUEST_LIMITS } from '../protocol/limits.js';
+import type { RequestLimits } from '../protocol/limits.js';
+import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../server/limits.js';
 import type { ServerLimits } from '../server/limits.js';
 import { PeerLinks } from '../server/peer-links.js';
 import { startServer as startListening } from '../server/server.js';
@@ -24,6 +26,9 @@ import type { Files } from '../storage/files.js';
 import { HashTable } from '../store/hash-table.js';
 import { Store } from '../store/store.js';
 import { readVersion } from './version.js';
+
+export { DEFAULT_SERVER_LIMITS };
+export type { RequestLimits, ServerLimits };
 
 /** How a server is to run. Everything but the address and the file has a default. */
 export interface StartOptions {
@@ -46,7 +51,10 @@ export interface StartOptions {
   readonly segmentBytes?: number;
   /** The JSON file is written when the log grew by this much. */
   readonly snapshotLogBytes?: number;
-  readonly limits?: ServerLimits;
+  /** What clients may ask of it. What is not given keeps its default. A backup follows its primary whatever these are. */
+  readonly limits?: Partial<ServerLimits>;
+  /** Bytes of all keys and values. Past it a write that adds to them is refused with `MEMORY_FULL`; no bound when not given. */
+  readonly dataBytesMax?: number | undefined;
   /** A write that is not confirmed after this long is answered so. */
   readonly writeTimeoutMs?: number;
   readonly events?: EventLog;
@@ -94,14 +102,15 @@ const SILENT: EventLog = {
  * @throws StartFault or StorageFault; then nothing is left open.
  */
 export async function startServer(options: StartOptions): Promise<RunningNode> {
+  checkBounds(options);
   await checkAddress(options);
   const events = options.events ?? SILENT;
   const { data, store, isNew } = await openData(options, events);
   if (!isNew) sayWhatWins(data, options, events);
   let tellFailure: (reason: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (tellFailure = resolve));
-  const limits = options.limits ?? DEFAULT_SERVER_LIMITS;
-  const links = new PeerLinks({ clock: systemClock, events, limits: linkLimits(limits.request), random });
+  const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+  const links = new PeerLinks({ clock: systemClock, events, limits: LINK_LIMITS, random });
   let engine: ReplicaEngine | undefined;
   let server: RunningServer | undefined;
   // Kept apart from the server: nodes are still reached, and told where this one is, after it has stopped listening.
@@ -122,6 +131,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       fsync: options.fsync ?? 'always',
       acks: options.acks,
       waitingBytesMax: WAITING_BYTES_MAX,
+      dataBytesMax: options.dataBytesMax,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       address: () => showAddress(options.advertise ?? listeningAt),
@@ -288,6 +298,19 @@ function reportRecovery(events: EventLog, dbPath: string, event: RecoveryEvent):
 
 function addressOf(server: RunningServer): string {
   return showAddress({ host: server.host, port: server.port });
+}
+
+/** Refuses bounds on requests beyond what the log, links and the JSON file can carry. */
+function checkBounds({ limits, dataBytesMax = Infinity }: StartOptions): void {
+  const wanted: Partial<RequestLimits> = limits?.request ?? {};
+  for (const name of ['keyBytesMax', 'valueBytesMax', 'requestBytesMax', 'wordsMax'] as const) {
+    const largest = LARGEST_REQUEST_LIMITS[name];
+    const value = wanted[name] ?? largest;
+    if (value >= 1 && value <= largest) continue;
+    throw new StartFault(`limits.request.${name} is ${String(value)}: give 1 to ${String(largest)}`);
+  }
+  if (dataBytesMax >= 0) return;
+  throw new StartFault(`dataBytesMax is ${String(dataBytesMax)}: give a number of bytes`);
 }
 
 /** Refuses what would fail or harm later, before any data is touched. */

@@ -32,6 +32,7 @@ const ADVICE = 'advice';
 const LABELS: ReadonlyMap<string, string> = new Map([
   ['primary_silent_ms', 'primary last heard'],
   ['data_bytes', 'data'],
+  ['data_bytes_max', 'data at most'],
   ['waiting_bytes', 'waiting for the disk'],
 ]);
 
@@ -90,7 +91,7 @@ function labelOf(name: string): string {
 function readable(name: string, value: string): string {
   if (value === NONE) return '-';
   if (!/^\d{1,15}$/.test(value)) return plainText(value);
-  if (name.endsWith('_bytes')) return showBytes(Number(value));
+  if (name.endsWith('_bytes') || name.endsWith('_bytes_max')) return showBytes(Number(value));
   return name.endsWith('_ms') ? `${showDuration(Number(value))} ago` : value;
 }
 

@@ -1,5 +1,5 @@
-import type { CallReply } from './call.js';
 import { KvError } from './errors.js';
+import type { KvReply } from './reply.js';
 
 /** What `STATUS` answers. Names and values are the server's own; a newer one may name more. */
 export interface StatusReport {
@@ -28,7 +28,7 @@ export interface PromotionReport {
  * Each function reads the reply to one kind of call. It is undefined when nothing was asked for, and so nothing was
  * sent.
  */
-type Reply = CallReply | undefined;
+type Reply = KvReply | undefined;
 
 export function valueOrNothing(reply: Reply): Buffer | undefined | KvError {
   if (reply?.kind === 'null') return undefined;
@@ -45,9 +45,7 @@ export function found(reply: Reply): boolean | KvError {
 }
 
 export function integer(reply: Reply): number | KvError {
-  if (reply?.kind !== 'value') return unexpected();
-  const text = reply.bytes.toString('latin1');
-  return /^\d{1,15}$/.test(text) ? Number(text) : unexpected();
+  return reply?.kind === 'integer' ? reply.value : unexpected();
 }
 
 export function isOne(reply: Reply): boolean | KvError {
@@ -57,17 +55,32 @@ export function isOne(reply: Reply): boolean | KvError {
 
 export function values(reply: Reply): (Buffer | undefined)[] | KvError {
   if (reply === undefined) return [];
-  return reply.kind === 'list' ? [...reply.items] : unexpected();
+  if (reply.kind !== 'list') return unexpected();
+  const values: (Buffer | undefined)[] = [];
+  for (const item of reply.items) {
+    if (item.kind !== 'value' && item.kind !== 'null') return unexpected();
+    values.push(item.kind === 'value' ? item.bytes : undefined);
+  }
+  return values;
 }
 
 export function keys(reply: Reply): Buffer[] | KvError {
   if (reply?.kind !== 'list') return unexpected();
-  const keys = reply.items.filter((item) => item !== undefined);
-  return keys.length === reply.items.length ? keys : unexpected();
+  const keys: Buffer[] = [];
+  for (const item of reply.items) {
+    if (item.kind !== 'value') return unexpected();
+    keys.push(item.bytes);
+  }
+  return keys;
 }
 
 export function pong(reply: Reply): undefined | KvError {
-  return reply?.kind === 'value' ? undefined : unexpected();
+  return reply?.kind === 'text' ? undefined : unexpected();
+}
+
+/** Whatever was answered. */
+export function anything(reply: Reply): KvReply | KvError {
+  return reply ?? unexpected();
 }
 
 export function fields(reply: Reply): Map<string, string> | KvError {
@@ -80,11 +93,12 @@ export function position(reply: Reply): string | KvError {
 }
 
 export function status(reply: Reply): StatusReport | KvError {
-  if (reply?.kind !== 'list') return unexpected();
+  const lines = keys(reply);
+  if (lines instanceof KvError) return lines;
   const facts = new Map<string, string>();
   const members: Map<string, string>[] = [];
-  for (const item of reply.items) {
-    const line = item?.toString('utf8') ?? '';
+  for (const bytes of lines) {
+    const line = bytes.toString('utf8');
     const equals = line.indexOf('=');
     if (equals < 1) return unexpected();
     const name = line.slice(0, equals);

@@ -1,18 +1,18 @@
 import type { Cancel, Clock } from '../clock.js';
-import type { ParsedReply, ReplyShape } from '../protocol/line-reply-reader.js';
 import { KvError } from './errors.js';
 import type { KvErrorCode } from './errors.js';
+import type { KvReply } from './reply.js';
 
-/** What a call sends, and what it is answered with. */
+/** As in the table of commands. What `manages` is an operator's, meant for one node: it is never sent on to another. */
+export type Effect = 'reads' | 'writes' | 'manages';
+
+/** What a call sends. */
 export interface CallRequest {
   readonly bytes: Buffer;
-  readonly shape: ReplyShape;
-  /** As in the table of commands. What `manages` is an operator's, meant for one node: it is never sent on to another. */
-  readonly effect: 'reads' | 'writes' | 'manages';
+  readonly effect: Effect;
 }
 
-export type CallReply = Exclude<ParsedReply, { readonly kind: 'error' | 'malformed' }>;
-export type CallOutcome = CallReply | KvError;
+export type CallOutcome = KvReply | KvError;
 
 /** What the caller of one call may ask for. */
 export interface CallOptions {

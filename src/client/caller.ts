@@ -2,9 +2,10 @@ import type { Clock } from '../clock.js';
 import { parseAddress, showAddress } from '../protocol/address.js';
 import type { Address } from '../protocol/address.js';
 import { Call } from './call.js';
-import type { CallOptions, CallOutcome, CallReply, CallRequest } from './call.js';
+import type { CallOptions, CallOutcome, CallRequest } from './call.js';
 import { Connection } from './connection.js';
 import { KvError } from './errors.js';
+import type { KvReply } from './reply.js';
 
 export interface CallerSettings {
   readonly address: Address;
@@ -60,7 +61,7 @@ export class Caller {
 
   call<Answer>(
     encode: () => CallRequest | undefined,
-    read: (reply: CallReply | undefined) => Answer | KvError,
+    read: (reply: KvReply | undefined) => Answer | KvError,
     options: CallOptions = {},
   ): Promise<Answer> {
     const promise = new Promise<Answer>((resolve, reject) => {

@@ -7,6 +7,7 @@ import type { PromotionReport, StatusReport } from './answers.js';
 import type { CallOptions } from './call.js';
 import { Caller } from './caller.js';
 import { KvError } from './errors.js';
+import type { KvReply } from './reply.js';
 import * as requests from './requests.js';
 import type { Bytes } from './requests.js';
 
@@ -73,6 +74,11 @@ export interface KvClient {
   removeBackup(address: string | Address, options?: RemovalOptions): Promise<void>;
   /** Makes this node the primary; answers what was found and decided. */
   promote(options?: PromotionOptions): Promise<PromotionReport>;
+  /**
+   * Sends any command and answers whatever the server answers, with bytes as they are. Commands that this library knows to
+   * be reads or writes are treated as such; any other is sent once, to one node.
+   */
+  command(words: readonly Bytes[], options?: CallOptions): Promise<KvReply>;
   /** Fails what is under way and lets go of the connection. Safe to call twice. */
   close(): void;
 }
@@ -102,11 +108,11 @@ export function createClient(options: ClientOptions = {}): KvClient {
     keys: (glob, call) => caller.call(() => requests.keys(glob), answers.keys, call),
     mget: (keys, call) => caller.call(() => requests.getMany(keys), answers.values, call),
     mset: (pairs, call) => caller.call(() => requests.putMany(pairs), answers.done, call),
-    count: (call) => caller.call(() => requests.read('DBSIZE', 'single'), answers.integer, call),
-    status: (call) => caller.call(() => requests.read('STATUS', 'list'), answers.status, call),
-    heartbeat: (call) => caller.call(() => requests.read('HEARTBEAT', 'single'), answers.fields, call),
-    ping: (call) => caller.call(() => requests.read('PING', 'single'), answers.pong, call),
-    snapshot: (call) => caller.call(() => requests.read('SNAPSHOT', 'single'), answers.position, call),
+    count: (call) => caller.call(() => requests.bare('reads', 'DBSIZE'), answers.integer, call),
+    status: (call) => caller.call(() => requests.bare('reads', 'STATUS'), answers.status, call),
+    heartbeat: (call) => caller.call(() => requests.bare('reads', 'HEARTBEAT'), answers.fields, call),
+    ping: (call) => caller.call(() => requests.bare('reads', 'PING'), answers.pong, call),
+    snapshot: (call) => caller.call(() => requests.bare('manages', 'SNAPSHOT'), answers.position, call),
     addBackup: (address, call) =>
       caller.call(() => requests.addBackup(readAddress(address)), answers.done, call),
     removeBackup: (address, call = {}) =>
@@ -121,6 +127,7 @@ export function createClient(options: ClientOptions = {}): KvClient {
         answers.promotion,
         call,
       ),
+    command: (words, call) => caller.call(() => requests.command(words), answers.anything, call),
     close: () => caller.close(),
   };
 }

@@ -3,10 +3,12 @@ import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.js';
 import { showAddress } from '../protocol/address.js';
 import type { Address } from '../protocol/address.js';
-import { LineReplyReader } from '../protocol/line-reply-reader.js';
-import type { ParsedReply } from '../protocol/line-reply-reader.js';
+import { RespReplyReader } from '../protocol/resp-reply-reader.js';
+import type { MalformedReply, RespReply } from '../protocol/resp-reply-reader.js';
 import type { Call } from './call.js';
 import { KvError } from './errors.js';
+import { readReply } from './reply.js';
+import type { ErrorReply } from './reply.js';
 
 /** Requests up to this many bytes together are copied into one buffer; beyond, copying costs more than it saves. */
 const COPIED_BYTES_MAX = 256 * 1024;
@@ -48,7 +50,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #name: string;
   readonly #socket: Socket;
-  readonly #reader = new LineReplyReader();
+  readonly #reader = new RespReplyReader();
   readonly #connectTimer: Cancel;
   #state: State = 'connecting';
   #unsent: Call[] = [];
@@ -171,12 +173,13 @@ export class Connection {
     this.#heardMs = this.#options.clock.nowMs();
     this.#reader.feed(chunk);
     for (let call = this.#unanswered[this.#head]; call !== undefined; call = this.#unanswered[this.#head]) {
-      const reply = this.#reader.next(call.request.shape);
-      if (reply === undefined) return;
-      if (reply.kind === 'malformed') {
-        this.#lose(this.#notOurs(reply.message));
+      const found = this.#reader.next();
+      if (found === undefined) return;
+      if (found.kind === 'malformed') {
+        this.#lose(this.#notOurs(found.message));
         return;
       }
+      const reply = readReply(found);
       this.#head++;
       this.#sweep();
       const isElsewhere =
@@ -184,12 +187,17 @@ export class Connection {
       this.#options.released(call);
       if (!isElsewhere) call.settle(reply.kind === 'error' ? refusedBy(reply, call) : reply);
     }
-    if (this.#reader.hasUnread) this.#unasked(this.#reader.next('single'));
+    if (this.#reader.hasUnread) this.#unasked(this.#reader.next());
   }
 
   /** A server speaks unasked only to say why it hangs up. */
-  #unasked(reply: ParsedReply | undefined): void {
-    if (reply === undefined) return;
+  #unasked(found: RespReply | MalformedReply | undefined): void {
+    if (found === undefined) return;
+    if (found.kind === 'malformed') {
+      this.#lose(this.#notOurs(found.message));
+      return;
+    }
+    const reply = readReply(found);
     if (reply.kind === 'error') this.#farewell = { code: reply.code, message: reply.message };
     else this.#lose(this.#notOurs('a reply came that nobody asked for'));
   }
@@ -239,7 +247,7 @@ export class Connection {
   }
 }
 
-function refusedBy(reply: Extract<ParsedReply, { kind: 'error' }>, call: Call): KvError {
+function refusedBy(reply: ErrorReply, call: Call): KvError {
   const outcomeUnknown = call.request.effect !== 'reads' && reply.code === 'UNCONFIRMED';
   return new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
 }

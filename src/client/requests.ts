@@ -1,9 +1,9 @@
 import { showAddress } from '../protocol/address.js';
 import type { Address } from '../protocol/address.js';
 import { DEFAULT_REQUEST_LIMITS } from '../protocol/limits.js';
-import { encodePut, encodeRequest } from '../protocol/line-request.js';
-import type { ReplyShape } from '../protocol/line-reply-reader.js';
-import type { CallRequest } from './call.js';
+import { encodeRespRequest } from '../protocol/resp-request.js';
+import type { CallRequest, Effect } from './call.js';
+import { concernsTheConnection, effectOf } from './effects.js';
 import { KvError } from './errors.js';
 
 /** A key or a value. Text travels as UTF-8; bytes are copied before the call returns. */
@@ -17,42 +17,49 @@ const LIMITS = DEFAULT_REQUEST_LIMITS;
  */
 
 export function get(key: Bytes): CallRequest {
-  return asRead(encodeRequest('GET', [keyBytes(key)]), 'single');
+  return request('reads', 'GET', [keyBytes(key)]);
 }
 
 export function put(key: Bytes, value: Bytes): CallRequest {
-  return asWrite(encodePut(keyBytes(key), valueBytes(value)));
+  return request('writes', 'PUT', [keyBytes(key), valueBytes(value)]);
 }
 
 export function remove(key: Bytes): CallRequest {
-  return asWrite(encodeRequest('DELETE', [keyBytes(key)]));
+  return request('writes', 'DELETE', [keyBytes(key)]);
 }
 
 export function exists(key: Bytes): CallRequest {
-  return asRead(encodeRequest('EXISTS', [keyBytes(key)]), 'single');
+  return request('reads', 'EXISTS', [keyBytes(key)]);
 }
 
 export function keys(glob: Bytes | undefined): CallRequest {
-  return asRead(encodeRequest('KEYS', glob === undefined ? [] : [toBuffer(glob)]), 'list');
+  return request('reads', 'KEYS', glob === undefined ? [] : [toBuffer(glob)]);
 }
 
 export function getMany(keys: readonly Bytes[]): CallRequest | undefined {
-  if (keys.length === 0) return undefined;
-  checkWords(keys.length);
-  return asRead(encodeRequest('MGET', keys.map(keyBytes)), 'list');
+  return keys.length === 0 ? undefined : request('reads', 'MGET', keys.map(keyBytes));
 }
 
 export function putMany(pairs: Iterable<readonly [Bytes, Bytes]>): CallRequest | undefined {
   const words: Buffer[] = [];
   for (const [key, value] of pairs) words.push(keyBytes(key), valueBytes(value));
-  if (words.length === 0) return undefined;
-  checkWords(words.length);
-  return asWrite(encodeRequest('MSET', words));
+  return words.length === 0 ? undefined : request('writes', 'MSET', words);
 }
 
-/** A command without arguments that changes nothing. */
-export function read(name: string, shape: ReplyShape): CallRequest {
-  return asRead(encodeRequest(name, []), shape);
+/** A command without arguments. */
+export function bare(effect: Effect, name: string): CallRequest {
+  return request(effect, name, []);
+}
+
+/** Any command, as its words. */
+export function command(words: readonly Bytes[]): CallRequest {
+  const [name, ...rest] = words.map(toBuffer);
+  if (name === undefined || name.length === 0) throw new KvError('SYNTAX', 'a command begins with its name');
+  const text = name.toString('latin1');
+  if (concernsTheConnection(text)) {
+    throw new KvError('BAD_OPTION', `${text} is about a connection, and all calls of a client share theirs`);
+  }
+  return request(effectOf(text), text, rest);
 }
 
 export function addBackup(address: Address): CallRequest {
@@ -75,19 +82,23 @@ export function promote(othersAreDown: boolean, acceptDataLoss: boolean): CallRe
 }
 
 function asChange(name: string, words: readonly string[]): CallRequest {
-  const bytes = encodeRequest(
+  return request(
+    'manages',
     name,
     words.map((word) => Buffer.from(word)),
   );
-  return { bytes: checkSize(bytes), shape: 'single', effect: 'manages' };
 }
 
-function asRead(bytes: Buffer, shape: ReplyShape): CallRequest {
-  return { bytes: checkSize(bytes), shape, effect: 'reads' };
-}
-
-function asWrite(bytes: Buffer): CallRequest {
-  return { bytes: checkSize(bytes), shape: 'single', effect: 'writes' };
+function request(effect: Effect, name: string, words: readonly Buffer[]): CallRequest {
+  if (words.length >= LIMITS.wordsMax) {
+    throw new KvError('TOO_LARGE', `more than ${String(LIMITS.wordsMax)} words in one request: split it`);
+  }
+  const bytes = encodeRespRequest([Buffer.from(name, 'latin1'), ...words]);
+  if (bytes.length > LIMITS.requestBytesMax) {
+    const lengths = `${String(bytes.length)} bytes on the wire, and ${String(LIMITS.requestBytesMax)} are the most`;
+    throw new KvError('TOO_LARGE', `the request takes ${lengths}: split it`);
+  }
+  return { bytes, effect };
 }
 
 function toBuffer(bytes: Bytes): Buffer {
@@ -109,16 +120,4 @@ function checkLength(what: string, bytes: Buffer, bytesMax: number): Buffer {
   if (bytes.length <= bytesMax) return bytes;
   const lengths = `${String(bytes.length)} bytes, and ${String(bytesMax)} are the most`;
   throw new KvError('TOO_LARGE', `the ${what} has ${lengths}: store it in parts`);
-}
-
-function checkWords(count: number): void {
-  if (count < LIMITS.wordsMax) return;
-  throw new KvError('TOO_LARGE', `more than ${String(LIMITS.wordsMax)} words in one request: split it`);
-}
-
-function checkSize(bytes: Buffer): Buffer {
-  if (bytes.length <= LIMITS.requestBytesMax) return bytes;
-  const lengths = `${String(bytes.length)} bytes on the wire, and ${String(LIMITS.requestBytesMax)} are the most`;
-  const reason = 'quotes, backslashes and line endings take two each';
-  throw new KvError('TOO_LARGE', `the request takes ${lengths} (${reason}): split it`);
 }

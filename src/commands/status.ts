@@ -16,6 +16,7 @@ export function statusLines(status: Status): string[] {
     `applied=${String(status.applied)}`,
     `keys=${String(status.keys)}`,
     `data_bytes=${String(status.dataBytes)}`,
+    `data_bytes_max=${wholeOrNone(status.dataBytesMax)}`,
     `snapshot=${positionOrNone(status.snapshot)}`,
     `waiting_bytes=${String(status.waitingBytes)}`,
     `fsync=${guarantees.fsync}`,

@@ -10,8 +10,10 @@ import { notPrimary, showPeers } from '../replication/refusals.js';
 import { primaryAddress, serviceOf, writeObjection } from '../replication/standing.js';
 import type { LinkId, ReplicaState } from '../replication/state.js';
 import { ApplyLoop } from './apply-loop.js';
+import { DataBound } from './data-bound.js';
 import { Feeder } from './feeder.js';
 import { FrameCache } from './frame-cache.js';
+import { LogLengths } from './log-lengths.js';
 import { LogWriter } from './log-writer.js';
 import type { Link, LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
@@ -31,6 +33,7 @@ export class Assembly {
   readonly #state: ReplicaState;
   readonly #cache: FrameCache;
   readonly #lengths: LogLengths;
+  readonly #dataBound: DataBound;
   /** Nobody was answered yet. */
   isStarting = true;
   #failure: unknown;
@@ -44,6 +47,7 @@ export class Assembly {
     this.writer = this.#makeWriter();
     this.snapshotter = this.#makeSnapshotter();
     this.applying = this.#makeApplyLoop();
+    this.#dataBound = this.#makeDataBound();
     this.proposals = this.#makeProposals();
     this.feeder = this.#makeFeeder();
     this.replica = this.#makeReplica();
@@ -199,6 +203,19 @@ export class Assembly {
     return new ApplyLoop(parts, replayedTo);
   }
 
+  #makeDataBound(): DataBound {
+    const { store, dataBytesMax = Infinity } = this.#parts;
+    return new DataBound({
+      bytesMax: dataBytesMax,
+      storedBytes: () => store.bytesNow,
+      entryBytes: (key) => store.entryBytes(key),
+      underWayBytes: () => {
+        const logged = this.#cache.bytesBetween(this.applying.end.index, this.#state.last.index);
+        return logged === undefined ? undefined : logged + this.proposals.unproposedBytes;
+      },
+    });
+  }
+
   #makeProposals(): Proposals {
     const { clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
     const state = this.#state;
@@ -209,6 +226,7 @@ export class Assembly {
       waitingBytesMax,
       writeTimeoutMs,
       objection: () => this.objection(),
+      admit: (operation) => this.#dataBound.admit(operation),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       isLogBusy: () => !this.writer.isIdle,
       tail: () => ({ term: state.term, last: state.last }),
@@ -253,7 +271,9 @@ export class Assembly {
       log: () => this.#log(),
       random: () => this.#parts.random(),
       officeChanged: (isPrimary) => {
-        if (!isPrimary) this.proposals.lose(this.#state.commit, this.objection() ?? stopped());
+        if (isPrimary) return;
+        this.#dataBound.forget();
+        this.proposals.lose(this.#state.commit, this.objection() ?? stopped());
       },
       reload: (replace) => this.#reload(replace),
       stepped: () => {
@@ -383,28 +403,4 @@ function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaStat
       replica.input({ kind: 'unreachable', node: peer.node });
     },
   };
-}
-
-const LENGTHS_MAX = 1024;
-
-/** How long the log was at some of its entries, to tell how many bytes a backup is behind. */
-class LogLengths {
-  readonly #notes: { readonly index: Index; readonly bytes: number }[];
-
-  constructor(index: Index, bytes: number) {
-    this.#notes = [{ index, bytes }];
-  }
-
-  note(index: Index, bytes: number): void {
-    this.#notes.push({ index, bytes });
-    // Every other one of the older notes is enough.
-    if (this.#notes.length <= LENGTHS_MAX) return;
-    const half = LENGTHS_MAX / 2;
-    this.#notes.splice(0, half, ...this.#notes.slice(0, half).filter((_, at) => at % 2 === 0));
-  }
-
-  behind(index: Index, bytes: number): number | undefined {
-    const note = this.#notes.findLast((each) => each.index <= index);
-    return note === undefined ? undefined : Math.max(0, bytes - note.bytes);
-  }
 }

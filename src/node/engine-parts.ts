@@ -28,6 +28,8 @@ export interface ReplicaEngineParts {
   /** For a new cluster; for one that is there, the primary changes it. */
   readonly acks: AcksPolicy | undefined;
   readonly waitingBytesMax: number;
+  /** Bytes of all keys and values; no bound when not given. */
+  readonly dataBytesMax?: number | undefined;
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;

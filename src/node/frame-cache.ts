@@ -60,6 +60,15 @@ export class FrameCache {
     return frames.length > 0 ? frames : undefined;
   }
 
+  /** Bytes of the frames between an entry where a frame ends and the last of the log; undefined when they are not all here. */
+  bytesBetween(after: Index, last: Index): number | undefined {
+    if (after === last) return 0;
+    const at = this.#find(after);
+    const newest = this.#entries.at(-1)?.frame;
+    if (at === undefined || newest === undefined || lastIndexOf(newest) !== last) return undefined;
+    return this.#entries.slice(at).reduce((sum, { frame }) => sum + frame.end - frame.start, 0);
+  }
+
   /** The one frame that follows an entry, to be looked at and not kept. */
   next(index: Index): Frame | undefined {
     const at = this.#find(index);

@@ -18,6 +18,8 @@ export interface ProposalsParts {
   readonly writeTimeoutMs: number;
   /** Why no write can be taken now; undefined when one can. */
   objection(): Refusal | undefined;
+  /** Counts a write that is about to be taken among what the data may grow to; a refusal when that is too much. */
+  admit(operation: Operation): Refusal | undefined;
   /** A hand-over is under way: writes wait until it is decided. */
   isHeld(): boolean;
   /** Whether the log is busy: what comes meanwhile becomes one batch. */
@@ -63,6 +65,14 @@ export class Proposals {
     return this.#queue.waitingBytes + this.#waitingBytes;
   }
 
+  /** The part of them that has no frame yet, and so is not in the log. */
+  get unproposedBytes(): number {
+    return this.#waiting.reduce(
+      (sum, { frame, refused, bytes }) => (frame === undefined && refused === undefined ? sum + bytes : sum),
+      this.#queue.waitingBytes,
+    );
+  }
+
   get isEmpty(): boolean {
     return this.#queue.isEmpty && this.#waiting.length === 0;
   }
@@ -77,6 +87,11 @@ export class Proposals {
     }
     if (this.waitingBytes > this.#parts.waitingBytesMax) {
       observer.written(refusal('BUSY', 'too many writes wait for the disk: try again in a moment'), 0);
+      return;
+    }
+    const refused = this.#parts.admit(operation);
+    if (refused !== undefined) {
+      observer.written(refused, 0);
       return;
     }
     this.#queue.add(operation, observer, this.#parts.clock.nowMs());

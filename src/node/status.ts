@@ -39,6 +39,7 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     cluster: state.cluster,
     keys: store.count,
     dataBytes: store.dataBytes,
+    dataBytesMax: parts.dataBytesMax,
     snapshot: snapshots.current,
     waitingBytes: proposals.waitingBytes,
     guarantees,

@@ -19,3 +19,16 @@ export const DEFAULT_REQUEST_LIMITS: RequestLimits = {
   wordsMax: 1_048_576,
   globBytesMax: 256,
 };
+
+/**
+ * The largest bounds that a server may be given. What is behind the door carries this much: links between nodes and the log
+ * any request, and the JSON file a key and a value on one line, which has to be a string of the engine's (512 MiB at
+ * most) although a control character takes six there.
+ */
+export const LARGEST_REQUEST_LIMITS: RequestLimits = {
+  keyBytesMax: MIB,
+  valueBytesMax: 80 * MIB,
+  requestBytesMax: 256 * MIB,
+  wordsMax: 4_194_304,
+  globBytesMax: DEFAULT_REQUEST_LIMITS.globBytesMax,
+};

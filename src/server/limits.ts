@@ -1,4 +1,4 @@
-import { DEFAULT_REQUEST_LIMITS } from '../protocol/limits.js';
+import { DEFAULT_REQUEST_LIMITS, LARGEST_REQUEST_LIMITS } from '../protocol/limits.js';
 import type { RequestLimits } from '../protocol/limits.js';
 
 /** What clients may ask of a server. Past a bound there is an error, never a surprise. */
@@ -35,7 +35,7 @@ export const LINGER_MS = 1000;
 
 /** What links between nodes may take. */
 export interface LinkLimits {
-  /** One message. It holds a frame with the largest request. */
+  /** One message. It holds a frame with the largest request. No memory is taken for what has not arrived. */
   readonly messageBytesMax: number;
   /** What waits to be sent to one peer. Whoever sends keeps a window that is far smaller: past this the link is closed. */
   readonly queuedBytesMax: number;
@@ -50,15 +50,18 @@ const MIB = 1024 * 1024;
 const WORD_HEAD_BYTES = 4;
 const MESSAGE_HEAD_ROOM_BYTES = 5 * MIB;
 
+const MESSAGE_BYTES_MAX = frameBytes(LARGEST_REQUEST_LIMITS) + MESSAGE_HEAD_ROOM_BYTES;
+
 /**
- * The bounds of links that carry what clients may ask of a server. They are never below those of a server with the bounds
- * that it has by itself, so that a primary can be followed by a backup which takes less from its own clients.
+ * The same on every node, whatever it takes from its own clients: a backup follows whatever its primary accepted, and one that
+ * could not would never catch up.
  */
-export function linkLimits(request: RequestLimits): LinkLimits {
-  const frameBytesMax = Math.max(frameBytes(request), frameBytes(DEFAULT_REQUEST_LIMITS));
-  const messageBytesMax = frameBytesMax + MESSAGE_HEAD_ROOM_BYTES;
-  return { messageBytesMax, queuedBytesMax: messageBytesMax + 24 * MIB, incomingMax: 64, handshakeMs: 3000 };
-}
+export const LINK_LIMITS: LinkLimits = {
+  messageBytesMax: MESSAGE_BYTES_MAX,
+  queuedBytesMax: MESSAGE_BYTES_MAX + 24 * MIB,
+  incomingMax: 64,
+  handshakeMs: 3000,
+};
 
 function frameBytes(request: RequestLimits): number {
   return request.requestBytesMax + WORD_HEAD_BYTES * request.wordsMax;

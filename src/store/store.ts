@@ -30,6 +30,19 @@ export class Store {
     return this.#dataBytes;
   }
 
+  /** The same at this moment, also in the middle of an operation. */
+  get bytesNow(): number {
+    return this.#table.dataBytes;
+  }
+
+  /** Bytes of a key and its value at this moment; 0 when there is no such key. */
+  entryBytes(key: ByteRange): number {
+    const slot = this.#table.find(key);
+    if (slot === -1) return 0;
+    const value = this.#table.valueAt(slot);
+    return key.end - key.start + value.end - value.start;
+  }
+
   /** Says that what was put and deleted since the last call is one operation, now complete. */
   settle(): void {
     this.#count = this.#table.count;

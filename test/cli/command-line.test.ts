@@ -7,6 +7,7 @@ import { UsageError } from '../../src/cli/exit.js';
 import { helpText, usageLine } from '../../src/cli/help.js';
 import { readAddress, readTimeoutMs } from '../../src/cli/options.js';
 import type { ServerOptions } from '../../src/cli/options.js';
+import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
 
 function operandsOf(words: readonly string[]): string[] {
   const read = readCommandLine(words);
@@ -242,6 +243,8 @@ describe('command line', () => {
       primary: undefined,
       advertise: undefined,
       acks: undefined,
+      limits: DEFAULT_SERVER_LIMITS,
+      dataBytesMax: undefined,
     });
     const all =
       '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
@@ -257,6 +260,8 @@ describe('command line', () => {
       primary: { host: '::1', port: 7001 },
       advertise: { host: 'db-2', port: 7002 },
       acks: '0',
+      limits: DEFAULT_SERVER_LIMITS,
+      dataBytesMax: undefined,
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
     expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({

@@ -4,65 +4,38 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LineReply } from '../../src/protocol/line-reply.js';
-import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
-import { RequestReader } from '../../src/protocol/request-reader.js';
-import { isViolation } from '../../src/protocol/request.js';
+import { NOTHING, OK, refused, value, values } from '../client/resp-answers.js';
 import { startScriptedServer } from '../client/scripted-server.js';
 import type { ScriptedServer } from '../client/scripted-server.js';
 import { KV, runKv } from './run-kv.js';
 import type { Finished, RunOptions } from './run-kv.js';
-import { lineReply } from '../protocol/replying.js';
 
 /** The map of a pretended server, both sides as latin1, and how it answers. */
 class Pretended {
   readonly map = new Map<string, string>();
 
-  answer(line: string): Buffer {
-    const reader = new RequestReader({
-      limits: DEFAULT_REQUEST_LIMITS,
-      takesRest: (name) => name.bytes.toString('latin1', name.start, name.end) === 'PUT',
-    });
-    reader.feed(Buffer.from(`${line}\n`, 'latin1'));
-    const request = reader.next();
-    const { reply, said } = lineReply();
-    if (request === undefined || isViolation(request))
-      reply.error({ code: 'SYNTAX', message: 'not understood' });
-    else
-      this.#perform(
-        request.words.map((word) => word.bytes.toString('latin1', word.start, word.end)),
-        reply,
-      );
-    return said();
-  }
-
-  #perform([name = '', key = '', value = '']: readonly string[], reply: LineReply): void {
+  answer([name = '', key = '', content = '']: readonly string[]): string {
     const found = this.map.get(key);
     if (name === 'PUT') {
-      this.map.set(key, value);
-      reply.ok();
-    } else if (name === 'GET') {
-      if (found === undefined) reply.miss();
-      else reply.hit(Buffer.from(found, 'latin1'), 0, found.length);
-    } else if (name === 'DELETE') {
-      if (this.map.delete(key)) reply.ok();
-      else reply.miss();
-    } else if (name === 'KEYS') {
-      reply.beginList();
-      for (const one of this.map.keys()) {
-        if (key === '' || one.startsWith(key.replace('*', '')))
-          reply.key(Buffer.from(one, 'latin1'), 0, one.length);
-      }
-      reply.endList();
-    } else if (name === 'STATUS') {
-      reply.beginList();
-      for (const line of ['role=primary', 'index=42', 'acks=0']) reply.item(line);
-      reply.item('member=127.0.0.1:7001 role=primary state=member acked=1:42 lag=0');
-      reply.endList();
-    } else {
-      reply.error({ code: 'UNKNOWN_COMMAND', message: 'no such command' });
+      this.map.set(key, content);
+      return OK;
     }
+    if (name === 'GET') return found === undefined ? NOTHING : value(bytes(found));
+    if (name === 'DELETE') return this.map.delete(key) ? OK : NOTHING;
+    if (name === 'KEYS') {
+      const keys = [...this.map.keys()].filter((one) => key === '' || one.startsWith(key.replace('*', '')));
+      return values(...keys.map(bytes));
+    }
+    if (name === 'STATUS') {
+      const member = 'member=127.0.0.1:7001 role=primary state=member acked=1:42 lag=0';
+      return values('role=primary', 'index=42', 'acks=0', member);
+    }
+    return refused('ERR', `unknown command '${name}'`);
   }
+}
+
+function bytes(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
 }
 
 function latin1(text: string): string {
@@ -78,8 +51,8 @@ describe('kv', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kv-cli-'));
-    server = await startScriptedServer((line, socket) => {
-      if (script === undefined) return pretended.answer(line);
+    server = await startScriptedServer((line, socket, _connection, words) => {
+      if (script === undefined) return pretended.answer(words);
       const answer = script(line);
       if (answer === 'hang up') socket.destroy();
       return answer === 'hang up' ? undefined : answer;
@@ -248,16 +221,16 @@ describe('kv', () => {
     const cases: [string[], string | undefined, number, RegExp][] = [
       [
         ['get', 'k'],
-        'ERROR BUSY buffers are full: try again',
+        refused('BUSY', 'buffers are full: try again'),
         5,
         /^kv: buffers are full: try again \(BUSY\)\n$/,
       ],
-      [['put', 'k', 'v'], 'ERROR NO_QUORUM b is down', 5, /^kv: b is down \(NO_QUORUM\)\n$/],
-      [['put', 'k', 'v'], 'ERROR UNCONFIRMED at 1:7', 6, /^kv: unconfirmed: at 1:7.*\n$/],
+      [['put', 'k', 'v'], refused('NO_QUORUM', 'b is down'), 5, /^kv: b is down \(NO_QUORUM\)\n$/],
+      [['put', 'k', 'v'], refused('UNCONFIRMED', 'at 1:7'), 6, /^kv: unconfirmed: at 1:7.*\n$/],
       [['put', 'k', 'v'], 'hang up', 6, /^kv: unconfirmed: .*closed the connection.*\n$/],
       [['delete', 'k'], 'hang up', 6, /^kv: unconfirmed: .*\n$/],
       [['get', 'k'], 'hang up', 3, /^kv: .*closed the connection\n$/],
-      [['get', 'k'], 'ERROR NOAUTH log in first', 4, /^kv: log in first \(NOAUTH\)\n$/],
+      [['get', 'k'], refused('NOAUTH', 'log in first'), 4, /^kv: log in first \(NOAUTH\)\n$/],
       [['get', 'k', '--timeout', '0.1'], undefined, 3, /^kv: no answer from .* within 0.1 s: .*--timeout\n$/],
       [
         ['put', 'k', 'v', '--timeout', '.1'],
@@ -265,11 +238,11 @@ describe('kv', () => {
         6,
         /^kv: unconfirmed: no answer within 0\.\d+ s.*\n$/,
       ],
-      [['get', 'k'], 'ERROR BUSY \u001b[31mred', 5, /^kv: \\x1b\[31mred \(BUSY\)\n$/],
-      [['get', 'k'], '"open', 3, /^kv: .*does not speak this protocol.*\n$/],
+      [['get', 'k'], refused('BUSY', '\u001b[31mred'), 5, /^kv: \\x1b\[31mred \(BUSY\)\n$/],
+      [['get', 'k'], 'HTTP/1.1 400 Bad Request\r\n', 3, /^kv: .*does not speak this protocol.*\n$/],
     ];
     for (const [words, answer, code, stderr] of cases) {
-      script = () => (answer === undefined || answer === 'hang up' ? answer : `${answer}\n`);
+      script = () => answer;
       const finished = await kv(words);
       expect([finished.code, finished.stdout.length], `${words.join(' ')}: ${String(answer)}`).to.deep.equal([
         code,

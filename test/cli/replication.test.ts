@@ -3,6 +3,7 @@ import { formatPromotion } from '../../src/cli/commands/promote.js';
 import { progressLine } from '../../src/cli/progress.js';
 import { greeting } from '../../src/cli/server.js';
 import type { Term } from '../../src/engine.js';
+import { NOTHING, OK, notPrimary, ok, refused, value } from '../client/resp-answers.js';
 import { startScriptedServer } from '../client/scripted-server.js';
 import type { Script, ScriptedServer } from '../client/scripted-server.js';
 import { runKv } from './run-kv.js';
@@ -34,7 +35,7 @@ describe('kv and replication', () => {
     function primaryWith(states: readonly (string | undefined)[]): Promise<ScriptedServer> {
       let asked = -1;
       return node((line) => {
-        if (line.startsWith('ADD_BACKUP')) return 'OK state=learner\n';
+        if (line.startsWith('ADD_BACKUP')) return ok('state=learner');
         const state = asked < 0 ? undefined : states[Math.min(asked, states.length - 1)];
         asked++;
         return statusWith(state);
@@ -101,7 +102,7 @@ describe('kv and replication', () => {
       let asked = 0;
       const deposed = await add(
         await node((line) =>
-          line === 'STATUS' ? statusWith('learner', asked++ > 0 ? 'backup' : 'primary') : 'OK\n',
+          line === 'STATUS' ? statusWith('learner', asked++ > 0 ? 'backup' : 'primary') : OK,
         ),
       );
       expect(deposed.code).to.equal(5);
@@ -109,25 +110,25 @@ describe('kv and replication', () => {
     });
 
     it('TellsARefusalWithItsCode', async () => {
-      for (const [refusal, code] of [
-        ['NOT_PRIMARY c:3 is the primary', 5],
-        ['ALREADY_MEMBER b:2 takes part already', 5],
-        ['UNREACHABLE nothing listens at b:2', 5],
-        ['UNCONFIRMED it may still come', 6],
+      for (const [refusal, message, code] of [
+        ['NOT_PRIMARY', 'c:3 is the primary', 5],
+        ['ALREADY_MEMBER', 'b:2 takes part already', 5],
+        ['UNREACHABLE', 'nothing listens at b:2', 5],
+        ['UNCONFIRMED', 'it may still come', 6],
       ] as const) {
         const primary = await node((line) =>
-          line === 'STATUS' ? statusWith(undefined) : `ERROR ${refusal}\n`,
+          line === 'STATUS' ? statusWith(undefined) : refused(refusal, message),
         );
         const finished = await add(primary);
         expect([finished.code, finished.stdout.length], refusal).to.deep.equal([code, 0]);
-        expect(finished.stderr).to.include(refusal.slice(refusal.indexOf(' ') + 1));
+        expect(finished.stderr).to.include(message);
       }
     });
   });
 
   it('RemoveBackupSaysWhatItWasTold', async () => {
     const primary = await node((line) =>
-      line.startsWith('REMOVE_BACKUP b:2') ? 'OK\n' : 'ERROR SYNTAX x\n',
+      line.startsWith('REMOVE_BACKUP b:2') ? OK : refused('SYNTAX', 'x'),
     );
     const words = ['remove-backup', '--primary', primary.address, '--backup', 'b:2'];
     expect(await output(words)).to.match(/^b:2 takes part no more\.\nNext: .*kv add-backup --primary /);
@@ -138,8 +139,8 @@ describe('kv and replication', () => {
 
   describe('promote', () => {
     it('PrintsWhatWasFoundAndDecidedAndTheNextStep', async () => {
-      const backup = await node(
-        () => 'OK role=primary term=4 position=4:10 found=b:22@3:9,a:1@none left_out=a:1\n',
+      const backup = await node(() =>
+        ok('role=primary term=4 position=4:10 found=b:22@3:9,a:1@none left_out=a:1'),
       );
       const text = await output(['promote', '--address', backup.address, '--others-are-down']);
       expect(text).to.equal(
@@ -201,8 +202,8 @@ describe('kv and replication', () => {
 
     it('TellsARefusalAndAnUnknownOutcome', async () => {
       for (const [answer, code, stderr] of [
-        ['ERROR NO_QUORUM a:1 does not answer\n', 5, /^kv: a:1 does not answer \(NO_QUORUM\)\n$/],
-        ['ERROR LAGGING a:1 has more\n', 5, /^kv: a:1 has more \(LAGGING\)\n$/],
+        [refused('NO_QUORUM', 'a:1 does not answer'), 5, /^kv: a:1 does not answer \(NO_QUORUM\)\n$/],
+        [refused('LAGGING', 'a:1 has more'), 5, /^kv: a:1 has more \(LAGGING\)\n$/],
         [undefined, 6, /^kv: unconfirmed: no answer within .*: look at "kv status" before [^\n]*\n$/],
       ] as const) {
         const { address } = await node(() => answer);
@@ -214,18 +215,18 @@ describe('kv and replication', () => {
   });
 
   it('WritesFollowToThePrimaryAndAReadStaysWithTheBackup', async () => {
-    const primary = await node((line) => (line.startsWith('DELETE') ? 'NULL\n' : 'OK\n'));
+    const primary = await node((line) => (line.startsWith('DELETE') ? NOTHING : OK));
     const backup = await node((line) =>
-      line.startsWith('GET') ? 'old\n' : `ERROR NOT_PRIMARY ${primary.address} is the primary\n`,
+      line.startsWith('GET') ? value('old') : notPrimary(`${primary.address} is the primary`),
     );
     const at = ['--address', backup.address];
     expect(await output(['put', 'k', 'v', ...at])).to.equal('OK\n');
     expect(await output(['get', 'k', ...at])).to.equal('old');
     expect((await runKv(['delete', 'k', ...at])).code).to.equal(1);
     expect(primary.lines).to.deep.equal(['PUT k v', 'DELETE k']);
-    const unknown = await node(() => 'ERROR NOT_PRIMARY unknown is the primary: see kv status\n');
-    const refused = await runKv(['put', 'k', 'v', '--address', unknown.address]);
-    expect([refused.code, refused.stderr]).to.deep.equal([
+    const unknown = await node(() => notPrimary('unknown is the primary: see kv status'));
+    const unnamed = await runKv(['put', 'k', 'v', '--address', unknown.address]);
+    expect([unnamed.code, unnamed.stderr]).to.deep.equal([
       5,
       'kv: unknown is the primary: see kv status (NOT_PRIMARY)\n',
     ]);
@@ -234,7 +235,7 @@ describe('kv and replication', () => {
   it('APrimaryThatIsGoneIsToldApartFromTheBackupThatNamedIt', async () => {
     const gone = await startScriptedServer(() => undefined);
     await gone.close();
-    const backup = await node(() => `ERROR NOT_PRIMARY ${gone.address}\n`);
+    const backup = await node(() => notPrimary(gone.address));
     const { code, stderr } = await runKv(['put', 'k', 'v', '--address', backup.address]);
     expect(code).to.equal(3);
     expect(stderr).to.match(

@@ -2,31 +2,32 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { useScriptedServers } from './client-fixture.js';
+import { NOTHING, OK, integer, list, ok, refused, text, value, values } from './resp-answers.js';
 
 describe('client', () => {
   const start = useScriptedServers();
 
   it('EveryCallSaysWhatItMeansAndReadsWhatItIsAnswered', async () => {
     const answers: Record<string, string> = {
-      'GET a': 'hello world\n',
-      'GET b': 'NULL\n',
-      'GET "b\\nc"': '"\\xff\\n"\n',
-      'PUT a  1 ': 'OK\n',
-      'DELETE a': 'OK\n',
-      'DELETE b': 'NULL\n',
-      'EXISTS a': '1\n',
-      'EXISTS b': '0\n',
-      KEYS: 'a\n"a b"\nEND 2\n',
-      'KEYS a*': 'END 0\n',
-      'MGET a b': '1\nNULL\nEND 2\n',
-      'MSET a 1 b ""': 'OK\n',
-      DBSIZE: '12\n',
-      PING: 'PONG\n',
-      HEARTBEAT: 'OK role=primary term=1\n',
-      SNAPSHOT: 'OK position=1:5\n',
-      STATUS: 'role=primary\nnote=a b=c\nmember=h:1 role=primary lag=0\nEND 3\n',
+      'GET a': value('hello world'),
+      'GET b': NOTHING,
+      'GET b\nc': value(Buffer.from([255, 10])),
+      'PUT a  1 ': OK,
+      'DELETE a': OK,
+      'DELETE b': NOTHING,
+      'EXISTS a': integer(1),
+      'EXISTS b': integer(0),
+      KEYS: values('a', 'a b'),
+      'KEYS a*': list(),
+      'MGET a b': list(value('1'), NOTHING),
+      'MSET a 1 b ': OK,
+      DBSIZE: integer(12),
+      PING: text('PONG'),
+      HEARTBEAT: ok('role=primary term=1'),
+      SNAPSHOT: ok('position=1:5'),
+      STATUS: values('role=primary', 'note=a b=c', 'member=h:1 role=primary lag=0'),
     };
-    const [kv] = await start((line) => answers[line] ?? 'ERROR SYNTAX not in the script\n');
+    const [kv] = await start((line) => answers[line] ?? refused('SYNTAX', 'not in the script'));
     expect((await kv.get('a'))?.toString()).to.equal('hello world');
     expect(await kv.get('b')).to.equal(undefined);
     expect(await kv.get(Buffer.from('b\nc'))).to.deep.equal(Buffer.from([255, 10]));
@@ -68,14 +69,14 @@ describe('client', () => {
   });
 
   it('NothingIsSentForNothing', async () => {
-    const [kv, remote] = await start(() => 'OK\n');
+    const [kv, remote] = await start(() => OK);
     expect(await kv.mget([])).to.deep.equal([]);
     await kv.mset([]);
     expect(remote.connections()).to.equal(0);
   });
 
   it('CallsOfOneTurnLeaveTogetherOnOneConnection', async () => {
-    const [kv, remote] = await start((line) => `${line.slice(4)}\n`);
+    const [kv, remote] = await start((line) => value(line.slice(4)));
     await kv.get('first');
     const keys = Array.from({ length: 100 }, (_, at) => `k${String(at)}`);
     const values = await Promise.all(keys.map((key) => kv.get(key)));
@@ -85,7 +86,7 @@ describe('client', () => {
   });
 
   it('BytesAreCopiedBeforeTheCallReturns', async () => {
-    const [kv, remote] = await start(() => 'OK\n');
+    const [kv, remote] = await start(() => OK);
     const value = Buffer.from('before');
     const written = kv.put('k', value);
     value.fill('x');
@@ -94,13 +95,13 @@ describe('client', () => {
   });
 
   it('AKeyAndAValueAtTheBoundTravel', async () => {
-    const [kv, remote] = await start(() => 'OK\n', { timeoutMs: 15_000 });
+    const [kv, remote] = await start(() => OK, { timeoutMs: 15_000 });
     await kv.put('k'.repeat(65_536), Buffer.alloc(64 * 1024 * 1024, 'v'));
     expect(remote.lines[0]?.length).to.equal(4 + 65_536 + 1 + 64 * 1024 * 1024);
   });
 
   it('AnIdleClientDoesNotKeepTheProcessAlive', async () => {
-    const [, remote] = await start(() => 'PONG\n');
+    const [, remote] = await start(() => text('PONG'));
     const library = new URL('../../src/client/client.js', import.meta.url).href;
     const program = `
       const { createClient } = await import(${JSON.stringify(library)});

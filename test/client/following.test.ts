@@ -3,12 +3,13 @@ import type { Socket } from 'node:net';
 import { createClient } from '../../src/client/client.js';
 import type { ClientOptions, KvClient } from '../../src/client/client.js';
 import { failureOf } from './client-fixture.js';
+import { NOTHING, OK, notPrimary, ok, refused, value } from './resp-answers.js';
 import { startScriptedServer } from './scripted-server.js';
 import type { Script, ScriptedServer } from './scripted-server.js';
 
 /** A node that answers reads by itself and names a primary for everything else. */
 function backupOf(primary: () => string): Script {
-  return (line) => (line.startsWith('GET') ? 'old\n' : `ERROR NOT_PRIMARY ${primary()} takes the writes\n`);
+  return (line) => (line.startsWith('GET') ? value('old') : notPrimary(`${primary()} takes the writes`));
 }
 
 describe('a client of a backup', () => {
@@ -40,7 +41,7 @@ describe('a client of a backup', () => {
   }
 
   it('WritesToThePrimaryThatItNamesAndReadsFromTheBackup', async () => {
-    const primary = await node((line) => (line.startsWith('DELETE') ? 'NULL\n' : 'OK\n'));
+    const primary = await node((line) => (line.startsWith('DELETE') ? NOTHING : OK));
     const backup = await node(backupOf(() => primary.address));
     const kv = clientOf(backup);
     await kv.put('a', '1');
@@ -53,8 +54,8 @@ describe('a client of a backup', () => {
   });
 
   it('SendsAReadOnThatTheBackupDoesNotAnswer', async () => {
-    const primary = await node(() => 'new\n');
-    const backup = await node(() => `ERROR NOT_PRIMARY ${primary.address}\n`);
+    const primary = await node(() => value('new'));
+    const backup = await node(() => notPrimary(primary.address));
     expect(String(await clientOf(backup).get('a'))).to.equal('new');
   });
 
@@ -62,9 +63,9 @@ describe('a client of a backup', () => {
     const sockets: Socket[] = [];
     const first = await node((_line, socket) => {
       sockets.push(socket);
-      return 'OK\n';
+      return OK;
     });
-    const second = await node(() => 'OK\n');
+    const second = await node(() => OK);
     let primary = first;
     const backup = await node(backupOf(() => primary.address));
     const kv = clientOf(backup);
@@ -79,12 +80,12 @@ describe('a client of a backup', () => {
   });
 
   it('FollowsThreeTimesAndNotAFourthTime', async () => {
-    const last = await node(() => 'OK\n');
+    const last = await node(() => OK);
     const names: string[] = [last.address];
     let nearest = last;
     for (let hop = 0; hop < 4; hop++) {
       const next = names[0] ?? '';
-      nearest = await node(() => `ERROR NOT_PRIMARY ${next} is the primary\n`);
+      nearest = await node(() => notPrimary(`${next} is the primary`));
       names.unshift(nearest.address);
     }
     const failure = await failureOf(clientOf(nearest).put('a', '1'));
@@ -103,9 +104,9 @@ describe('a client of a backup', () => {
   });
 
   it('LetsGoOfANodeThatIsThePrimaryNoMore', async () => {
-    const second = await node(() => 'OK\n');
+    const second = await node(() => OK);
     let isPrimary = true;
-    const first = await node(() => (isPrimary ? 'OK\n' : `ERROR NOT_PRIMARY ${second.address}\n`));
+    const first = await node(() => (isPrimary ? OK : notPrimary(second.address)));
     const kv = clientOf(await node(backupOf(() => first.address)));
     await kv.put('a', '1');
     isPrimary = false;
@@ -117,7 +118,7 @@ describe('a client of a backup', () => {
 
   it('GivesTheRefusalBackWhenItNamesNobodyElse', async () => {
     let message = '';
-    const backup = await node(() => `ERROR NOT_PRIMARY ${message}\n`);
+    const backup = await node(() => notPrimary(message));
     const kv = clientOf(backup);
     for (message of ['unknown', 'unknown is the primary', '', '127.0.0.1:0', 'a:b:c', backup.address]) {
       const failure = await failureOf(kv.put('a', '1'));
@@ -129,9 +130,9 @@ describe('a client of a backup', () => {
 
   it('LetsNoWriteOvertakeAnother', async () => {
     let refuse: (() => void) | undefined;
-    const primary = await node(() => 'OK\n');
+    const primary = await node(() => OK);
     const backup = await node((line, socket) => {
-      const refusal = `ERROR NOT_PRIMARY ${primary.address}\n`;
+      const refusal = notPrimary(primary.address);
       if (line === 'PUT a 1') return refusal;
       refuse = () => socket.write(refusal);
       return undefined;
@@ -148,10 +149,8 @@ describe('a client of a backup', () => {
   });
 
   it('HoldsNoMoreWritesThanMayBeUnderWayAndForNoLongerThanTheyMayTake', async () => {
-    const primary = await node(() => 'OK\n');
-    const backup = await node((line) =>
-      line === 'PUT a 1' ? `ERROR NOT_PRIMARY ${primary.address}\n` : undefined,
-    );
+    const primary = await node(() => OK);
+    const backup = await node((line) => (line === 'PUT a 1' ? notPrimary(primary.address) : undefined));
     const kv = clientOf(backup, { callsMax: 3, timeoutMs: 400 });
     const [first, unanswered] = [kv.put('a', '1'), failureOf(kv.put('a', '2'))];
     await first;
@@ -168,8 +167,8 @@ describe('a client of a backup', () => {
   });
 
   it('NeverSendsAgainWhatMayTakeEffect', async () => {
-    const primary = await node(() => 'OK\n');
-    const backup = await node(() => `ERROR UNCONFIRMED ${primary.address}\n`);
+    const primary = await node(() => OK);
+    const backup = await node(() => refused('UNCONFIRMED', primary.address));
     const failure = await failureOf(clientOf(backup).put('a', '1'));
     expect([failure.code, failure.outcomeUnknown]).to.deep.equal(['UNCONFIRMED', true]);
     expect(primary.connections()).to.equal(0);
@@ -177,10 +176,10 @@ describe('a client of a backup', () => {
 
   it('NeverSendsOnACallThatWasGivenUp', async () => {
     let refuse: (() => void) | undefined;
-    const primary = await node(() => 'OK\n');
+    const primary = await node(() => OK);
     const backup = await node((line, socket) => {
-      if (line === 'PUT b 2') return 'late\nOK\n';
-      if (line === 'PUT a 1') refuse = () => socket.write(`ERROR NOT_PRIMARY ${primary.address}\nhere\n`);
+      if (line === 'PUT b 2') return value('late') + OK;
+      if (line === 'PUT a 1') refuse = () => socket.write(notPrimary(primary.address) + value('here'));
       return undefined;
     });
     const abort = new AbortController();
@@ -220,15 +219,15 @@ describe('a client of a backup', () => {
       expect(failure.message).to.include(primary);
       expect(backup.lines).to.have.length(attempt);
     }
-    const next = await node(() => 'OK\n');
+    const next = await node(() => OK);
     primary = next.address;
     await kv.put('a', '1');
     expect(next.lines).to.deep.equal(['PUT a 1']);
   });
 
   it('SendsNoOperatorsCommandOn', async () => {
-    const primary = await node(() => 'OK\n');
-    const backup = await node(() => `ERROR NOT_PRIMARY ${primary.address}\n`);
+    const primary = await node(() => OK);
+    const backup = await node(() => notPrimary(primary.address));
     const kv = clientOf(backup);
     const calls = [kv.addBackup('a:1'), kv.removeBackup('[::1]:1', { backupIsDown: true }), kv.promote()];
     for (const call of calls) expect((await failureOf(call)).code).to.equal('NOT_PRIMARY');
@@ -237,10 +236,8 @@ describe('a client of a backup', () => {
   });
 
   it('FailsWhatItHoldsWhenItIsClosed', async () => {
-    const primary = await node(() => 'OK\n');
-    const backup = await node((line) =>
-      line === 'PUT a 1' ? `ERROR NOT_PRIMARY ${primary.address}\n` : undefined,
-    );
+    const primary = await node(() => OK);
+    const backup = await node((line) => (line === 'PUT a 1' ? notPrimary(primary.address) : undefined));
     const kv = clientOf(backup);
     const [first, second] = [kv.put('a', '1'), failureOf(kv.put('a', '2'))];
     await first;
@@ -273,14 +270,15 @@ describe('an operator’s calls', () => {
 
   it('SayWhatTheyMeanAndReadWhatTheyAreAnswered', async () => {
     const answers: Record<string, string> = {
-      'ADD_BACKUP 127.0.0.1:2': 'OK state=learner\n',
-      'REMOVE_BACKUP 127.0.0.1:2': 'OK\n',
-      'PROMOTE OTHERS_ARE_DOWN':
-        'OK role=primary term=4 position=4:9 found=[::1]:2@3:8,b:3@none left_out=b:3,c:4 newer=yes\n',
-      'PROMOTE OTHERS_ARE_DOWN ACCEPT_DATA_LOSS': 'OK role=primary term=5 position=5:1 known_up_to=4:9\n',
-      PROMOTE: 'OK role=primary term=6 position=6:1 handed_over_by=b:3\n',
+      'ADD_BACKUP 127.0.0.1:2': ok('state=learner'),
+      'REMOVE_BACKUP 127.0.0.1:2': OK,
+      'PROMOTE OTHERS_ARE_DOWN': ok(
+        'role=primary term=4 position=4:9 found=[::1]:2@3:8,b:3@none left_out=b:3,c:4 newer=yes',
+      ),
+      'PROMOTE OTHERS_ARE_DOWN ACCEPT_DATA_LOSS': ok('role=primary term=5 position=5:1 known_up_to=4:9'),
+      PROMOTE: ok('role=primary term=6 position=6:1 handed_over_by=b:3'),
     };
-    const [kv] = await clientFor((line) => answers[line] ?? 'ERROR SYNTAX not in the script\n');
+    const [kv] = await clientFor((line) => answers[line] ?? refused('SYNTAX', 'not in the script'));
     await kv.addBackup({ host: '127.0.0.1', port: 2 });
     await kv.removeBackup('127.0.0.1:2');
     expect(await kv.promote({ othersAreDown: true })).to.deep.equal({
@@ -300,7 +298,7 @@ describe('an operator’s calls', () => {
   });
 
   it('AreRefusedBeforeTheyAreSentWhenTheyMakeNoSense', async () => {
-    const [kv, server] = await clientFor(() => 'OK\n');
+    const [kv, server] = await clientFor(() => OK);
     for (const call of [
       kv.addBackup('nowhere'),
       kv.removeBackup('a:0'),
@@ -319,8 +317,8 @@ describe('an operator’s calls', () => {
   });
 
   it('TakeOnlyAnAnswerThatFits', async () => {
-    for (const answer of ['NULL', 'OK', 'OK role=primary term=x position=1:1', 'OK term=1']) {
-      const [kv] = await clientFor(() => `${answer}\n`);
+    for (const answer of [NOTHING, OK, ok('role=primary term=x position=1:1'), ok('term=1')]) {
+      const [kv] = await clientFor(() => answer);
       const failure = await failureOf(kv.promote());
       expect([failure.code, failure.outcomeUnknown], answer).to.deep.equal(['BAD_REPLY', true]);
     }

@@ -1,14 +1,23 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { RespReplyReader } from '../../src/protocol/resp-reply-reader.js';
 
-/** What the script does with one line: answer with bytes, or something else on the socket, or nothing. */
-export type Script = (line: string, socket: Socket, connection: number) => string | Buffer | undefined;
+/**
+ * What the script does with one request: answer with bytes, or something else on the socket, or nothing. `line` is the
+ * request's words with a blank between them. Bytes are latin1, see `resp-answers.ts`.
+ */
+export type Script = (
+  line: string,
+  socket: Socket,
+  connection: number,
+  words: readonly string[],
+) => string | undefined;
 
 /** A real TCP server whose answers a test writes down. */
 export interface ScriptedServer {
   readonly address: string;
   readonly port: number;
-  /** Every line that arrived, on any connection, in order, as latin1. */
+  /** Every request that arrived, on any connection, in order, as latin1. */
   readonly lines: readonly string[];
   /** The sizes of the chunks that arrived. */
   readonly chunks: readonly number[];
@@ -33,17 +42,17 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   const server = createServer((socket) => {
     const connection = ++accepted;
     sockets.add(socket);
-    let rest: Buffer[] = [];
+    // A request is an array of strings, and those read the same in both directions.
+    const reader = new RespReplyReader();
     socket.on('data', (chunk) => {
       chunks.push(chunk.length);
-      rest.push(chunk);
-      if (!chunk.includes('\n')) return;
-      const parts = Buffer.concat(rest).toString('latin1').split('\n');
-      rest = [Buffer.from(parts.pop() ?? '', 'latin1')];
-      for (const line of parts) {
+      reader.feed(chunk);
+      for (let request = reader.next(); request !== undefined; request = reader.next()) {
+        const words = wordsOf(request);
+        const line = words.join(' ');
         lines.push(line);
-        const answer = script(line, socket, connection);
-        if (answer !== undefined) socket.write(answer);
+        const answer = script(line, socket, connection, words);
+        if (answer !== undefined) socket.write(answer, 'latin1');
       }
       somethingHappened();
     });
@@ -79,4 +88,9 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
         server.close(() => resolve());
       }),
   };
+}
+
+function wordsOf(request: ReturnType<RespReplyReader['next']>): string[] {
+  if (request?.kind !== 'array') throw new Error(`no request: ${JSON.stringify(request)}`);
+  return request.items.map((word) => (word.kind === 'bulk' ? word.bytes.toString('latin1') : ''));
 }

@@ -40,6 +40,7 @@ export const STATUS: Status = {
   applied: 40 as Index,
   keys: 7,
   dataBytes: 70,
+  dataBytesMax: undefined,
   snapshot: position(2, 12),
   waitingBytes: 0,
   guarantees: GUARANTEES,

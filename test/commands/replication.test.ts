@@ -184,6 +184,7 @@ describe('STATUS', () => {
         'applied=40',
         'keys=7',
         'data_bytes=70',
+        'data_bytes_max=none',
         'snapshot=2:12',
         'waiting_bytes=0',
         'fsync=always',
@@ -195,7 +196,7 @@ describe('STATUS', () => {
         `member=127.0.0.1:7001 role=primary state=member acked=3:42 lag=0 lag_bytes=0 silent_ms=none node=${'a'.repeat(32)}`,
         `member=[::1]:7002 role=backup state=silent acked=2:40 lag=2 lag_bytes=600 silent_ms=6000 node=${'b'.repeat(32)}`,
         `member=db-3:7003 role=backup state=learner acked=none lag=none lag_bytes=none silent_ms=none node=${'d'.repeat(32)}`,
-        'END 22',
+        'END 23',
         '',
       ].join('\n'),
     );

@@ -1,17 +1,11 @@
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
 import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
 import { Conversation, talk } from '../server/conversation.js';
 import { serverFixture } from '../server/running-server.js';
+import { residentBytes } from './memory.js';
 import { serverProcesses } from './server-process.js';
-import type { ServerProcess } from './server-process.js';
 
 const MIB = 1024 * 1024;
-
-function residentBytes(server: ServerProcess): number {
-  const status = readFileSync(`/proc/${String(server.processId)}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
-}
 
 describe('A server with a client that misbehaves', () => {
   const servers = serverProcesses();
@@ -22,14 +16,14 @@ describe('A server with a client that misbehaves', () => {
     await talk(server.address, `PUT large ${'x'.repeat(4 * MIB)}\n`);
     const greedy = await Promise.all(Array.from({ length: 4 }, () => Conversation.open(server.address)));
     const other = await Conversation.open(server.address);
-    const before = residentBytes(server);
+    const before = residentBytes(server.processId);
     for (const client of greedy) client.socket.pause();
     let most = 0;
     for (let round = 1; round <= 100; round++) {
       for (const client of greedy) client.send('GET large\n'.repeat(500));
       other.send('GET nothing\n');
       await other.lines(round);
-      most = Math.max(most, residentBytes(server));
+      most = Math.max(most, residentBytes(server.processId));
     }
     // What was asked for is 800 GiB. One reply may wait in each connection, and the copies on its way there.
     expect(most - before).to.be.lessThan(160 * MIB);
@@ -42,13 +36,13 @@ describe('A server with a client that misbehaves', () => {
     const greedy = await Conversation.open(server.address);
     const other = await Conversation.open(server.address);
     greedy.socket.pause();
-    const before = residentBytes(server);
+    const before = residentBytes(server.processId);
     let most = 0;
     for (let round = 1; round <= 100; round++) {
       greedy.send(`PUT a ${'y'.repeat(500)}\n`.repeat(4000));
       other.send('GET nothing\n');
       await other.lines(round);
-      most = Math.max(most, residentBytes(server));
+      most = Math.max(most, residentBytes(server.processId));
     }
     expect(most - before).to.be.lessThan(160 * MIB);
     greedy.socket.resetAndDestroy();

@@ -34,6 +34,7 @@ class Fixture {
     waitingBytesMax: 1024 * 1024,
     writeTimeoutMs: TIMEOUT_MS,
     objection: () => this.objection,
+    admit: () => undefined,
     isHeld: () => this.isHeld,
     isLogBusy: () => this.isLogBusy,
     reserve: () => this.#reserve(),

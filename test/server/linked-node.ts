@@ -7,14 +7,14 @@ import type { EventLog } from '../../src/event-log.js';
 import type { Peer } from '../../src/log/control.js';
 import type { Link, LinkObserver, PeerIdentity } from '../../src/node/ports.js';
 import type { Heartbeat, Message } from '../../src/replication/message.js';
-import { DEFAULT_SERVER_LIMITS, linkLimits } from '../../src/server/limits.js';
+import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../../src/server/limits.js';
 import type { LinkLimits } from '../../src/server/limits.js';
 import { PeerLinks } from '../../src/server/peer-links.js';
 import { startServer } from '../../src/server/server.js';
 import type { RunningServer } from '../../src/server/server.js';
 
 export const CLUSTER = 'c'.repeat(32) as ClusterId;
-export const LIMITS = linkLimits(DEFAULT_SERVER_LIMITS.request);
+export const LIMITS = LINK_LIMITS;
 
 export function nodeId(digit: string): NodeId {
   return digit.repeat(32) as NodeId;

@@ -1,4 +1,5 @@
 import { DEFAULT_ADDRESS } from '../../client/address.js';
+import { BOUND_OPTIONS } from '../bounds.js';
 import type { CommandSpec } from '../command-spec.js';
 import {
   ACKS_POLICIES,
@@ -64,13 +65,16 @@ const SERVER: CommandSpec = {
       description: 'what is logged on stderr',
       shownDefault: 'info',
     },
-    { name: 'log-segment-bytes', operand: 'N', description: 'advanced: size of one file of the log' },
+    { name: 'log-segment-bytes', operand: 'SIZE', description: 'advanced: size of one file of the log' },
+    ...BOUND_OPTIONS,
   ],
   notes: [
     'The first line on stdout is "ready HOST:PORT role=… term=…"; logs go to stderr. Ctrl-C stops cleanly.',
     '--role and --primary say how new data starts. Afterwards what the node knows of its cluster wins.',
     'A new backup takes part once it was added: see "kv help add-backup". With --acks 0 a write is answered when',
     'the primary alone holds it, and a promotion can lose it; the default of a new cluster is majority.',
+    'The bounds are for what clients ask of this server; a backup follows its primary whatever these are. A SIZE is a',
+    'number of bytes, or one with a unit: 65536, 64KiB, 1.5GiB.',
   ],
   examples: [
     { line: 'kv server', meaning: `listen on ${DEFAULT_ADDRESS}, keep the data in kv-store.json` },

@@ -1,4 +1,5 @@
 import type { Invocation } from '../invocation.js';
+import { readBounds } from '../bounds.js';
 import { UsageError } from '../exit.js';
 import {
   ACKS_POLICIES,
@@ -9,7 +10,7 @@ import {
   SEGMENT_BYTES_MIN,
   readAddress,
   readChoice,
-  readInteger,
+  readBytes,
   readNodeAddress,
 } from '../options.js';
 import type { ServerOptions } from '../options.js';
@@ -38,10 +39,11 @@ export function readServerOptions(invocation: Invocation, environment: NodeJS.Pr
     fsync: readChoice(invocation, 'fsync', FSYNC_POLICIES, 'always'),
     allowUnauthenticated: invocation.flags.has('allow-unauthenticated'),
     logLevel: readChoice(invocation, 'log-level', LOG_LEVELS, 'info'),
-    segmentBytes: readInteger(invocation, 'log-segment-bytes', SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+    segmentBytes: readBytes(invocation, 'log-segment-bytes', SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
     role,
     primary,
     advertise: readNodeAddress(invocation, 'advertise'),
     acks: readChoice(invocation, 'acks', ACKS_POLICIES, undefined),
+    ...readBounds(invocation),
   };
 }
