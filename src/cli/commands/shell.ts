@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { ReadStream } from 'node:tty';
-import { temporaryClient } from '../shell/temporary-client.js';
+import { createClient } from '../../client/client.js';
 import { systemClock } from '../../clock.js';
 import { showWord } from '../../protocol/quoting.js';
 import type { Invocation } from '../invocation.js';
@@ -21,7 +21,7 @@ export async function run(invocation: Invocation): Promise<number> {
     timeoutMs: readTimeoutMs(invocation),
     changeTimeoutMs: readTimeoutMs(invocation, CHANGE_TIMEOUT_SECONDS),
     clock: systemClock,
-    connect: temporaryClient,
+    connect: (address) => createClient({ address }),
   });
   try {
     const screen = screenOf(process.stdin);

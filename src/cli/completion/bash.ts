@@ -7,8 +7,11 @@ import type { CompletedOption, CompletionModel, Place } from './model.js';
  * bash cuts words at `:` and `=` and wants only what stands behind the cut, so the words are put together first.
  */
 export function bashCompletion({ commands, options }: CompletionModel): string {
-  const names = commands.map(({ name }) => name).join(' ');
   return `# Completion of kv for bash, made by "kv completion bash". To have it: source <(kv completion bash)
+
+_kv_commands() {
+  echo ${quoteForShell(commands.map(({ name }) => name).join(' '))}
+}
 
 _kv_options() {
   case $1 in
@@ -26,7 +29,7 @@ _kv_operand() {
   case $1 in
 ${commands.flatMap(({ name, operands }) => operands.map((place, at) => operandArm(name, at, place))).join('')}  esac
 }
-${body(names)}`;
+${COMPLETING}`;
 }
 
 function arm(pattern: string, words: string): string {
@@ -45,8 +48,7 @@ function shown(place: Place): string {
   return place.kind === 'words' ? place.words.join(' ') : `:${place.kind}`;
 }
 
-function body(names: string): string {
-  return `
+const COMPLETING = `
 _kv() {
   local word words=() rest=\${COMP_LINE:0:COMP_POINT} i
   for ((i = 0; i <= COMP_CWORD; i++)); do
@@ -94,7 +96,7 @@ _kv() {
   elif [[ -z $dashes && $cur == -* ]]; then
     found=$(_kv_options "$command")
   elif [[ -z $command ]]; then
-    found='${names}'
+    found=$(_kv_commands)
   else
     found=$(_kv_operand "$command:$place")
   fi
@@ -133,4 +135,3 @@ _kv_keys() {
 
 complete -F _kv kv
 `;
-}

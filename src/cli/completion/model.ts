@@ -34,8 +34,10 @@ export interface CompletionModel {
 }
 
 export function completionModel(commands: readonly CommandSpec[]): CompletionModel {
-  const all = [...commands.flatMap((command) => command.options), ...GENERAL_OPTIONS];
-  const options = new Map(all.map((option) => [option.name, completedOption(option)]));
+  const options = new Map<string, CompletedOption>();
+  for (const option of [...commands.flatMap((command) => command.options), ...GENERAL_OPTIONS]) {
+    if (!options.has(option.name)) options.set(option.name, completedOption(option));
+  }
   const completed = commands.map((command) => completedCommand(command));
   const names = completed.map(({ name }) => name);
   const help: CompletedCommand = {

@@ -3,9 +3,12 @@ import type { CompletedOption, CompletionModel, Place } from './model.js';
 
 /** The completion of `kv` for zsh, to be sourced or to lie as `_kv` in a folder of `fpath`. */
 export function zshCompletion({ commands, options }: CompletionModel): string {
-  const names = commands.map(({ name, summary }) => described(name, summary)).join(' ');
   return `#compdef kv
 # Completion of kv for zsh, made by "kv completion zsh". To have it: source <(kv completion zsh)
+
+_kv_commands() {
+  reply=(${commands.map(({ name, summary }) => described(name, summary)).join(' ')})
+}
 
 _kv_options() {
   case $1 in
@@ -24,7 +27,7 @@ _kv_operand() {
   case $1 in
 ${commands.flatMap(({ name, operands }) => operands.map((place, at) => operandArm(name, at, place))).join('')}  esac
 }
-${body(names)}`;
+${COMPLETING}`;
 }
 
 function arm(pattern: string, words: string): string {
@@ -48,8 +51,7 @@ function shown(place: Place): string {
   return place.kind === 'words' ? place.words.map(quoteForShell).join(' ') : `:${place.kind}`;
 }
 
-function body(names: string): string {
-  return `
+const COMPLETING = `
 _kv() {
   emulate -L zsh
   local word command option dashes
@@ -86,7 +88,7 @@ _kv() {
     _describe -o option reply
     return
   elif [[ -z $command ]]; then
-    reply=(${names})
+    _kv_commands
     _describe command reply
     return
   else
@@ -110,4 +112,3 @@ _kv_keys() {
 
 if [[ $funcstack[1] == _kv ]]; then _kv "$@"; else compdef _kv kv; fi
 `;
-}

@@ -1,13 +1,14 @@
 import { usageOf } from '../../commands/command.js';
+import { concernsTheConnection } from '../../client/effects.js';
 import type { Command } from '../../commands/command.js';
 import { findCommand } from '../../commands/resolve.js';
 import { COMMANDS } from '../../commands/table.js';
 import { closest } from '../closest.js';
 import { OWN_WORDS, usageOfOwn } from './own-words.js';
 
-/** The commands that somebody would type: not what nodes say to each other, nor what only clients of Redis say. */
+/** The commands that somebody would type here: not those of one framing, or about the connection, which is the client's. */
 function typedCommands(): Command[] {
-  return COMMANDS.filter((command) => command.shape !== 'anything');
+  return COMMANDS.filter(({ name, framing }) => framing !== 'resp' && !concernsTheConnection(name));
 }
 
 /** The names of everything that can be typed. */

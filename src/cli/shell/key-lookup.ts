@@ -1,4 +1,4 @@
-import type { CommandReply } from './replies.js';
+import type { ErrorReply, KvReply } from '../../client/reply.js';
 import type { ShellSession } from './session.js';
 
 /** What a lookup found within its bounds. */
@@ -32,7 +32,7 @@ export async function keysWithPrefix(
   const found = new Map<string, Buffer>();
   let cursor: Buffer = Buffer.from('0');
   for (let leftMs = timeoutMs; leftMs > 0; leftMs = endMs - nowMs()) {
-    const words = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE_KEYS].map((word) => Buffer.from(word));
+    const words = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE_KEYS];
     const reply = await session.ask(words, leftMs);
     const page = reply?.kind === 'list' ? readPage(reply.items) : undefined;
     if (page === undefined) break;
@@ -50,7 +50,7 @@ interface Page {
 }
 
 /** The cursor, then the keys: in a list of their own as in Redis, or behind it. */
-function readPage(items: readonly CommandReply[]): Page | undefined {
+function readPage(items: readonly (KvReply | ErrorReply)[]): Page | undefined {
   const [first, ...rest] = items;
   if (first === undefined) return undefined;
   const cursor = bytesOf(first);
@@ -59,8 +59,9 @@ function readPage(items: readonly CommandReply[]): Page | undefined {
   return { cursor, keys: keys.filter((key) => key !== undefined) };
 }
 
-function bytesOf(reply: CommandReply): Buffer | undefined {
+function bytesOf(reply: KvReply | ErrorReply): Buffer | undefined {
   if (reply.kind === 'value') return reply.bytes;
+  if (reply.kind === 'text') return Buffer.from(reply.text);
   return reply.kind === 'integer' ? Buffer.from(String(reply.value)) : undefined;
 }
 

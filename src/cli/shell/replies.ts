@@ -1,14 +1,6 @@
+import type { ErrorReply, KvReply } from '../../client/reply.js';
 import { plainText } from '../output.js';
 import type { Painter } from '../status-view.js';
-
-/** What a command of the server answers, whatever it is. Refusals are errors that are thrown. */
-export type CommandReply =
-  /** `OK`, and the `name=value` words behind it. */
-  | { readonly kind: 'ok'; readonly fields: string }
-  | { readonly kind: 'null' }
-  | { readonly kind: 'value'; readonly bytes: Buffer }
-  | { readonly kind: 'integer'; readonly value: number }
-  | { readonly kind: 'list'; readonly items: readonly CommandReply[] };
 
 /** How a word is shown; `blanksAllowed` as in the protocol's own. */
 export type ShowWord = (bytes: Buffer, blanksAllowed: boolean) => string;
@@ -24,7 +16,7 @@ const TELLING: ReadonlySet<string> = new Set(['STATUS', 'INFO']);
  * @param name - of the command, in capitals.
  */
 export function* replyLines(
-  reply: CommandReply,
+  reply: KvReply | ErrorReply,
   name: string,
   show: ShowWord,
   paint: Painter,
@@ -38,6 +30,12 @@ export function* replyLines(
       return;
     case 'integer':
       yield String(reply.value);
+      return;
+    case 'text':
+      yield plainText(reply.text);
+      return;
+    case 'error':
+      yield paint.bad(plainText(`ERROR ${reply.code} ${reply.message}`));
       return;
     case 'value':
       if (TELLING.has(name)) yield* textLines(reply.bytes);
@@ -55,7 +53,7 @@ export function* replyLines(
 }
 
 /** Lists in lists stand in one row, as they do in the line framing. */
-function* leaves(items: readonly CommandReply[]): Generator<CommandReply> {
+function* leaves(items: readonly (KvReply | ErrorReply)[]): Generator<KvReply | ErrorReply> {
   for (const item of items) {
     if (item.kind === 'list') yield* leaves(item.items);
     else yield item;

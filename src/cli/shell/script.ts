@@ -116,7 +116,7 @@ async function doCommand(
     await writeLines(output, replyLines(outcome.reply, command.name, show, paint));
     return FINE;
   }
-  const { exitCode, message, isAnswered } = outcome.failure;
-  complain(`line ${String(number)}: ${message}${isAnswered ? '' : '; nothing behind this line was done'}`);
-  return { exitCode, ends: !isAnswered };
+  const { exitCode, message, isLost } = outcome.failure;
+  complain(`line ${String(number)}: ${message}${isLost ? '; nothing behind this line was done' : ''}`);
+  return { exitCode, ends: isLost };
 }

@@ -1,22 +1,18 @@
 import { showAddress } from '../../client/address.js';
 import type { Address } from '../../client/address.js';
+import type { KvClient } from '../../client/client.js';
 import { KvError } from '../../client/errors.js';
+import type { KvReply } from '../../client/reply.js';
+import type { Bytes } from '../../client/requests.js';
 import type { Clock } from '../../clock.js';
 import type { Command } from '../../commands/command.js';
 import { WHEN_CHANGE_UNCONFIRMED } from '../client-command.js';
 import { EXIT } from '../exit.js';
 import { explain } from '../explain.js';
 import type { Explanation } from '../explain.js';
-import type { CommandReply } from './replies.js';
 
 /** What the shell asks of the client library: one server, any command. */
-export interface CommandClient {
-  command(
-    words: readonly Buffer[],
-    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<CommandReply>;
-  close(): void;
-}
+export type CommandClient = Pick<KvClient, 'command' | 'close'>;
 
 export interface SessionOptions {
   readonly address: Address;
@@ -28,22 +24,17 @@ export interface SessionOptions {
   readonly connect: (address: Address) => CommandClient;
 }
 
-/** Why a command was not done. `isAnswered`: the server said so, and goes on listening. */
+/** Why a command was not done. */
 export interface Failure extends Explanation {
-  readonly isAnswered: boolean;
+  /** No server said so: it cannot be reached, or was lost. */
+  readonly isLost: boolean;
 }
 
-export type Outcome = { readonly reply: CommandReply } | { readonly failure: Failure };
+export type Outcome = { readonly reply: KvReply } | { readonly failure: Failure };
 
 /** How the server was when it was last asked. */
 export type Standing =
   { readonly role: string; readonly term: string } | { readonly unreachable: string } | 'unknown';
-
-/** Commands that cannot be sent over a connection that the client library keeps for itself. */
-const KEPT_FROM_SENDING: ReadonlyMap<string, string> = new Map([
-  ['HELLO', 'HELLO chooses how a connection is spoken, which the shell has done already'],
-  ['REPLICATE', 'REPLICATE is spoken between nodes of a cluster: ADD_BACKUP makes a node a backup'],
-]);
 
 /** How long the prompt waits to learn how the server is. */
 const STANDING_TIMEOUT_MS = 300;
@@ -84,12 +75,12 @@ export class ShellSession {
 
   /** Does one command. Never rejects: whatever happens is an outcome. */
   async run(command: Command, words: readonly Buffer[], signal?: AbortSignal): Promise<Outcome> {
-    const kept = KEPT_FROM_SENDING.get(command.name);
-    if (kept !== undefined) return { failure: { exitCode: EXIT.refused, message: kept, isAnswered: true } };
     const manages = command.effect === 'manages';
     const timeoutMs = manages ? this.#options.changeTimeoutMs : this.#options.timeoutMs;
     try {
-      return { reply: await this.#client.command(words, { timeoutMs, signal }) };
+      return {
+        reply: await this.#client.command(words, { timeoutMs, ...(signal === undefined ? {} : { signal }) }),
+      };
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       return { failure: this.#failure(error, timeoutMs, manages) };
@@ -97,15 +88,9 @@ export class ShellSession {
   }
 
   /** Asks a question of the shell's own, within a time that a person who waits for a prompt does not notice much. */
-  async ask(
-    words: readonly string[] | readonly Buffer[],
-    timeoutMs: number,
-  ): Promise<CommandReply | undefined> {
+  async ask(words: readonly Bytes[], timeoutMs: number): Promise<KvReply | undefined> {
     try {
-      return await this.#client.command(
-        words.map((word) => Buffer.from(word)),
-        { timeoutMs },
-      );
+      return await this.#client.command(words, { timeoutMs });
     } catch (error) {
       if (error instanceof KvError) return undefined;
       throw error;
@@ -115,7 +100,7 @@ export class ShellSession {
   /** Finds out how the server is. */
   async look(timeoutMs = STANDING_TIMEOUT_MS): Promise<Standing> {
     try {
-      const reply = await this.#client.command([Buffer.from('HEARTBEAT')], { timeoutMs });
+      const reply = await this.#client.command(['HEARTBEAT'], { timeoutMs });
       const fields = new Map(
         (reply.kind === 'ok' ? reply.fields : '').split(' ').map((field) => {
           const [name = '', value = ''] = field.split('=');
@@ -137,6 +122,7 @@ export class ShellSession {
   #failure(error: KvError, timeoutMs: number, manages: boolean): Failure {
     const whenUnconfirmed = manages ? WHEN_CHANGE_UNCONFIRMED : 'read the key before you try again';
     const target = { address: this.#address, option: 'CONNECT' as const, timeoutMs, whenUnconfirmed };
-    return { ...explain(error, target), isAnswered: error.answered };
+    const explanation = explain(error, target);
+    return { ...explanation, isLost: !error.answered && explanation.exitCode !== EXIT.refused };
   }
 }

@@ -108,7 +108,7 @@ function refusedFault(refused: Refusal, request: Request, line: Buffer): LineFau
   const end = { start: line.length, end: line.length };
   if (!request.terminated && command.effect !== 'reads') return { code, message: refused.message, ...end };
   const usage = usageOf(command);
-  const { min, max } = wordsOf(usage);
+  const { min, max } = command.operands ?? wordsOf(usage);
   const count = request.words.length - 1;
   const extra = request.words[max + 1];
   if (extra !== undefined) return atWord(code, `${shown(extra)} is too much: ${usage}`, max + 1, line);
