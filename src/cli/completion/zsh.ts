@@ -7,7 +7,7 @@ export function zshCompletion({ commands, options }: CompletionModel): string {
 # Completion of kv for zsh, made by "kv completion zsh". To have it: source <(kv completion zsh)
 
 _kv_commands() {
-  reply=(${commands.map(({ name, summary }) => described(name, summary)).join(' ')})
+  kv_found=(${commands.map(({ name, summary }) => described(name, summary)).join(' ')})
 }
 
 _kv_options() {
@@ -31,7 +31,7 @@ ${COMPLETING}`;
 }
 
 function arm(pattern: string, words: string): string {
-  return `    ${pattern}) reply=(${words}) ;;\n`;
+  return `    ${pattern}) kv_found=(${words}) ;;\n`;
 }
 
 function operandArm(name: string, at: number, place: Place): string {
@@ -53,9 +53,8 @@ function shown(place: Place): string {
 
 const COMPLETING = `
 _kv() {
-  emulate -L zsh
   local word command option dashes
-  local -a reply target given
+  local -a kv_found target given
   local -i place=0
   for word in "\${(@Q)words[2,CURRENT-1]}"; do
     if [[ -n $option ]]; then
@@ -76,7 +75,7 @@ _kv() {
     fi
   done
 
-  reply=()
+  kv_found=()
   if [[ -n $option ]]; then
     _kv_value "$option"
   elif [[ -z $dashes && $PREFIX == --*=* ]]; then
@@ -84,22 +83,22 @@ _kv() {
     compset -P '*='
   elif [[ -z $dashes && $PREFIX == -* ]]; then
     _kv_options "$command"
-    for word in $given; do reply=("\${(@)reply:#$word:*}"); done
-    _describe -o option reply
+    for word in $given; do kv_found=("\${(@)kv_found:#$word:*}"); done
+    _describe -o option kv_found
     return
   elif [[ -z $command ]]; then
     _kv_commands
-    _describe command reply
+    _describe command kv_found
     return
   else
     _kv_operand "$command:$place"
   fi
 
-  case $reply[1] in
+  case $kv_found[1] in
     :files) _files ;;
     :keys) _kv_keys ;;
     :*) ;;
-    *) compadd -a reply ;;
+    *) compadd -a kv_found ;;
   esac
 }
 
