@@ -35,8 +35,8 @@ export async function complete(
   if (name === undefined) return [chosen(typed, typedNames()), typed];
   if (name === 'HELP') return [before.length > 1 ? [] : chosen(typed, typedNames()), typed];
   const command = findCommand({ bytes: Buffer.from(name), start: 0, end: Buffer.byteLength(name) });
-  if (name === 'CONNECT' || takesAddress(command, before.length)) {
-    return [before.length > 1 ? [] : chosen(typed, await memberAddresses(session)), typed];
+  if (name === 'CONNECT' || name === 'REMOVE_BACKUP') {
+    if (before.length === 1) return [chosen(typed, await memberAddresses(session, name)), typed];
   }
   if (command === undefined) return NONE;
   if (takesKey(command, before.length)) return [await keys(current, typed, session, clock), typed];
@@ -61,10 +61,6 @@ function takesKey({ shape }: Command, at: number): boolean {
   if (shape === 'keys') return true;
   if (shape === 'entries') return at % 2 === 1;
   return (shape === 'key' || shape === 'entry') && at === 1;
-}
-
-function takesAddress(command: Command | undefined, at: number): boolean {
-  return command?.shape === 'address' && at === 1;
 }
 
 /** Words in capitals that the command's usage names and that were not said yet, such as `MATCH` or `BACKUP_IS_DOWN`. */
@@ -100,11 +96,18 @@ async function keys(
   if (found.length === 0) return [];
   const sorted = [...found].sort((one, other) => one.compare(other));
   const bare = sorted.map((key) => showOnTerminal(key, false));
-  // One way of writing for all, or they would have no beginning in common.
-  const isQuoted = typed.startsWith('"') || bare.some((key) => key.startsWith('"'));
+  // One way of writing for all where something can be filled in, or they would have no beginning in common.
+  const hasQuoted = bare.some((key) => key.startsWith('"'));
+  const isQuoted = typed.startsWith('"') || (hasQuoted && shareMoreThan(prefix.length, sorted));
   const shown = isQuoted ? sorted.map(quoted) : bare;
   if (isPartial) return [...shown, AND_MORE];
   return shown.length === 1 ? shown.map((key) => `${key} `) : shown;
+}
+
+/** Whether all of these sorted keys begin with the same bytes, more of them than this. */
+function shareMoreThan(length: number, sorted: readonly Buffer[]): boolean {
+  const [first, last] = [sorted[0], sorted.at(-1)];
+  return first !== undefined && last !== undefined && first.length > length && first[length] === last[length];
 }
 
 function quoted(key: Buffer): string {
@@ -114,12 +117,13 @@ function quoted(key: Buffer): string {
   return target.toString('utf8', 0, writeQuoted(target, 0, key, 0, key.length));
 }
 
-/** Where the members are, as STATUS says. */
-async function memberAddresses(session: Pick<ShellSession, 'ask'>): Promise<string[]> {
+/** Where the members are, as STATUS says; a primary cannot be removed. */
+async function memberAddresses(session: Pick<ShellSession, 'ask'>, name: string): Promise<string[]> {
   const reply = await session.ask(['STATUS'], BOUNDS.timeoutMs);
   if (reply?.kind !== 'list') return [];
   return reply.items
     .map((item) => (item.kind === 'value' ? item.bytes.toString('utf8') : ''))
+    .filter((line) => name === 'CONNECT' || !line.includes(' role=primary '))
     .map((line) => plainText(/^member=(\S+)/.exec(line)?.[1] ?? ''))
     .filter((address) => address !== '');
 }
