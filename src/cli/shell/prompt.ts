@@ -226,8 +226,8 @@ class Prompt {
     const startMs = clock.nowMs();
     const outcome = await session.run(command, words, running.signal);
     const tookMs = clock.nowMs() - startMs;
-    // Asked while the reply is shown: the prompt need not wait for it.
-    const looked = session.look();
+    // Asked while the reply is shown, and only for a prompt at which somebody will type.
+    const looked = this.#waiting.length === 0 ? session.look() : undefined;
     this.#running = undefined;
     this.#wipe();
     if ('reply' in outcome) await writeLines(output, replyLines(outcome.reply, command.name, show, paint));
