@@ -12,16 +12,23 @@ export class KeptBytes {
   /** What is being filled. Those before are held by the words in them. */
   #segment: Buffer = EMPTY;
   #used = 0;
+  /** In all. */
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   /** Where `length` bytes may be kept. */
   reserve(length: number): ByteRange {
     if (this.#segment.length - this.#used < length) {
       const size = Math.min(Math.max(2 * this.#segment.length, SEGMENT_BYTES_MIN), SEGMENT_BYTES_MAX);
-      this.#segment = Buffer.allocUnsafeSlow(Math.max(size, length));
+      this.#segment = Buffer.allocUnsafe(Math.max(size, length));
       this.#used = 0;
     }
     const start = this.#used;
     this.#used += length;
+    this.#bytes += length;
     return { bytes: this.#segment, start, end: this.#used };
   }
 
@@ -29,5 +36,6 @@ export class KeptBytes {
   release(): void {
     this.#segment = EMPTY;
     this.#used = 0;
+    this.#bytes = 0;
   }
 }

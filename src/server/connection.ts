@@ -55,6 +55,7 @@ export class Connection implements WriteObserver {
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
   #isFlushQueued = false;
+  #isTurnQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
   #linger: Cancel | undefined;
@@ -161,7 +162,8 @@ export class Connection implements WriteObserver {
     while (this.#mayRead) {
       const outcome = this.#reader.next();
       if (outcome === undefined) {
-        if (this.#isInputEnded) this.#isReadOut = true;
+        if (this.#reader.isUnfinished) this.#readOnLater();
+        else if (this.#isInputEnded) this.#isReadOut = true;
         break;
       }
       if (isViolation(outcome)) this.#violated(outcome);
@@ -172,8 +174,17 @@ export class Connection implements WriteObserver {
     this.#noteProgress();
   }
 
+  /** A long request is read in pieces, and everybody else has a turn between two of them. */
+  #readOnLater(): void {
+    this.#isTurnQueued = true;
+    this.#parts.clock.nextTurn(() => {
+      this.#isTurnQueued = false;
+      this.#goOn();
+    });
+  }
+
   get #mayRead(): boolean {
-    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier) return false;
+    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#isTurnQueued) return false;
     if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
     return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }

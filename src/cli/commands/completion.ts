@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createClient } from '../../client/client.js';
 import { systemClock } from '../../clock.js';
-import { COMMANDS } from '../command-table.js';
+import type { CommandSpec } from '../command-spec.js';
 import { bashCompletion } from '../completion/bash.js';
 import { completionModel } from '../completion/model.js';
 import { zshCompletion } from '../completion/zsh.js';
@@ -15,7 +15,7 @@ import { ShellSession } from '../shell/session.js';
 /** While somebody waits for what the Tab key brings. */
 const KEY_BOUNDS = { keysMax: 200, timeoutMs: 1000 };
 
-export async function run(invocation: Invocation): Promise<number> {
+export async function run(invocation: Invocation, commands: readonly CommandSpec[]): Promise<number> {
   const [what, prefix] = invocation.operands.map(({ text }) => text);
   if (what === 'keys') return printKeys(invocation, prefix ?? '');
   if (prefix !== undefined) throw new UsageError(`${JSON.stringify(prefix)} is too much`);
@@ -23,7 +23,7 @@ export async function run(invocation: Invocation): Promise<number> {
   if (script === undefined) {
     throw new UsageError(`${JSON.stringify(what)} is none of bash, zsh: name the shell that is to complete`);
   }
-  await standardOutput(process.env).write(script(completionModel(COMMANDS)));
+  await standardOutput(process.env).write(script(completionModel(commands)));
   return EXIT.done;
 }
 
