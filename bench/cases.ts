@@ -7,7 +7,7 @@ const WORDS_MAX = 1_048_576;
 /** Something that a client may do to the others. */
 export interface Case {
   readonly name: string;
-  /** What is done before the waits are watched, such as setting what is read. */
+  /** What is done before the waits are watched, such as setting what is read. The reader speaks RESP. */
   prepare?(reader: Reader): Promise<unknown>;
   /** One round of what is watched. */
   run(reader: Reader): Promise<unknown>;
@@ -71,23 +71,23 @@ function readsOfLargeValues(framing: Framing, valueBytes: number): Case[] {
   return [
     ...values.map(([kind, value]) => ({
       name: `GET of ${mib}, ${kind}`,
-      prepare: (reader: Reader) => reader.ask(encode(framing, ['PUT', 'large', value()])),
+      prepare: (reader: Reader) => reader.ask(encode('resp', ['PUT', 'large', value()])),
       run: (reader: Reader) => reader.ask(get),
     })),
     {
       name: `MGET of ${String(parts)} values of 1 MiB`,
-      prepare: (reader) => reader.ask(encode(framing, ['PUT', 'large', Buffer.alloc(MIB, 'a value ')])),
+      prepare: (reader) => reader.ask(encode('resp', ['PUT', 'large', Buffer.alloc(MIB, 'a value.')])),
       run: (reader) => reader.ask(encode(framing, ['MGET', ...Array.from({ length: parts }, () => 'large')])),
     },
     {
       name: 'MGET of 10,000 values of 10 KiB',
-      prepare: (reader) => reader.ask(encode(framing, ['PUT', 'large', Buffer.alloc(10 * 1024, 'a value ')])),
+      prepare: (reader) => reader.ask(encode('resp', ['PUT', 'large', Buffer.alloc(10 * 1024, 'a value.')])),
       run: (reader) =>
         reader.ask(encode(framing, ['MGET', ...Array.from({ length: 10_000 }, () => 'large')])),
     },
     {
       name: 'GET of 1 MiB, 100 at once',
-      prepare: (reader) => reader.ask(encode(framing, ['PUT', 'large', Buffer.alloc(MIB, 'a value ')])),
+      prepare: (reader) => reader.ask(encode('resp', ['PUT', 'large', Buffer.alloc(MIB, 'a value.')])),
       run: (reader) => reader.ask(repeat(get, 100)),
     },
   ];

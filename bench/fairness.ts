@@ -63,13 +63,14 @@ async function measure(
   framing: Framing,
   each: Case,
   reader: Reader,
+  setup: Reader,
   rounds: number,
 ): Promise<Row> {
   const reports = [];
   const begunMs = performance.now();
   let tookMs = 0;
   try {
-    await each.prepare?.(reader);
+    await each.prepare?.(setup);
     for (let round = 0; round < rounds; round++) {
       const fromMs = performance.now();
       reports.push(await watch.during(() => each.run(reader)));
@@ -106,13 +107,14 @@ async function measureAll(server: BenchServer, watch: PingWatch, settings: Setti
     rows.push(row);
     console.log(show(row));
   };
-  const filler = await Reader.connect(server.host, server.port, 'line');
+  const filler = await Reader.connect(server.host, server.port, 'resp');
   console.error(`setting ${sizes.keys.toLocaleString('en')} keys …`);
   add(
     await measure(
       watch,
       'line',
       { name: 'setting all keys', run: (reader) => fill(reader, sizes.keys) },
+      filler,
       filler,
       1,
     ),
@@ -121,16 +123,16 @@ async function measureAll(server: BenchServer, watch: PingWatch, settings: Setti
     name: 'nothing, for two seconds',
     run: () => new Promise((resolve) => setTimeout(resolve, 2000)),
   };
-  add({ ...(await measure(watch, 'line', idle, filler, rounds)), framing: 'idle' });
-  filler.close();
+  add({ ...(await measure(watch, 'line', idle, filler, filler, rounds)), framing: 'idle' });
   for (const framing of framings) {
     for (const each of casesOf(framing, sizes)) {
       if (!each.name.includes(only)) continue;
       const reader = await Reader.connect(server.host, server.port, framing);
-      add(await measure(watch, framing, each, reader, rounds));
+      add(await measure(watch, framing, each, reader, filler, rounds));
       reader.close();
     }
   }
+  filler.close();
   return rows;
 }
 

@@ -37,7 +37,7 @@ async function printKeys(invocation: Invocation, prefix: string): Promise<number
     timeoutMs: KEY_BOUNDS.timeoutMs,
     changeTimeoutMs: KEY_BOUNDS.timeoutMs,
     clock: systemClock,
-    connect: (address) => createClient({ address }),
+    connect: (address) => createClient({ address, whenUnreachable: 'fail' }),
   });
   try {
     const found = await keysWithPrefix(session, Buffer.from(prefix, 'utf8'), KEY_BOUNDS, () =>

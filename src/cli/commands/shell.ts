@@ -21,7 +21,7 @@ export async function run(invocation: Invocation): Promise<number> {
     timeoutMs: readTimeoutMs(invocation),
     changeTimeoutMs: readTimeoutMs(invocation, CHANGE_TIMEOUT_SECONDS),
     clock: systemClock,
-    connect: (address) => createClient({ address }),
+    connect: (address) => createClient({ address, whenUnreachable: 'fail' }),
   });
   try {
     const screen = screenOf(process.stdin);

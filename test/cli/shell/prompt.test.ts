@@ -40,7 +40,7 @@ class Typist {
       timeoutMs,
       changeTimeoutMs: timeoutMs,
       clock: systemClock,
-      connect: (to) => createClient({ address: to }),
+      connect: (to) => createClient({ address: to, whenUnreachable: 'fail' }),
     });
     this.ended = keepHistory({ file: historyFile, withValues: true }, () => undefined)
       .then((history) =>
