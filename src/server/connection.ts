@@ -42,8 +42,6 @@ export class Connection implements WriteObserver {
   #isBlocked = false;
   /** A request waits that is run once nothing is under way; nothing behind it is read. */
   #hasBarrier = false;
-  /** A long request is being read, and others have a turn before it is read on. */
-  #isBetweenTurns = false;
   /** The client ended its side; what it sent before is still answered. */
   #isInputEnded = false;
   /** No more requests are read: there are none, the client broke the protocol, or the server stops. */
@@ -57,6 +55,7 @@ export class Connection implements WriteObserver {
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
   #isFlushQueued = false;
+  #isTurnQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
   #linger: Cancel | undefined;
@@ -163,7 +162,7 @@ export class Connection implements WriteObserver {
     while (this.#mayRead) {
       const outcome = this.#reader.next();
       if (outcome === undefined) {
-        if (this.#reader.isUnfinished) this.#readOnNextTurn();
+        if (this.#reader.isUnfinished) this.#readOnLater();
         else if (this.#isInputEnded) this.#isReadOut = true;
         break;
       }
@@ -175,16 +174,18 @@ export class Connection implements WriteObserver {
     this.#noteProgress();
   }
 
-  #readOnNextTurn(): void {
-    this.#isBetweenTurns = true;
+  /** A long request is read in pieces, and everybody else has a turn between two of them. */
+  #readOnLater(): void {
+    this.#isTurnQueued = true;
     this.#parts.clock.nextTurn(() => {
-      this.#isBetweenTurns = false;
+      this.#isTurnQueued = false;
+      // What a connection that is over holds is not counted any more, and must not be counted anew.
       if (!this.#isEnded) this.#goOn();
     });
   }
 
   get #mayRead(): boolean {
-    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#isBetweenTurns) return false;
+    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#isTurnQueued) return false;
     if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
     return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }
