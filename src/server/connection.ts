@@ -6,7 +6,7 @@ import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
+import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
@@ -174,12 +174,11 @@ export class Connection implements WriteObserver {
     this.#noteProgress();
   }
 
-  /** A long request is read in pieces, and everybody else has a turn between two of them. */
+  /** A long request is read in pieces, with turns for others in between. A connection that is over counts no bytes anew. */
   #readOnLater(): void {
     this.#isTurnQueued = true;
     this.#parts.clock.nextTurn(() => {
       this.#isTurnQueued = false;
-      // What a connection that is over holds is not counted any more, and must not be counted anew.
       if (!this.#isEnded) this.#goOn();
     });
   }
@@ -222,12 +221,13 @@ export class Connection implements WriteObserver {
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
     else {
-      // Nothing behind a request that is not quick is begun before it is answered.
+      // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
       const isBarrier = !command.isQuick(request);
-      const bytes = requestBytes(request);
+      const kept = isBarrier ? request : cloneRequest(request);
+      const bytes = heldBytes(request);
       this.#hasBarrier = isBarrier;
       this.#pendingBytes += bytes;
-      this.#pending.push({ kind: 'run', command, request: cloneRequest(request), bytes, isBarrier });
+      this.#pending.push({ kind: 'run', command, request: kept, bytes, isBarrier });
     }
   }
 
