@@ -32,7 +32,7 @@ const inTests = {
 };
 
 export default defineConfig(
-  { ignores: ['build/', 'bench/'] },
+  { ignores: ['build/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -41,7 +41,7 @@ export default defineConfig(
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     rules: everywhere,
   },
-  { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['src/cli/**/*.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
   { files: ['test/**/*.ts'], rules: inTests },
   { files: ['**/*.js'], languageOptions: { globals: { process: 'readonly' } } },
 );

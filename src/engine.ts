@@ -94,10 +94,19 @@ export interface WriteObserver {
 /** What came of a read: answered through the sink, or nothing done because the store is locked, or refused. */
 export type ReadOutcome = 'answered' | 'wait' | Refusal;
 
-/** Some of the keys, and where to go on. `cursor` is 0 when there are no more. */
+/** Some of the keys that a walk meets. */
 export interface ScanPage {
   readonly keys: readonly Buffer[];
+  /** Where to go on once this walk has ended, the same in all its pages; 0 when there is nothing left then. */
   readonly cursor: number;
+}
+
+/** How far a walk over the keys goes, and how much there is in a page of it. */
+export interface ScanBounds {
+  /** The walk ends where it has met about this many keys; where many keys were deleted it may meet fewer, or none. */
+  readonly keysMax?: number;
+  /** A page ends with the key that reaches this, for callers with much to do for each byte. */
+  readonly pageKeyBytesMax?: number;
 }
 
 /** When a write is safe from a power cut. */
@@ -216,15 +225,14 @@ export interface Engine {
   write(operation: Operation, observer: WriteObserver): void;
 
   /**
-   * Walks the keys from a cursor (0 to start) in pages, giving other work a turn between two of them. A key
-   * that is there throughout is visited exactly once; one that comes or goes meanwhile, at most once for
-   * each time that it was there.
+   * Walks the keys from a cursor (0 to start) in pages, at least one of them, giving other work a turn between two. A
+   * key that is there throughout, from the walk that started at 0 to the one that ends with the cursor 0, is visited
+   * exactly once; one that comes or goes meanwhile, at most once for each time that it was there. A cursor means
+   * something to the node that gave it, until that node starts again.
    *
    * Ends with a refusal where this node may not answer, or no longer.
-   *
-   * @param keyBytesMax - a page ends with the key that reaches this, for callers with much to do for each byte.
    */
-  scan(cursor: number, keyBytesMax?: number): AsyncIterable<ScanPage | Refusal>;
+  scan(cursor: number, bounds?: ScanBounds): AsyncIterable<ScanPage | Refusal>;
 
   /** How many keys there are. A read like any other. */
   count(): number | Refusal;

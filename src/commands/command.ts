@@ -17,6 +17,8 @@ export type Shape =
   | 'entries'
   /** A pattern, or nothing. */
   | 'pattern'
+  /** A cursor, and options by name. */
+  | 'scan'
   /** Where another node is. */
   | 'address'
   /** What `operands` says. */
@@ -85,6 +87,7 @@ const USAGE: Record<Shape, string> = {
   entry: ' key value',
   entries: ' key value [key value …]',
   pattern: ' [glob]',
+  scan: ' cursor [MATCH glob] [COUNT n]',
   address: ' host:port',
   words: '',
   anything: ' …',

@@ -17,6 +17,7 @@ export function arityOf(command: Command): number {
     case 'entry':
       return 3;
     case 'keys':
+    case 'scan':
       return -2;
     case 'entries':
       return -3;

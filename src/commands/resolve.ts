@@ -6,6 +6,7 @@ import type { Request } from '../protocol/request.js';
 import { readAddress } from './address.js';
 import { usageOf } from './command.js';
 import type { Command } from './command.js';
+import { readScanWords } from './scan-words.js';
 import { COMMANDS } from './table.js';
 import { isWord, shownStart, toldAsRedis } from './words.js';
 
@@ -104,6 +105,7 @@ function fits({ shape, operands }: Command, count: number): boolean {
     case 'address':
       return count === 1;
     case 'keys':
+    case 'scan':
       return count >= 1;
     case 'entry':
       return count === 2;
@@ -125,6 +127,7 @@ function checkWords(
 ): Refusal | undefined {
   if (shape === 'nothing' || shape === 'anything') return undefined;
   if (shape === 'pattern') return checkPattern(words[1], limits);
+  if (shape === 'scan') return checkScan(words, limits);
   if (shape === 'address') return checkAddress(words[1]);
   if (shape === 'words') return checkValues(words, limits);
   const hasValues = shape === 'entry' || shape === 'entries';
@@ -146,6 +149,11 @@ function checkWords(
 function checkPattern(pattern: ByteRange | undefined, limits: RequestLimits): Refusal | undefined {
   const length = pattern === undefined ? 0 : pattern.end - pattern.start;
   return length > limits.globBytesMax ? tooLarge('the pattern', length, limits.globBytesMax) : undefined;
+}
+
+function checkScan(words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {
+  const read = readScanWords(words.slice(1));
+  return 'code' in read ? read : checkPattern(read.pattern, limits);
 }
 
 function checkValues(words: readonly ByteRange[], limits: RequestLimits): Refusal | undefined {

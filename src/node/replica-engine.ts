@@ -11,6 +11,7 @@ import type {
   Reconfiguration,
   Reconfigured,
   Refusal,
+  ScanBounds,
   ScanPage,
   Status,
   ValueSink,
@@ -18,7 +19,7 @@ import type {
 } from '../engine.js';
 import { holdsLease, readObjection } from '../replication/standing.js';
 import type { Change, CommandOutcome, ReplicaState } from '../replication/state.js';
-import type { Store } from '../store/store.js';
+import type { Store, Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
@@ -86,10 +87,10 @@ export class ReplicaEngine implements Engine {
   }
 
   #tick(): void {
-    const { replica, proposals } = this.#assembly;
+    const { replica, proposals, applying } = this.#assembly;
     replica.input({ kind: 'tick' });
     this.#setAcks();
-    proposals.checkTime(replica.state.commit);
+    proposals.checkTime(applying.reach);
     proposals.goOn();
   }
 
@@ -232,16 +233,19 @@ export class ReplicaEngine implements Engine {
     else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
   }
 
-  async *scan(cursor: number, keyBytesMax?: number): AsyncGenerator<ScanPage | Refusal> {
+  async *scan(cursor: number, bounds: ScanBounds = {}): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
     const before = await this.#confirm();
     if (before !== undefined) {
       yield before;
       return;
     }
-    for (let next = cursor; ;) {
+    // Fixed when the walk begins: keys that come later cannot make it longer.
+    let stretch: Stretch | undefined;
+    for (let from = cursor; ;) {
       if (!store.lock.tryRead()) await store.lock.read();
-      const page = store.page(next, keyBytesMax);
+      stretch ??= store.stretch(from, bounds.keysMax ?? Infinity);
+      const page = store.page(from, stretch.end, bounds.pageKeyBytesMax);
       store.lock.releaseRead();
       // A walk takes a while, and the office may be lost meanwhile.
       const refused = await this.#confirm();
@@ -249,9 +253,9 @@ export class ReplicaEngine implements Engine {
         yield refused;
         return;
       }
-      yield page;
-      if (page.cursor === 0) return;
-      next = page.cursor;
+      yield { keys: page.keys, cursor: stretch.cursor };
+      if (page.next >= stretch.end) return;
+      from = page.next;
       await turn(clock);
     }
   }

@@ -1,10 +1,27 @@
-import type { ByteRange, ScanPage, ValueSink } from '../engine.js';
+import type { ByteRange, ValueSink } from '../engine.js';
 import { RwLock } from './rw-lock.js';
 import type { EntryVisitor, Table } from './table.js';
 import { Walk } from './walk.js';
 
 const PAGE_SLOTS_MAX = 1000;
 const PAGE_BYTES_MAX = 256 * 1024;
+/** Where many keys were deleted, at most this many slots are looked at for each key that is wanted. */
+const SLOTS_A_KEY_MAX = 10;
+
+/** Slots for a walk to go over. */
+export interface Stretch {
+  /** The walk ends before this slot. */
+  readonly end: number;
+  /** Where the next one begins; 0 when no slot is left. */
+  readonly cursor: number;
+}
+
+/** The keys in some slots. */
+export interface Page {
+  readonly keys: readonly Buffer[];
+  /** The slot behind the last one that was looked at. */
+  readonly next: number;
+}
 
 /**
  * The map, and the lock that guards it. Whoever changes it holds the lock for writing; whoever reads several keys
@@ -72,19 +89,27 @@ export class Store {
     this.#table.clear();
   }
 
-  /** The next keys from a cursor on: a slice that never takes long. */
-  page(cursor: number, keyBytesMax = PAGE_BYTES_MAX): ScanPage {
+  /** How far a walk goes that begins at a slot and is to meet about this many keys. */
+  stretch(from: number, keys: number): Stretch {
+    const { slots, count } = this.#table;
+    const slotsAKey = Math.min(SLOTS_A_KEY_MAX, slots / Math.max(1, count));
+    const end = Math.min(slots, from + Math.ceil(keys * slotsAKey));
+    return { end, cursor: end < slots ? end : 0 };
+  }
+
+  /** The keys in the slots from `from` on and below `end`: as many as never take long. */
+  page(from: number, end: number, keyBytesMax = PAGE_BYTES_MAX): Page {
     const keys: Buffer[] = [];
     let bytes = 0;
     const take = (key: ByteRange): void => {
       keys.push(Buffer.from(key.bytes.subarray(key.start, key.end)));
       bytes += key.end - key.start;
     };
-    const stop = Math.min(this.#table.slots, cursor + PAGE_SLOTS_MAX);
-    let slot = cursor;
+    const stop = Math.min(end, from + PAGE_SLOTS_MAX);
     const bytesMax = Math.min(keyBytesMax, PAGE_BYTES_MAX);
+    let slot = from;
     while (slot < stop && bytes < bytesMax) this.#table.visit(slot++, take);
-    return { keys, cursor: slot < this.#table.slots ? slot : 0 };
+    return { keys, next: slot };
   }
 
   /** Begins to visit the map as it is now. Only one walk at a time. */

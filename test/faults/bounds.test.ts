@@ -1,156 +1,170 @@
 import { expect } from 'chai';
 import { Conversation, talk } from '../server/conversation.js';
-import { addBackup, clusters, promote } from './cluster.js';
-import type { ClusterNode } from './cluster.js';
+import { serverFixture } from '../server/running-server.js';
+import { FRAMINGS, REPLIES, framed, serverOptions } from './bounded-server.js';
+import type { Framing, Replies } from './bounded-server.js';
+import { inTime } from './cluster.js';
 
-const MIB = 1024 * 1024;
-/** The data may have this many bytes. */
-const DATA_BYTES = 10_000;
-const BOUNDED = ['--data-bytes-max', String(DATA_BYTES)];
+const KEY_BYTES = 100;
+const VALUE_BYTES = 1000;
+const REQUEST_BYTES = 4096;
+const WORDS = 16;
+const DATA_BYTES = 1024;
+const SMALL = [
+  `--key-bytes-max ${String(KEY_BYTES)}`,
+  `--value-bytes-max ${String(VALUE_BYTES)}`,
+  `--request-bytes-max ${String(REQUEST_BYTES)}`,
+  `--request-words-max ${String(WORDS)}`,
+].join(' ');
 
-/** A PUT of an entry that takes this many bytes. */
-function put(key: string, bytes: number): string {
-  return `PUT ${key} ${'v'.repeat(bytes - key.length)}`;
+interface Bound {
+  readonly name: string;
+  readonly options: string;
+  /** A request that is this many past its bound: 0 or 1. */
+  request(past: number, framing: Framing): readonly string[];
+  reply(replies: Replies): string;
+  readonly code: string;
+  /** In which framings nobody can tell what comes behind the request: the connection is closed. */
+  readonly closes: readonly Framing[];
 }
 
-describe('The bounds of real nodes', () => {
-  const nodes = clusters();
-
-  async function alone(options: readonly string[]): Promise<ClusterNode> {
-    const node = await nodes.node('alone', { options });
-    await node.start();
-    return node;
+/** A request that has exactly so many bytes in this framing. */
+function requestOf(size: number, framing: Framing): string[] {
+  const whole = 'v'.repeat(VALUE_BYTES);
+  const words = ['MSET', 'a', whole, 'b', whole, 'c', whole, 'd', 'v'.repeat(200), 'e', 'v'];
+  for (let length = 0; length <= VALUE_BYTES; length++) {
+    words[10] = 'v'.repeat(length);
+    if (framed(framing, words).length === size) return words;
   }
+  throw new Error(`no request of ${String(size)} bytes`);
+}
 
-  /** The codes of the refusals, or what was answered instead. */
-  async function answers(node: ClusterNode, ...lines: readonly string[]): Promise<string[]> {
-    const answer = await node.talk(lines.map((line) => `${line}\n`).join(''));
-    return answer.split('\n').slice(0, -1).map(shortened);
-  }
+const BOUNDS: readonly Bound[] = [
+  {
+    name: 'AKeyThatIsWritten',
+    options: SMALL,
+    request: (past) => ['PUT', 'k'.repeat(KEY_BYTES + past), 'v'],
+    reply: (replies) => replies.ok,
+    code: 'TOO_LARGE',
+    closes: [],
+  },
+  {
+    name: 'AKeyThatIsRead',
+    options: SMALL,
+    request: (past) => ['GET', 'k'.repeat(KEY_BYTES + past)],
+    reply: (replies) => replies.null,
+    code: 'TOO_LARGE',
+    closes: [],
+  },
+  {
+    name: 'AKeyBehindOthers',
+    options: SMALL,
+    request: (past) => ['MSET', 'stored in part', '1', 'k'.repeat(KEY_BYTES + past), '2'],
+    reply: (replies) => replies.ok,
+    code: 'TOO_LARGE',
+    closes: [],
+  },
+  {
+    name: 'AValue',
+    options: SMALL,
+    request: (past) => ['PUT', 'stored in part', 'v'.repeat(VALUE_BYTES + past)],
+    reply: (replies) => replies.ok,
+    code: 'TOO_LARGE',
+    closes: [],
+  },
+  {
+    name: 'AValueBehindOthers',
+    options: SMALL,
+    request: (past) => ['MSET', 'stored in part', '1', 'b', 'v'.repeat(VALUE_BYTES + past)],
+    reply: (replies) => replies.ok,
+    code: 'TOO_LARGE',
+    closes: [],
+  },
+  {
+    name: 'AWholeRequest',
+    options: SMALL,
+    request: (past, framing) => requestOf(REQUEST_BYTES + past, framing),
+    reply: (replies) => replies.ok,
+    code: 'TOO_LARGE',
+    closes: ['line', 'resp'],
+  },
+  {
+    name: 'TheWordsOfARequest',
+    options: SMALL,
+    request: (past) => ['DEL', ...Array.from({ length: WORDS - 1 + past }, () => 'k')],
+    reply: (replies) => replies.integer(0),
+    code: 'TOO_LARGE',
+    // An array that is too long is not read through.
+    closes: ['resp'],
+  },
+  {
+    name: 'TheData',
+    options: `--data-bytes-max ${String(DATA_BYTES)}`,
+    request: (past) => ['PUT', 'stored in part', 'v'.repeat(DATA_BYTES - 'stored in part'.length + past)],
+    reply: (replies) => replies.ok,
+    code: 'MEMORY_FULL',
+    closes: [],
+  },
+];
 
-  function shortened(line: string): string {
-    return /^ERROR ([A-Z_]+)/.exec(line)?.[1] ?? line;
-  }
+/** Other requests, in both framings, around the one that is looked at. */
+const OTHERS = FRAMINGS.map((framing) => ({
+  bytes: framed(framing, ['PING']),
+  reply: REPLIES[framing].pong,
+}));
+const POSITIONS = [
+  { name: 'AsTheFirstRequest', before: [], after: OTHERS },
+  { name: 'BehindOtherRequests', before: [...OTHERS, ...OTHERS], after: [] },
+  { name: 'BetweenOtherRequests', before: OTHERS, after: OTHERS },
+];
 
-  describe('on the data', () => {
-    it('AreKeptByPutAndMsetAtTheBoundAndOnePastIt', async () => {
-      const node = await alone(BOUNDED);
-      expect(await answers(node, put('a', 6000))).to.deep.equal(['OK']);
-      expect(await answers(node, put('b', 4001))).to.deep.equal(['MEMORY_FULL']);
-      expect(await answers(node, put('b', 4000))).to.deep.equal(['OK']);
-      expect(await node.fact('data_bytes')).to.equal(String(DATA_BYTES));
-      expect(await node.fact('data_bytes_max')).to.equal(String(DATA_BYTES));
-      expect(await answers(node, 'PUT c 1', 'GET c', 'EXISTS a b', 'GET nothing')).to.deep.equal([
-        'MEMORY_FULL',
-        'NULL',
-        '2',
-        'NULL',
-      ]);
-      expect(await answers(node, 'MSET a 1 c 1', 'GET c')).to.deep.equal(['MEMORY_FULL', 'NULL']);
-      expect(await answers(node, put('a', 6001), put('a', 6000), 'DBSIZE')).to.deep.equal([
-        'MEMORY_FULL',
-        'OK',
-        '2',
-      ]);
-      expect(await answers(node, 'DELETE b')).to.deep.equal(['OK']);
-      const value = 'v'.repeat(1998);
-      expect(await answers(node, `MSET b1 ${value} b2 ${value}x`)).to.deep.equal(['MEMORY_FULL']);
-      expect(await answers(node, `MSET b1 ${value} b2 ${value}`)).to.deep.equal(['OK']);
-      expect(await node.fact('data_bytes')).to.equal(String(DATA_BYTES));
-    });
+describe('The bounds of a request and of the data', () => {
+  const fixture = serverFixture();
 
-    it('SayWhatToDo', async () => {
-      const node = await alone(BOUNDED);
-      expect(await node.ask(put('a', 10_001))).to.equal(
-        'ERROR MEMORY_FULL not applied: the data holds 0 of at most 10000 bytes, and this adds 10001; ' +
-          'delete something, or start the server with a larger --data-bytes-max',
-      );
-    });
+  for (const bound of BOUNDS) {
+    for (const framing of FRAMINGS) {
+      for (const { name, before, after } of POSITIONS) {
+        const replies = REPLIES[framing];
+        const bytes = (past: number): Buffer => framed(framing, bound.request(past, framing));
 
-    it('AreNotPassedByManyWritesUnderWayAtOnce', async () => {
-      const node = await alone(BOUNDED);
-      const clients = await Promise.all(Array.from({ length: 20 }, () => Conversation.open(node.address)));
-      for (const [at, client] of clients.entries()) {
-        const lines = Array.from({ length: 50 }, (_, turn) => {
-          const key = String((at * 7 + turn) % 60).padStart(2, '0');
-          return turn % 5 === 0 ? `DELETE ${key}\n` : `${put(key, 200 + ((at + turn) % 3) * 100)}\n`;
+        it(`${bound.name}In${framing === 'line' ? 'ALine' : 'AnArray'}${name}IsTakenAtTheBoundAndRefusedPastIt`, async () => {
+          const { address } = await fixture.start(serverOptions(bound.options));
+          const around = (middle: Buffer): Buffer =>
+            Buffer.concat([...before.map((one) => one.bytes), middle, ...after.map((one) => one.bytes)]);
+          const pattern = (reply: string, behind: readonly { reply: string }[]): RegExp =>
+            new RegExp(`^${[...before, { reply }, ...behind].map((one) => one.reply).join('')}$`);
+
+          const past = await inTime('the refusal', talk(address, around(bytes(1))));
+          const isClosed = bound.closes.includes(framing);
+          expect(past).to.match(pattern(replies.error(bound.code), isClosed ? [] : after));
+          expect(await talk(address, 'DBSIZE\n'), 'stored in part').to.equal('0\n');
+
+          const at = await inTime('the answer', talk(address, around(bytes(0))));
+          expect(at).to.match(pattern(bound.reply(replies), after));
         });
-        client.send(lines.join(''));
-        client.end();
       }
-      const all = (await Promise.all(clients.map((client) => client.toTheEnd()))).join('');
-      expect(all).to.include('ERROR MEMORY_FULL').and.to.include('OK\n');
-      expect(Number(await node.fact('data_bytes'))).to.be.at.most(DATA_BYTES);
-    });
+    }
+  }
 
-    it('HoldAfterARestartWithMoreDataThanTheBound', async () => {
-      const node = await alone([]);
-      expect(await node.fact('data_bytes_max')).to.equal('none');
-      expect(await answers(node, put('a', 20_000), put('b', 5000))).to.deep.equal(['OK', 'OK']);
-      await node.stop();
-      await node.start({ options: BOUNDED });
-      expect(await answers(node, 'PUT c 1', put('a', 20_001), put('a', 20_000))).to.deep.equal([
-        'MEMORY_FULL',
-        'MEMORY_FULL',
-        'OK',
-      ]);
-      expect(await answers(node, put('a', 5001))).to.deep.equal(['OK']);
-      expect(await answers(node, 'PUT c 1')).to.deep.equal(['MEMORY_FULL']);
-      expect(await answers(node, 'DELETE b', 'EXISTS a b')).to.deep.equal(['OK', '1']);
-      expect(await answers(node, put('c', 4999))).to.deep.equal(['OK']);
-    });
-
-    it('BindABackupOnlyOnceItIsPromoted', async () => {
-      const primary = await nodes.node('primary');
-      const backup = await nodes.node('backup', { primary, options: BOUNDED });
-      await Promise.all([primary.start(), backup.start()]);
-      await addBackup(primary, backup);
-      expect(await answers(primary, put('a', 9000), put('b', 9000))).to.deep.equal(['OK', 'OK']);
-      await backup.untilCaughtUpWith(primary);
-      expect(await backup.fact('data_bytes')).to.equal('18000');
-      await promote(backup);
-      expect(await answers(backup, 'PUT c 1', put('b', 9000), 'DELETE a')).to.deep.equal([
-        'MEMORY_FULL',
-        'OK',
-        'OK',
-      ]);
-      expect(await answers(backup, put('c', 1001))).to.deep.equal(['MEMORY_FULL']);
-      expect(await answers(backup, put('c', 1000))).to.deep.equal(['OK']);
-      expect(await answers(primary, 'PUT d 1')).to.deep.equal(['NOT_PRIMARY']);
-    });
-  });
-
-  it('AreThePrimarysAndABackupWithSmallerOnesFollows', async () => {
-    const primary = await nodes.node('primary');
-    const options = [
-      ...['--key-bytes-max', '8', '--value-bytes-max', '16', '--request-bytes-max', '4KiB'],
-      ...['--unread-reply-bytes-max', '2MiB', '--buffer-bytes-max', '2MiB', '--request-words-max', '16'],
+  it('LetDataThatIsFullBeReadReplacedAndRemoved', async () => {
+    const { address } = await fixture.start(serverOptions(`--data-bytes-max ${String(DATA_BYTES)}`));
+    await talk(address, framed('line', ['PUT', 'a', 'v'.repeat(DATA_BYTES - 1)]));
+    const client = await Conversation.open(address);
+    const steps: readonly (readonly [words: string[], reply: RegExp])[] = [
+      [['PUT', 'b', ''], /^-MEMORY_FULL /],
+      [['MSET', 'a', 'small', 'b', 'v'.repeat(DATA_BYTES)], /^-MEMORY_FULL /],
+      [['PUT', 'a', 'w'.repeat(DATA_BYTES - 1)], /^\+OK/],
+      [['DBSIZE'], /^:1\r/],
+      [['DEL', 'a'], /^:1\r/],
+      [['PUT', 'b', 'v'.repeat(DATA_BYTES - 1)], /^\+OK/],
     ];
-    const backup = await nodes.node('backup', { primary, options });
-    await Promise.all([primary.start(), backup.start()]);
-    await addBackup(primary, backup);
-    const long = 'k'.repeat(1000);
-    const pairs = Array.from({ length: 100 }, (_, at) => `k${String(at)} ${'v'.repeat(100_000)}`).join(' ');
-    expect(await answers(primary, `PUT ${long} 1`, `MSET ${pairs}`)).to.deep.equal(['OK', 'OK']);
-    await backup.untilCaughtUpWith(primary);
-    expect(await backup.fact('keys')).to.equal('101');
-    expect(await answers(backup, 'EXISTS k99', `GET ${long}`)).to.deep.equal(['1', 'TOO_LARGE']);
-    expect(await backup.talk('GET k1\n')).to.have.length(100_001);
-  });
-
-  it('OfARequestAreCarriedByLinksToABackupThatWouldNotTakeItItself', async function () {
-    this.timeout(120_000);
-    const primary = await nodes.node('primary', {
-      options: ['--value-bytes-max', '80MiB', '--request-bytes-max', '100MiB', '--fsync', 'off'],
-    });
-    const backup = await nodes.node('backup', { primary, options: ['--fsync', 'off'] });
-    await Promise.all([primary.start(), backup.start()]);
-    await addBackup(primary, backup);
-    // It may well take longer than a write has until it is to be confirmed.
-    const answer = await talk(primary.address, `PUT large ${'v'.repeat(80 * MIB)}\n`);
-    expect(answer).to.match(/^(OK|ERROR UNCONFIRMED .*)\n$/);
-    expect(await answers(primary, `PUT more ${'v'.repeat(80 * MIB + 1)}`)).to.deep.equal(['TOO_LARGE']);
-    await backup.untilCaughtUpWith(primary, 60_000);
-    expect(await backup.fact('data_bytes')).to.equal(String(80 * MIB + 5));
+    let received = 0;
+    for (const [words, reply] of steps) {
+      client.send(framed('resp', words));
+      const all = await client.until((text) => text.endsWith('\r\n') && text.length > received);
+      expect(all.slice(received), words[0]).to.match(reply);
+      received = all.length;
+    }
+    client.end();
   });
 });

@@ -365,6 +365,7 @@ describe('A scan', () => {
     setImmediate(count);
     for await (const page of engine.scan(0)) {
       if ('code' in page) throw new Error(page.message);
+      expect(page.cursor).to.equal(0);
       for (const key of page.keys) seen.push(textOf({ bytes: key, start: 0, end: key.length }));
       expect(page.keys.length).to.be.at.most(1000);
     }
@@ -372,5 +373,42 @@ describe('A scan', () => {
     expect(new Set(seen).size).to.equal(MANY);
     expect(seen).to.have.length(MANY);
     expect(turns).to.be.at.least(MANY / 1000 - 1);
+  });
+
+  it('OfSoManyKeysTellsInEachPageWhereTheNextOneBegins', async () => {
+    const { engine } = await startEngine({ waitingBytesMax: Infinity });
+    await setAll(engine, 'v');
+    const seen: string[] = [];
+    const pages: number[] = [];
+    for (let cursor = 0; ;) {
+      let next = -1;
+      let count = 0;
+      for await (const page of engine.scan(cursor, { keysMax: 10_000, pageKeyBytesMax: 6000 })) {
+        if ('code' in page) throw new Error(page.message);
+        if (next !== -1) expect(page.cursor).to.equal(next);
+        next = page.cursor;
+        count++;
+        seen.push(...page.keys.map(String));
+      }
+      pages.push(count);
+      if (next === 0) break;
+      cursor = next;
+    }
+    expect([...new Set(seen)]).to.have.length(MANY);
+    expect(seen).to.have.length(MANY);
+    expect(pages).to.have.length(3);
+    expect(Math.min(...pages)).to.be.at.least(5);
+  });
+
+  it('EndsAlthoughKeysComeFasterThanItGoes', async () => {
+    const { engine, store } = await startEngine({ waitingBytesMax: Infinity });
+    await setAll(engine, 'v');
+    let pages = 0;
+    for await (const page of engine.scan(0)) {
+      expect(page).to.not.have.property('code');
+      pages++;
+      for (let at = 0; at < 2000; at++) store.put(range(`later${String(pages)}:${String(at)}`), range('v'));
+    }
+    expect(pages).to.equal(MANY / 1000);
   });
 });

@@ -69,14 +69,14 @@ describe('Pages of keys', () => {
       const store = new Store(new HashTable(3));
       for (let key = 0; key < 5000; key++) store.put(range(`stays${String(key)}`), range('v'));
       const seen = new Map<string, number>();
-      for (let cursor = 0; ;) {
-        const page = store.page(cursor);
+      const { end } = store.stretch(0, Infinity);
+      for (let from = 0; from < end;) {
+        const page = store.page(from, end);
         for (const key of page.keys) {
           const name = key.toString();
           if (name.startsWith('stays')) seen.set(name, (seen.get(name) ?? 0) + 1);
         }
-        if (page.cursor === 0) break;
-        cursor = page.cursor;
+        from = page.next;
         for (let count = 0; count < 2000; count++) {
           const other = range(`other${String(random.below(3000))}`);
           if (random.next() < 0.5) store.put(other, range('v'));
@@ -93,8 +93,51 @@ describe('Pages of keys', () => {
     const store = new Store(new HashTable(3));
     const long = 'x'.repeat(60_000);
     for (let key = 0; key < 100; key++) store.put(range(`${long}${String(key)}`), range('v'));
-    const page = store.page(0);
+    const page = store.page(0, 100);
     expect(page.keys.length).to.be.at.most(6);
-    expect(page.cursor).to.equal(page.keys.length);
+    expect(page.next).to.equal(page.keys.length);
+    expect(store.page(0, 100, 1).keys).to.have.length(1);
+  });
+});
+
+describe('A stretch of slots', () => {
+  it('HoldsAboutAsManyKeysAsAreWantedAndTheWholeIterationEachKeyOnce', () => {
+    const store = new Store(new HashTable(3));
+    for (let key = 0; key < 1000; key++) store.put(range(`k${String(key)}`), range('v'));
+    // Every second slot is free from here on.
+    for (let key = 0; key < 1000; key += 2) store.delete(range(`k${String(key)}`));
+    const seen: string[] = [];
+    const lengths: number[] = [];
+    for (let from = 0; ;) {
+      const { end, cursor } = store.stretch(from, 10);
+      const { keys, next } = store.page(from, end);
+      expect(next).to.equal(end);
+      lengths.push(keys.length);
+      seen.push(...keys.map(String));
+      if (cursor === 0) break;
+      expect(cursor).to.equal(end);
+      from = cursor;
+    }
+    expect(lengths).to.deep.equal(Array.from({ length: 50 }, () => 10));
+    expect(new Set(seen).size).to.equal(500);
+  });
+
+  it('IsBoundedWhereNearlyAllKeysWereDeleted', () => {
+    const store = new Store(new HashTable(3));
+    for (let key = 0; key < 1000; key++) store.put(range(`k${String(key)}`), range('v'));
+    for (let key = 0; key < 999; key++) store.delete(range(`k${String(key)}`));
+    expect(store.stretch(0, 10)).to.deep.equal({ end: 100, cursor: 100 });
+    expect(store.stretch(0, 1)).to.deep.equal({ end: 10, cursor: 10 });
+    expect(store.stretch(990, 10)).to.deep.equal({ end: 1000, cursor: 0 });
+  });
+
+  it('EndsAtOnceBehindTheLastSlotAndInAnEmptyStore', () => {
+    const store = new Store(new HashTable(3));
+    expect(store.stretch(0, 10)).to.deep.equal({ end: 0, cursor: 0 });
+    store.put(range('k'), range('v'));
+    expect(store.stretch(0, Infinity)).to.deep.equal({ end: 1, cursor: 0 });
+    const { end, cursor } = store.stretch(2 ** 60, 10);
+    expect([end, cursor]).to.deep.equal([1, 0]);
+    expect(store.page(2 ** 60, end).keys).to.deep.equal([]);
   });
 });
