@@ -1,5 +1,7 @@
 export { createClient } from './client/client.js';
-export type { ClientOptions, KvClient, PromotionOptions, RemovalOptions } from './client/client.js';
+export type { KvClient, PromotionOptions, RemovalOptions } from './client/client.js';
+export type { ClientOptions, ValueKind } from './client/options.js';
+export type { ScanOptions } from './client/scan.js';
 export type { CallOptions } from './client/call.js';
 export type { PromotionReport, StatusReport } from './client/answers.js';
 export type { Bytes } from './client/requests.js';

@@ -42,7 +42,7 @@ export async function withTarget(
 ): Promise<number> {
   const { address, timeoutMs } = target;
   const endMs = systemClock.nowMs() + timeoutMs;
-  const client = createClient({ address, timeoutMs });
+  const client = createClient({ address, timeoutMs, whenUnreachable: 'fail' });
   const remaining = (): CallOptions => ({ timeoutMs: Math.max(1, endMs - systemClock.nowMs()) });
   try {
     return await work({ client, endMs, remaining });

@@ -140,7 +140,7 @@ async function cast(stage: Stage): Promise<[DemoNode, DemoNode, DemoNode]> {
     return {
       name,
       address,
-      client: createClient({ address, timeoutMs: STEP_MS_MAX }),
+      client: createClient({ address, timeoutMs: STEP_MS_MAX, whenUnreachable: 'fail' }),
       words,
       process: undefined,
       stderr: '',

@@ -1,5 +1,7 @@
 import { KvError } from './errors.js';
 import type { KvReply } from './reply.js';
+import { DECODERS } from './values.js';
+import type { Decode } from './values.js';
 
 /** What `STATUS` answers. Names and values are the server's own; a newer one may name more. */
 export interface StatusReport {
@@ -30,9 +32,9 @@ export interface PromotionReport {
  */
 type Reply = KvReply | undefined;
 
-export function valueOrNothing(reply: Reply): Buffer | undefined | KvError {
+export function valueOrNothing<Value>(decode: Decode<Value>, reply: Reply): Value | undefined | KvError {
   if (reply?.kind === 'null') return undefined;
-  return reply?.kind === 'value' ? reply.bytes : unexpected();
+  return reply?.kind === 'value' ? decode(reply.bytes) : unexpected();
 }
 
 export function done(reply: Reply): undefined | KvError {
@@ -53,25 +55,44 @@ export function isOne(reply: Reply): boolean | KvError {
   return count instanceof KvError ? count : count > 0;
 }
 
-export function values(reply: Reply): (Buffer | undefined)[] | KvError {
+export function values<Value>(decode: Decode<Value>, reply: Reply): (Value | undefined)[] | KvError {
   if (reply === undefined) return [];
   if (reply.kind !== 'list') return unexpected();
-  const values: (Buffer | undefined)[] = [];
+  const values: (Value | undefined)[] = [];
   for (const item of reply.items) {
     if (item.kind !== 'value' && item.kind !== 'null') return unexpected();
-    values.push(item.kind === 'value' ? item.bytes : undefined);
+    const value = item.kind === 'value' ? decode(item.bytes) : undefined;
+    if (value instanceof KvError) return value;
+    values.push(value);
   }
   return values;
 }
 
-export function keys(reply: Reply): Buffer[] | KvError {
+export function keys<Value>(decode: Decode<Value>, reply: Reply): Value[] | KvError {
   if (reply?.kind !== 'list') return unexpected();
-  const keys: Buffer[] = [];
+  const keys: Value[] = [];
   for (const item of reply.items) {
     if (item.kind !== 'value') return unexpected();
-    keys.push(item.bytes);
+    const key = decode(item.bytes);
+    if (key instanceof KvError) return key;
+    keys.push(key);
   }
   return keys;
+}
+
+/** One page of a scan. The cursor `0` ends it. */
+export interface ScanPage<Value> {
+  readonly cursor: string;
+  readonly keys: readonly Value[];
+}
+
+/** A list of the next cursor and a list of keys. */
+export function scanPage<Value>(decode: Decode<Value>, reply: Reply): ScanPage<Value> | KvError {
+  if (reply?.kind !== 'list' || reply.items.length !== 2) return unexpected();
+  const [cursor, page] = reply.items;
+  if (cursor?.kind !== 'value' || page?.kind !== 'list') return unexpected();
+  const found = keys(decode, page);
+  return found instanceof KvError ? found : { cursor: cursor.bytes.toString('latin1'), keys: found };
 }
 
 export function pong(reply: Reply): undefined | KvError {
@@ -93,7 +114,7 @@ export function position(reply: Reply): string | KvError {
 }
 
 export function status(reply: Reply): StatusReport | KvError {
-  const lines = keys(reply);
+  const lines = keys(DECODERS.buffer, reply);
   if (lines instanceof KvError) return lines;
   const facts = new Map<string, string>();
   const members: Map<string, string>[] = [];

@@ -22,72 +22,136 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface CallLimits {
+/** Where a call waits before it is sent. */
+export interface Place {
+  /** Nobody waits for the call any more. */
+  remove(call: Call): void;
+  /** What keeps its calls from being sent, when that is a server out of reach. */
+  readonly trouble: string | undefined;
+}
+
+/** One process that answers, for calls that only it can answer. A new number for each time that it may be another. */
+export interface Responder {
+  readonly name: string;
+  readonly incarnation: number;
+}
+
+export interface CallParts {
+  readonly clock: Clock;
+  readonly request: CallRequest;
+  /** Grows from call to call of one client. */
+  readonly sequence: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Told the outcome, once. */
+  readonly done: (outcome: CallOutcome) => void;
+  /** Told once, when it has its outcome and no connection owes a reply to it any more. */
+  readonly freed: (call: Call) => void;
+  /** Told after `done` when the reason was the deadline. */
+  readonly timedOut: () => void;
 }
 
 /**
- * One call from its start to its only outcome. A call that was given up keeps its place in the connection's
- * queue, so that a late reply to it is taken for nobody else's.
+ * One call from its start to its only outcome. A call that was given up after it was sent keeps its place in the
+ * connection's queue, so that a late reply to it is taken for nobody else's.
  */
 export class Call {
   readonly request: CallRequest;
+  readonly sequence: number;
   readonly timeoutMs: number;
-  readonly #done: (outcome: CallOutcome) => void;
+  readonly #parts: CallParts;
   readonly #timer: Cancel;
-  readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
-  /** Whether any byte of the request may have left this process. Set by the connection, right before it writes. */
-  sent = false;
+  /** Who holds it while it waits to be sent. */
+  place: Place | undefined;
+  /** The only node that it may be sent to, and its process where that matters. */
+  only: Partial<Responder> | undefined;
+  /** Who answered it. */
+  answeredBy: Responder | undefined;
   /** How often it was sent on, after a refusal that named another node. */
   hops = 0;
-  #settled = false;
+  /** How often a connection broke that owed the reply to it. */
+  losses = 0;
+  /** What it was refused with before it was to be sent on. */
+  refusal: KvError | undefined;
+  #isSent = false;
+  #isOnWire = false;
+  #isSettled = false;
 
-  /** `done` is called once. `timedOut` is called after it when the reason was the deadline. */
-  constructor(
-    clock: Clock,
-    request: CallRequest,
-    limits: CallLimits,
-    done: (outcome: CallOutcome) => void,
-    timedOut: () => void,
-  ) {
-    this.request = request;
-    this.timeoutMs = limits.timeoutMs;
-    this.#done = done;
-    this.#signal = limits.signal;
-    this.#onAbort = () => this.fail('ABORTED', 'the call was aborted');
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#timer = clock.after(limits.timeoutMs, () => {
-      const seconds = String(limits.timeoutMs / 1000);
-      this.fail(
-        'TIMEOUT',
-        `no answer within ${seconds} s: see whether the server is well, or allow more time`,
-      );
-      timedOut();
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+    this.request = parts.request;
+    this.sequence = parts.sequence;
+    this.timeoutMs = parts.timeoutMs;
+    this.#onAbort = () => {
+      this.fail('ABORTED', 'the call was aborted');
+    };
+    parts.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#timer = parts.clock.after(parts.timeoutMs, () => {
+      this.#expire();
     });
   }
 
-  get settled(): boolean {
-    return this.#settled;
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Whether any byte of the request may have left this process since it was last known not to be done. */
+  get isSent(): boolean {
+    return this.#isSent;
+  }
+
+  /** Right before the first byte leaves. */
+  leave(): void {
+    this.place = undefined;
+    this.#isSent = true;
+    this.#isOnWire = true;
+  }
+
+  /** The connection owes no reply to it any more. */
+  comeBack(): void {
+    this.#isOnWire = false;
+    if (this.#isSettled) this.#parts.freed(this);
+  }
+
+  /** It is known not to have been done, or changes nothing: it may be sent as if it never had been. */
+  beginAgain(): void {
+    this.#isSent = false;
   }
 
   /** Does nothing once the call has its outcome. */
   settle(outcome: CallOutcome): void {
-    if (this.#settled) return;
-    this.#settled = true;
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#timer.cancel();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#done(outcome);
+    this.#parts.signal?.removeEventListener('abort', this.#onAbort);
+    this.place?.remove(this);
+    this.place = undefined;
+    this.#parts.done(outcome);
+    if (!this.#isOnWire) this.#parts.freed(this);
   }
 
   /** Ends the call without an answer: what was sent of a write may take effect. */
   fail(code: KvErrorCode, message: string, cause?: unknown): void {
-    if (this.#settled) return;
+    if (this.#isSettled) return;
     const { effect } = this.request;
-    const outcomeUnknown = this.sent && effect !== 'reads';
+    const outcomeUnknown = this.#isSent && effect !== 'reads';
     const what = effect === 'writes' ? 'write' : 'change';
     const told = outcomeUnknown ? `${message}; the ${what} may have taken effect, or may yet` : message;
     this.settle(new KvError(code, told, { outcomeUnknown, cause }));
+  }
+
+  #expire(): void {
+    const seconds = String(this.timeoutMs / 1000);
+    const trouble = this.place?.trouble;
+    if (trouble === undefined) {
+      this.fail(
+        'TIMEOUT',
+        `no answer within ${seconds} s: see whether the server is well, or allow more time`,
+      );
+    } else {
+      this.fail('UNREACHABLE', `not sent within ${seconds} s: ${trouble}`);
+    }
+    this.#parts.timedOut();
   }
 }

@@ -1,27 +1,19 @@
-import { systemClock } from '../clock.js';
-import type { Clock } from '../clock.js';
-import { DEFAULT_ADDRESS, parseAddress, showAddress } from './address.js';
-import type { Address } from './address.js';
 import * as answers from './answers.js';
 import type { PromotionReport, StatusReport } from './answers.js';
+import type { Address } from './address.js';
 import type { CallOptions } from './call.js';
 import { Caller } from './caller.js';
+import type { CallerSettings, Conversation } from './caller.js';
 import { KvError } from './errors.js';
+import { readAddress, readOptions } from './options.js';
+import type { ClientOptions, ValueKind } from './options.js';
 import type { KvReply } from './reply.js';
 import * as requests from './requests.js';
 import type { Bytes } from './requests.js';
-
-export interface ClientOptions {
-  /** `HOST:PORT`, an IPv6 host in brackets. 127.0.0.1:7001 when not given. */
-  readonly address?: string | Address;
-  /** How long a call may take, the way to the server included. 5,000 when not given. */
-  readonly timeoutMs?: number;
-  /** Calls under way at once; one more is refused with `BUSY`. 10,000 when not given. */
-  readonly callsMax?: number;
-  /** Bytes of requests under way at once; past it a call is refused with `BUSY`. 256 MiB when not given. */
-  readonly requestBytesMax?: number;
-  readonly clock?: Clock;
-}
+import { scanKeys } from './scan.js';
+import type { ScanOptions } from './scan.js';
+import { DECODERS } from './values.js';
+import type { Decode } from './values.js';
 
 /** What an operator vouches for when a backup is removed. */
 export interface RemovalOptions extends CallOptions {
@@ -38,104 +30,170 @@ export interface PromotionOptions extends CallOptions {
 }
 
 /**
- * A client of one server. Calls made together travel together on one connection, which is made when it is
- * first needed and made anew after it was lost.
+ * A client of one server, or of the servers of one cluster. `Value` is what keys and values are answered as: `Buffer`, or
+ * `string` where the client was made with `values: 'string'`.
  *
- * When that server is a backup, it answers reads itself and names its primary for writes: those are sent there then, over a
- * second connection, in the order made. Once that one is lost, writes begin at the configured server again.
+ * Connections are made when they are first needed, and made anew after they were lost. Calls made together travel
+ * together. Writes take effect in the order in which they were begun, and go to the primary, wherever it is.
  *
- * Every call fails with a {@link KvError} and nothing else. A failure that nobody awaits is dropped and
- * never ends the process.
+ * Every call ends within its deadline. It fails with a {@link KvError} and nothing else; a failure that nobody awaits is
+ * dropped and never ends the process. An idle client does not keep the process alive.
  */
-export interface KvClient {
+export interface KvClient<Value extends Buffer | string = Buffer> {
   /** The value of the key, or undefined when there is no such key. */
-  get(key: Bytes, options?: CallOptions): Promise<Buffer | undefined>;
+  get(key: Bytes, options?: CallOptions): Promise<Value | undefined>;
   /** Resolves once the write is safe, as far as the cluster promises it. */
   put(key: Bytes, value: Bytes, options?: CallOptions): Promise<void>;
   /** Whether there was such a key. */
   delete(key: Bytes, options?: CallOptions): Promise<boolean>;
+  /** Whether there is such a key. */
   exists(key: Bytes, options?: CallOptions): Promise<boolean>;
-  /** All keys, or those that match a glob, in no promised order. */
-  keys(glob?: Bytes, options?: CallOptions): Promise<Buffer[]>;
-  /** The values of several keys at one state of the map, in the order asked. */
-  mget(keys: readonly Bytes[], options?: CallOptions): Promise<(Buffer | undefined)[]>;
+  /** All keys, or those that match a glob, in no promised order. Too many for one answer fail: then use `scan`. */
+  keys(glob?: Bytes, options?: CallOptions): Promise<Value[]>;
+  /**
+   * Walks over all keys, or those that match, in pages: `for await (const key of client.scan())`. The deadline and the
+   * signal are those of each page. Each loop over what this answers is a walk of its own.
+   */
+  scan(options?: ScanOptions): AsyncIterable<Value>;
+  /** The values of several keys at one state of the map, in the order asked; undefined where there is no such key. */
+  mget(keys: readonly Bytes[], options?: CallOptions): Promise<(Value | undefined)[]>;
   /** Sets several keys at once: all of them or none. */
   mset(pairs: Iterable<readonly [Bytes, Bytes]>, options?: CallOptions): Promise<void>;
   /** How many keys there are. */
   count(options?: CallOptions): Promise<number>;
+  /** How the server is that answers reads, and how its members do. */
   status(options?: CallOptions): Promise<StatusReport>;
   /** What the server says about itself in one line: role, term, index, commit. */
   heartbeat(options?: CallOptions): Promise<Map<string, string>>;
+  /** Resolves when the server answers. */
   ping(options?: CallOptions): Promise<void>;
   /** Writes the server's JSON file now; answers its position, `term:index`. */
   snapshot(options?: CallOptions): Promise<string>;
   /** Makes a node a backup of this primary. Resolves once it is known and on its way to be a member. */
   addBackup(address: string | Address, options?: CallOptions): Promise<void>;
+  /** Has a backup of this primary take part no more. */
   removeBackup(address: string | Address, options?: RemovalOptions): Promise<void>;
-  /** Makes this node the primary; answers what was found and decided. */
+  /** Makes the one server that the client was made with the primary; answers what was found and decided. */
   promote(options?: PromotionOptions): Promise<PromotionReport>;
   /**
    * Sends any command and answers whatever the server answers, with bytes as they are. Commands that this library knows to
    * be reads or writes are treated as such; any other is sent once, to one node.
    */
   command(words: readonly Bytes[], options?: CallOptions): Promise<KvReply>;
-  /** Fails what is under way and lets go of the connection. Safe to call twice. */
+  /** Fails what is under way and lets go of the connections. Safe to call twice. */
   close(): void;
+  /** The same as `close`, for `using`. */
+  [Symbol.dispose](): void;
 }
-
-const TIMEOUT_MS = 5_000;
-const CALLS_MAX = 10_000;
-const REQUEST_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * Makes a client. Nothing is sent before the first call.
  *
  * @throws KvError with the code `BAD_OPTION` when an option makes no sense.
  */
-export function createClient(options: ClientOptions = {}): KvClient {
-  const caller = new Caller({
-    address: readAddress(options.address ?? DEFAULT_ADDRESS),
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-    callsMax: options.callsMax ?? CALLS_MAX,
-    requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
-    clock: options.clock ?? systemClock,
-  });
+export function createClient(
+  options: ClientOptions<'string'> & { readonly values: 'string' },
+): KvClient<string>;
+export function createClient(options?: ClientOptions): KvClient;
+export function createClient(options: ClientOptions<ValueKind> = {}): KvClient<string> | KvClient {
+  const settings = readOptions(options, process.env);
+  return options.values === 'string'
+    ? clientOf(settings, DECODERS.string)
+    : clientOf(settings, DECODERS.buffer);
+}
+
+function clientOf<Value extends Buffer | string>(
+  settings: CallerSettings,
+  decode: Decode<Value>,
+): KvClient<Value> {
+  const caller = new Caller(settings);
+  const { call } = caller;
   return {
-    get: (key, call) => caller.call(() => requests.get(key), answers.valueOrNothing, call),
-    put: (key, value, call) => caller.call(() => requests.put(key, value), answers.done, call),
-    delete: (key, call) => caller.call(() => requests.remove(key), answers.found, call),
-    exists: (key, call) => caller.call(() => requests.exists(key), answers.isOne, call),
-    keys: (glob, call) => caller.call(() => requests.keys(glob), answers.keys, call),
-    mget: (keys, call) => caller.call(() => requests.getMany(keys), answers.values, call),
-    mset: (pairs, call) => caller.call(() => requests.putMany(pairs), answers.done, call),
-    count: (call) => caller.call(() => requests.bare('reads', 'DBSIZE'), answers.integer, call),
-    status: (call) => caller.call(() => requests.bare('reads', 'STATUS'), answers.status, call),
-    heartbeat: (call) => caller.call(() => requests.bare('reads', 'HEARTBEAT'), answers.fields, call),
-    ping: (call) => caller.call(() => requests.bare('reads', 'PING'), answers.pong, call),
-    snapshot: (call) => caller.call(() => requests.bare('manages', 'SNAPSHOT'), answers.position, call),
-    addBackup: (address, call) =>
-      caller.call(() => requests.addBackup(readAddress(address)), answers.done, call),
-    removeBackup: (address, call = {}) =>
-      caller.call(
-        () => requests.removeBackup(readAddress(address), call.backupIsDown === true),
-        answers.done,
-        call,
+    get: (key, options) =>
+      call(
+        () => requests.get(key),
+        (reply) => answers.valueOrNothing(decode, reply),
+        options,
       ),
-    promote: (call = {}) =>
-      caller.call(
-        () => requests.promote(call.othersAreDown === true, call.acceptDataLoss === true),
-        answers.promotion,
-        call,
+    put: (key, value, options) => call(() => requests.put(key, value), answers.done, options),
+    delete: (key, options) => call(() => requests.remove(key), answers.found, options),
+    exists: (key, options) => call(() => requests.exists(key), answers.isOne, options),
+    keys: (glob, options) =>
+      call(
+        () => requests.keys(glob),
+        (reply) => answers.keys(decode, reply),
+        options,
       ),
-    command: (words, call) => caller.call(() => requests.command(words), answers.anything, call),
-    close: () => caller.close(),
+    scan: (options) => scanWith(caller, decode, options),
+    mget: (keys, options) =>
+      call(
+        () => requests.getMany(keys),
+        (reply) => answers.values(decode, reply),
+        options,
+      ),
+    mset: (pairs, options) => call(() => requests.putMany(pairs), answers.done, options),
+    count: (options) => call(() => requests.bare('reads', 'DBSIZE'), answers.integer, options),
+    ping: (options) => call(() => requests.bare('reads', 'PING'), answers.pong, options),
+    command: (words, options) => call(() => requests.command(words), answers.anything, options),
+    ...operatorsCalls(caller, settings),
+    close: () => {
+      caller.close();
+    },
+    [Symbol.dispose]: () => {
+      caller.close();
+    },
   };
 }
 
-function readAddress(address: string | Address): Address {
-  const parsed = parseAddress(typeof address === 'string' ? address : showAddress(address));
-  if ('invalid' in parsed) throw new KvError('BAD_OPTION', parsed.invalid);
-  if (parsed.port === 0)
-    throw new KvError('BAD_OPTION', 'nobody can be reached at port 0: name the real port');
-  return parsed;
+type OperatorsCalls = Pick<
+  KvClient,
+  'status' | 'heartbeat' | 'snapshot' | 'addBackup' | 'removeBackup' | 'promote'
+>;
+
+function operatorsCalls({ call }: Caller, settings: CallerSettings): OperatorsCalls {
+  return {
+    status: (options) => call(() => requests.bare('reads', 'STATUS'), answers.status, options),
+    heartbeat: (options) => call(() => requests.bare('reads', 'HEARTBEAT'), answers.fields, options),
+    snapshot: (options) => call(() => requests.bare('manages', 'SNAPSHOT'), answers.position, options),
+    addBackup: (address, options) =>
+      call(() => requests.addBackup(readAddress(address)), answers.done, options),
+    removeBackup: (address, options = {}) =>
+      call(
+        () => requests.removeBackup(readAddress(address), options.backupIsDown === true),
+        answers.done,
+        options,
+      ),
+    promote: (options = {}) =>
+      call(
+        () => {
+          checkOneAddress(settings);
+          return requests.promote(options.othersAreDown === true, options.acceptDataLoss === true);
+        },
+        answers.promotion,
+        options,
+      ),
+  };
+}
+
+/** A promotion is about one node, and the others of a cluster are not asked to stand in for it. */
+function checkOneAddress({ addresses, reads }: CallerSettings): void {
+  if (addresses.length === 1 && reads === 'given') return;
+  throw new KvError('BAD_OPTION', 'promote is about one server: make a client with its address alone');
+}
+
+function scanWith<Value>(
+  { call }: Caller,
+  decode: Decode<Value>,
+  { match, count, ...options }: ScanOptions = {},
+): AsyncIterable<Value> {
+  return scanKeys(() => {
+    const conversation: Conversation = { with: undefined };
+    return (cursor) =>
+      call(
+        () => requests.scan(cursor, match, count),
+        (reply) => answers.scanPage(decode, reply),
+        options,
+        conversation,
+      );
+  });
 }

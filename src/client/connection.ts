@@ -5,13 +5,13 @@ import { showAddress } from '../protocol/address.js';
 import type { Address } from '../protocol/address.js';
 import { RespReplyReader } from '../protocol/resp-reply-reader.js';
 import type { MalformedReply, RespReply } from '../protocol/resp-reply-reader.js';
-import type { Call } from './call.js';
-import { KvError } from './errors.js';
+import type { Call, Place } from './call.js';
+import type { KvErrorCode } from './errors.js';
 import { readReply } from './reply.js';
-import type { ErrorReply } from './reply.js';
+import type { ErrorReply, KvReply } from './reply.js';
 
-/** Requests up to this many bytes together are copied into one buffer; beyond, copying costs more than it saves. */
-const COPIED_BYTES_MAX = 256 * 1024;
+/** Requests leave in writes of about so many bytes: copying more costs more than it saves. */
+const WRITE_BYTES_MAX = 256 * 1024;
 
 /** A call that waited for the whole time learns of it a little before or after it was sent for that long. */
 const SILENCE_TOLERANCE = 0.9;
@@ -19,46 +19,52 @@ const SILENCE_TOLERANCE = 0.9;
 export interface ConnectionOptions {
   readonly address: Address;
   readonly clock: Clock;
-  /** How long connecting may take, and how long a server that owes replies may about send nothing. */
+  /** How long connecting may take. */
+  readonly connectMsMax: number;
+  /** How long a server that owes replies may about send nothing. */
   readonly silenceMsMax: number;
-  /** Called once, before the calls under way fail. Nothing may be added afterwards. */
-  readonly lost: (connection: Connection) => void;
-  /** Called for each call when its place in the queue is free again, answered or not. */
-  readonly released: (call: Call) => void;
-  /**
-   * Takes a call that was refused with `NOT_PRIMARY` to another node, if it can, before its place is free. Otherwise the
-   * refusal is the call's outcome.
-   */
-  readonly sendOn: (call: Call, message: string) => boolean;
+  /** Called once, before the calls that it held end. Nothing may be added afterwards. */
+  readonly lost: (connection: Connection, loss: Loss) => void;
+  /** Called for each call that was added and not removed, when it is here no more. */
+  readonly ended: (call: Call, ending: Ending) => void;
 }
 
-type State = 'connecting' | 'open' | 'lost';
-
-interface Loss {
-  readonly code: 'UNREACHABLE' | 'CONNECTION_LOST' | 'BAD_REPLY' | 'CLOSED' | (string & Record<never, never>);
+/** Why a connection is over. */
+export interface Loss {
+  readonly code: KvErrorCode;
   readonly message: string;
   readonly cause?: unknown;
 }
 
+/** What became of a call on a connection. */
+export type Ending =
+  | { readonly kind: 'answered'; readonly reply: KvReply | ErrorReply }
+  | { readonly kind: 'lost'; readonly loss: Loss };
+
+type State = 'connecting' | 'open' | 'lost';
+
 /**
  * One TCP connection on which many calls are under way at once.
  *
- * Invariant: `#unsent` then `#unanswered` hold every call in the order made, and replies come in that order, so the
- * head of `#unanswered` is the one that the next reply belongs to.
+ * Invariant: `#unanswered` then `#unsent` hold every call in the order added, and replies come in that order, so the
+ * head of `#unanswered` is the one that the next reply belongs to. Nothing is handed to the socket while it still holds
+ * what the network did not take: so a call that the network has no room for counts as not sent.
  */
-export class Connection {
+export class Connection implements Place {
   readonly #options: ConnectionOptions;
   readonly #name: string;
   readonly #socket: Socket;
   readonly #reader = new RespReplyReader();
   readonly #connectTimer: Cancel;
   #state: State = 'connecting';
-  #unsent: Call[] = [];
+  readonly #unsent = new Set<Call>();
   /** From `#head` on; what lies before it is done and swept now and then. */
   #unanswered: Call[] = [];
   #head = 0;
-  #flushDue = false;
-  #inUse = true;
+  /** Bytes of the requests that wait to be sent or answered. */
+  #requestBytes = 0;
+  #isFlushDue = false;
+  #isInUse = true;
   /** When bytes last arrived, or replies began to be owed. */
   #heardMs: number;
   /** What the server said unasked, right before it hung up. */
@@ -69,32 +75,56 @@ export class Connection {
     this.#name = showAddress(options.address);
     this.#heardMs = options.clock.nowMs();
     this.#socket = connect({ host: options.address.host, port: options.address.port, noDelay: true });
-    this.#connectTimer = options.clock.after(options.silenceMsMax, () => {
-      const seconds = String(options.silenceMsMax / 1000);
+    this.#connectTimer = options.clock.after(options.connectMsMax, () => {
+      const seconds = String(options.connectMsMax / 1000);
       const message = `${this.#name} does not answer within ${seconds} s: check the address and the network`;
       this.#lose({ code: 'UNREACHABLE', message });
     });
     this.#socket
       .on('connect', () => this.#opened())
       .on('data', (chunk) => this.#arrived(chunk))
+      .on('drain', () => this.#flush())
       .on('end', () => this.#lose(this.#farewell ?? this.#hungUp()))
       .on('error', (cause: Error) => this.#lose(this.#farewell ?? this.#broken(cause)))
       .on('close', () => this.#lose(this.#hungUp()));
   }
 
+  /** Bytes that stand between a new call and its reply, as far as they are known. */
+  get load(): number {
+    return this.#requestBytes + this.#reader.partialBytes;
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  get isIdle(): boolean {
+    return this.#unsent.size === 0 && this.#head === this.#unanswered.length;
+  }
+
+  get trouble(): string | undefined {
+    return this.#state === 'connecting' ? `${this.#name} was not reached yet` : undefined;
+  }
+
   add(call: Call): void {
-    this.#unsent.push(call);
+    call.place = this;
+    this.#unsent.add(call);
+    this.#requestBytes += call.request.bytes.length;
     if (this.#state === 'open') this.#flushLater();
+  }
+
+  remove(call: Call): void {
+    if (this.#unsent.delete(call)) this.#requestBytes -= call.request.bytes.length;
   }
 
   /**
    * Whether anybody waits for a call. An idle connection does not keep the process alive, and an attempt to
    * connect that nobody waits for any more ends.
    */
-  setInUse(inUse: boolean): void {
-    this.#inUse = inUse;
+  setInUse(isInUse: boolean): void {
+    this.#isInUse = isInUse;
     if (this.#state === 'open') this.#holdProcess();
-    else if (!inUse && this.#state === 'connecting') this.close();
+    else if (!isInUse && this.#state === 'connecting') this.close();
   }
 
   /**
@@ -103,7 +133,7 @@ export class Connection {
    */
   checkSilence(): void {
     if (this.#state !== 'open' || this.#head === this.#unanswered.length) return;
-    const awaited = this.#unanswered.slice(this.#head).filter((call) => !call.settled);
+    const awaited = this.#unanswered.slice(this.#head).filter((call) => !call.isSettled);
     const allowedMs = awaited.reduce(
       (most, call) => Math.max(most, call.timeoutMs),
       this.#options.silenceMsMax,
@@ -114,7 +144,7 @@ export class Connection {
     this.#lose({ code: 'CONNECTION_LOST', message: `${this.#name} sent nothing for ${seconds} s` });
   }
 
-  /** Ends the connection; every call under way fails with `CLOSED`. */
+  /** Ends the connection; every call under way ends with `CLOSED`. */
   close(): void {
     this.#lose({ code: 'CLOSED', message: 'the client was closed' });
   }
@@ -123,49 +153,42 @@ export class Connection {
     if (this.#state !== 'connecting') return;
     this.#state = 'open';
     this.#connectTimer.cancel();
-    this.#heardMs = this.#options.clock.nowMs();
     this.#holdProcess();
     this.#flush();
   }
 
   #holdProcess(): void {
-    if (this.#inUse) this.#socket.ref();
+    if (this.#isInUse) this.#socket.ref();
     else this.#socket.unref();
   }
 
   /** Everything that is asked in this turn leaves with one write. */
   #flushLater(): void {
-    if (this.#flushDue) return;
-    this.#flushDue = true;
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
     this.#options.clock.nextTurn(() => {
-      this.#flushDue = false;
-      if (this.#state === 'open') this.#flush();
+      this.#isFlushDue = false;
+      this.#flush();
     });
   }
 
   #flush(): void {
-    const due = this.#unsent;
-    this.#unsent = [];
-    const requests: Buffer[] = [];
-    let bytes = 0;
-    if (this.#head === this.#unanswered.length) this.#heardMs = this.#options.clock.nowMs();
-    for (const call of due) {
-      if (call.settled) {
-        this.#options.released(call);
-        continue;
+    while (this.#state === 'open' && this.#unsent.size > 0 && !this.#socket.writableNeedDrain) {
+      const requests: Buffer[] = [];
+      let bytes = 0;
+      if (this.#head === this.#unanswered.length) this.#heardMs = this.#options.clock.nowMs();
+      for (const call of this.#unsent) {
+        const { length } = call.request.bytes;
+        if (bytes > 0 && bytes + length > WRITE_BYTES_MAX) break;
+        this.#unsent.delete(call);
+        call.leave();
+        this.#unanswered.push(call);
+        requests.push(call.request.bytes);
+        bytes += length;
       }
-      call.sent = true;
-      this.#unanswered.push(call);
-      requests.push(call.request.bytes);
-      bytes += call.request.bytes.length;
+      const [only = Buffer.alloc(0)] = requests;
+      this.#socket.write(requests.length === 1 ? only : Buffer.concat(requests, bytes));
     }
-    if (bytes <= COPIED_BYTES_MAX) {
-      if (bytes > 0) this.#socket.write(Buffer.concat(requests, bytes));
-      return;
-    }
-    this.#socket.cork();
-    for (const request of requests) this.#socket.write(request);
-    this.#socket.uncork();
   }
 
   #arrived(chunk: Buffer): void {
@@ -179,15 +202,17 @@ export class Connection {
         this.#lose(this.#notOurs(found.message));
         return;
       }
-      const reply = readReply(found);
       this.#head++;
       this.#sweep();
-      const isElsewhere =
-        reply.kind === 'error' && reply.code === 'NOT_PRIMARY' && this.#options.sendOn(call, reply.message);
-      this.#options.released(call);
-      if (!isElsewhere) call.settle(reply.kind === 'error' ? refusedBy(reply, call) : reply);
+      this.#end(call, { kind: 'answered', reply: readReply(found) });
     }
-    if (this.#reader.hasUnread) this.#unasked(this.#reader.next());
+    if (this.#isOpen && this.#reader.hasUnread) this.#unasked(this.#reader.next());
+  }
+
+  #end(call: Call, ending: Ending): void {
+    this.#requestBytes -= call.request.bytes.length;
+    call.comeBack();
+    this.#options.ended(call, ending);
   }
 
   /** A server speaks unasked only to say why it hangs up. */
@@ -214,14 +239,14 @@ export class Connection {
     this.#state = 'lost';
     this.#connectTimer.cancel();
     this.#socket.destroy();
-    this.#options.lost(this);
     const calls = [...this.#unanswered.slice(this.#head), ...this.#unsent];
     this.#unanswered = [];
-    this.#unsent = [];
     this.#head = 0;
+    this.#unsent.clear();
+    this.#options.lost(this, loss);
     for (const call of calls) {
-      this.#options.released(call);
-      call.fail(loss.code, loss.message, loss.cause);
+      call.place = undefined;
+      this.#end(call, { kind: 'lost', loss });
     }
   }
 
@@ -245,11 +270,6 @@ export class Connection {
     const message = `what answers at ${this.#name} does not speak this protocol (${reason}): check the address`;
     return { code: 'BAD_REPLY', message };
   }
-}
-
-function refusedBy(reply: ErrorReply, call: Call): KvError {
-  const outcomeUnknown = call.request.effect !== 'reads' && reply.code === 'UNCONFIRMED';
-  return new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
 }
 
 function systemCode(error: Error): string {

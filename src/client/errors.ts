@@ -14,6 +14,10 @@ export const CLIENT_ERROR_CODES = [
   'CLOSED',
   /** An option or argument of this library makes no sense. */
   'BAD_OPTION',
+  /** A key or a value is not valid UTF-8, and the client was made to answer strings. */
+  'NOT_TEXT',
+  /** The server that a scan began at is out of reach, or another one answers by now: begin the scan anew. */
+  'SCAN_INTERRUPTED',
 ] as const;
 export type ClientErrorCode = (typeof CLIENT_ERROR_CODES)[number];
 
@@ -34,6 +38,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'LAGGING',
   'TIMEOUT',
   'CONNECTION_LOST',
+  'SCAN_INTERRUPTED',
 ]);
 
 /** Why a call was not done. The message says what happened and what to do, on one line. */

@@ -46,6 +46,19 @@ export function putMany(pairs: Iterable<readonly [Bytes, Bytes]>): CallRequest |
   return words.length === 0 ? undefined : request('writes', 'MSET', words);
 }
 
+/** One page of a scan. */
+export function scan(cursor: string, match: Bytes | undefined, count: number | undefined): CallRequest {
+  const words: Buffer[] = [Buffer.from(cursor, 'latin1')];
+  if (match !== undefined) words.push(Buffer.from('MATCH'), toBuffer(match));
+  if (count !== undefined) {
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new KvError('BAD_OPTION', 'count is a whole number above 0');
+    }
+    words.push(Buffer.from('COUNT'), Buffer.from(String(count)));
+  }
+  return request('reads', 'SCAN', words);
+}
+
 /** A command without arguments. */
 export function bare(effect: Effect, name: string): CallRequest {
   return request(effect, name, []);

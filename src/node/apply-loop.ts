@@ -28,7 +28,10 @@ export interface ApplyLoopParts {
 /**
  * Applies the log to the store, frame by frame, as far as it is committed.
  *
- * Invariants: frames are applied in the order of the log; nothing is applied before it is committed.
+ * Invariants: frames are applied in the order of the log; nothing is applied before it is committed, nor before it is in this
+ * node's own log. On a backup the first may come earlier, while its own disk is slow, full or failing. Without the second the
+ * store, and with it the JSON file, could be ahead of the log: the next start would take the file's position for a proof that
+ * the log has lost something.
  */
 export class ApplyLoop {
   readonly #parts: ApplyLoopParts;
@@ -55,6 +58,11 @@ export class ApplyLoop {
     return this.#commit;
   }
 
+  /** How far it gets with what has happened until now. What is committed behind it waits for this node's own disk. */
+  get reach(): Index {
+    return Math.min(this.#commit, this.#parts.cache.writtenIndex) as Index;
+  }
+
   /**
    * Whether the caller runs inside the call to a write's observer. The store is locked then, and yet is the map at
    * exactly that write's position.
@@ -65,10 +73,15 @@ export class ApplyLoop {
 
   commit(index: Index): void {
     if (index > this.#commit) this.#commit = index;
-    if (!this.#isHeld && !this.#isRunning) this.#done = this.#run();
+    this.goOn();
   }
 
-  /** Resolves when everything that is committed is applied. */
+  /** Applies what may be applied now: more is committed, or more is in the log. */
+  goOn(): void {
+    if (!this.#isRunning && this.#mayApply((this.#end.index + 1) as Index)) this.#done = this.#run();
+  }
+
+  /** Resolves when everything that is committed and in the log is applied. */
   async idle(): Promise<void> {
     while (this.#isRunning) await this.#done;
   }
@@ -109,7 +122,7 @@ export class ApplyLoop {
   }
 
   #mayApply(index: Index): boolean {
-    return index <= this.#commit && !this.#isHeld;
+    return index <= this.reach && !this.#isHeld;
   }
 
   async #read(): Promise<readonly Frame[]> {

@@ -67,7 +67,8 @@ export class Assembly {
     if (this.#failure !== undefined) return;
     this.#failure = error ?? new Error('the node failed');
     this.replica.stop();
-    this.proposals.lose(this.#state.commit, stopped());
+    // What is committed and not in this node's own log is not applied here any more, so nobody would be told of it.
+    this.proposals.lose(this.applying.reach, stopped());
     this.#parts.failed(error);
     this.#stepped();
   }
@@ -317,6 +318,7 @@ function stopped(): Refusal {
 function whoIsSilent(state: ReplicaState): string {
   if (state.office.kind !== 'primary') return 'nobody';
   const behind = [...state.office.progress.values()].filter(({ match }) => match < state.last.index);
+  if (behind.length === 0 && state.durable < state.last.index) return "this node's own disk";
   return showPeers(behind.map(({ peer }) => peer));
 }
 

@@ -49,7 +49,7 @@ export class Feeder {
     const answer = (frames: Extract<Input, { kind: 'fed' }>['frames']): void => {
       if (effect.kind === 'feed') {
         this.#parts.input({ kind: 'fed', peer: effect.peer, link: effect.link, after, frames });
-      } else {
+      } else if (frames !== 'unreadable') {
         this.#parts.input({ kind: 'supplied', link: effect.link, term: effect.term, after, frames });
       }
     };
@@ -62,7 +62,8 @@ export class Feeder {
       .log()
       .read(after, bytesMax)
       .then(answer, (error: unknown) => {
-        events.error({ err: error }, 'the log could not be read for a backup');
+        events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
+        answer('unreadable');
       });
   }
 

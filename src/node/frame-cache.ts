@@ -27,6 +27,11 @@ export class FrameCache {
     this.#writtenIndex = writtenIndex;
   }
 
+  /** Everything up to here is in the files. */
+  get writtenIndex(): Index {
+    return this.#writtenIndex;
+  }
+
   add(frame: Frame): void {
     this.#entries.push({ frame, isShared: false });
     this.#bytes += frame.end - frame.start;

@@ -181,11 +181,11 @@ export class Proposals {
     this.#tellRefused();
   }
 
-  /** Tells those whose time is up that nobody knows yet. */
-  checkTime(commit: Index): void {
+  /** Tells those whose time is up that nobody knows yet. What lies up to `reach` is about to be applied, and told then. */
+  checkTime(reach: Index): void {
     const nowMs = this.#parts.clock.nowMs();
     for (let first = this.#waiting[0]; first?.frame !== undefined; first = this.#waiting[0]) {
-      if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= commit) break;
+      if (nowMs < first.deadlineMs || lastIndexOf(first.frame) <= reach) break;
       const position = showPosition(endOf(first.frame));
       const message = `the write at ${position} is not confirmed in time and may still take effect; it waits for ${this.#parts.whoIsSilent()}: start what is down, or look at status`;
       first.refused = refusal('UNCONFIRMED', message);
@@ -211,10 +211,13 @@ export class Proposals {
     }
   }
 
-  /** The office is lost: what is not committed may still take effect, and what was not proposed never will. */
-  lose(commit: Index, reason: Refusal): void {
+  /**
+   * The office is lost: what lies behind `kept`, what is committed and will be applied, may still take effect, and what was
+   * not proposed never will.
+   */
+  lose(kept: Index, reason: Refusal): void {
     for (const item of this.#waiting) {
-      if (item.frame === undefined || lastIndexOf(item.frame) <= commit) continue;
+      if (item.frame === undefined || lastIndexOf(item.frame) <= kept) continue;
       const position = showPosition(endOf(item.frame));
       const message = `this node is no longer the primary; the write at ${position} may still take effect`;
       item.refused = refusal('UNCONFIRMED', message);

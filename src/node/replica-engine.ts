@@ -87,10 +87,10 @@ export class ReplicaEngine implements Engine {
   }
 
   #tick(): void {
-    const { replica, proposals } = this.#assembly;
+    const { replica, proposals, applying } = this.#assembly;
     replica.input({ kind: 'tick' });
     this.#setAcks();
-    proposals.checkTime(replica.state.commit);
+    proposals.checkTime(applying.reach);
     proposals.goOn();
   }
 

@@ -119,9 +119,10 @@ export class Replica {
 
   /** Everything up to here is on this node's disk. */
   written(end: LogEnd): void {
-    const { cache, state } = this.#parts;
+    const { cache, applying, state } = this.#parts;
     this.#durableIndex = end.index;
     cache.written(end.index);
+    applying.goOn();
     // The core may have cut this off since, and something else may stand there.
     if (hasEntry(state, end)) this.input({ kind: 'durable', index: end.index });
   }

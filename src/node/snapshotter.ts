@@ -108,7 +108,8 @@ export class Snapshotter {
     try {
       output = await snapshots.begin();
       const end = await this.#walk(output);
-      // The file must never be ahead of the log: recovery takes its position for a proof that the log reached it.
+      // The file must never be ahead of the log: recovery takes its position for a proof that the log reached it. What is
+      // applied is in the log, and is durable after this whatever the fsync policy says.
       await log.sync();
       await snapshots.install(output);
       const neededFrom = this.#parts.neededFrom() ?? snapshots.previousIndex;

@@ -11,6 +11,10 @@ export interface InvalidAddress {
   readonly invalid: string;
 }
 
+export function isInvalid(address: Address | InvalidAddress): address is InvalidAddress {
+  return 'invalid' in address;
+}
+
 export const DEFAULT_ADDRESS = '127.0.0.1:7001';
 
 const PORT_MAX = 65_535;

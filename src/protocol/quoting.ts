@@ -11,10 +11,13 @@ import {
   QUOTE,
   SPACE,
   TAB,
-  hexDigit,
   isBlank,
   isControl,
 } from './byte.js';
+import { copyRange } from '../engine.js';
+import { KeptBytes } from './kept-bytes.js';
+import { QuotedWord } from './quoted-word.js';
+import type { UnquoteFault } from './quoted-word.js';
 
 /**
  * Quoting: how any bytes travel as one word of a line.
@@ -178,73 +181,19 @@ export function showWord(bytes: Buffer, blanksAllowed: boolean): string {
   return target.toString('utf8', 0, writeQuoted(target, 0, bytes, 0, bytes.length));
 }
 
-/** What ended the reading of a quoted word. */
-export type UnquoteFault = 'open quote' | 'unknown escape';
-
+/** A quoted word as it was meant. */
 export interface Unquoted {
+  /** Its own. */
   readonly bytes: Buffer;
   /** The offset behind the closing quote. */
   readonly next: number;
 }
 
-/** Reads the quoted word whose opening quote stands at `at`. The answer's bytes are its own. */
+/** Reads the quoted word whose opening quote stands at `at`. */
 export function readQuoted(line: Buffer, at: number, end: number): Unquoted | UnquoteFault {
-  const quote = line.subarray(0, end).indexOf(QUOTE, at + 1);
-  if (quote === -1) return 'open quote';
-  const plain = line.subarray(at + 1, quote);
-  if (!plain.includes(BACKSLASH)) return { bytes: Buffer.from(plain), next: quote + 1 };
-  // Found before memory is taken: a line may hold very many words, and each may ask for its own length only.
-  const close = closingQuote(line, at + 1, end);
-  return close === -1 ? 'open quote' : readEscaped(line, at + 1, close);
-}
-
-/** The offset of the first quote that no backslash takes away; -1 when there is none. */
-function closingQuote(line: Buffer, from: number, end: number): number {
-  for (let at = from; at < end; at++) {
-    if (line[at] === QUOTE) return at;
-    if (line[at] === BACKSLASH) at++;
-  }
-  return -1;
-}
-
-/** Reads up to the closing quote at `close`. */
-function readEscaped(line: Buffer, from: number, close: number): Unquoted | UnquoteFault {
-  const target = Buffer.allocUnsafe(close - from);
-  let length = 0;
-  for (let at = from; at < close;) {
-    const byte = line[at++];
-    if (byte !== BACKSLASH) {
-      target[length++] = byte ?? 0;
-      continue;
-    }
-    const letter = line[at++];
-    if (letter === LOWER_X) {
-      const high = at < close ? hexDigit(line[at]) : -1;
-      const low = at + 1 < close ? hexDigit(line[at + 1]) : -1;
-      if (high < 0 || low < 0) return 'unknown escape';
-      target[length++] = high * 16 + low;
-      at += 2;
-      continue;
-    }
-    const plain = unescaped(letter);
-    if (plain === undefined) return 'unknown escape';
-    target[length++] = plain;
-  }
-  return { bytes: Buffer.from(target.subarray(0, length)), next: close + 1 };
-}
-
-function unescaped(letter: number | undefined): number | undefined {
-  switch (letter) {
-    case QUOTE:
-    case BACKSLASH:
-      return letter;
-    case LOWER_N:
-      return LF;
-    case LOWER_R:
-      return CR;
-    case LOWER_T:
-      return TAB;
-    default:
-      return undefined;
-  }
+  const word = new QuotedWord(line, at, end);
+  const range = word.read(Infinity, new KeptBytes());
+  if (range === undefined) return 'open quote';
+  if (typeof range === 'string') return range;
+  return { bytes: copyRange(range).bytes, next: word.next };
 }

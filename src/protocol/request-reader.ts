@@ -3,19 +3,25 @@ import { foreignFirstByte } from './foreign.js';
 import { LineRequestReader, foreignViolation } from './line-request-reader.js';
 import type { LineGrammar } from './line.js';
 import { RespRequestReader } from './resp-request-reader.js';
-import type { Framing, Request, Violation } from './request.js';
+import type { Framing, Reading, Request, Violation } from './request.js';
 import type { Unread } from './unread.js';
 
 const EMPTY = Buffer.alloc(0);
+
+/** Requests without words and empty lines that are skipped before others have a turn. */
+const SKIPPED_MAX = 4096;
 
 /**
  * Finds the requests in the bytes of one connection, however they were cut into chunks. The first byte of each request
  * says how it is framed.
  *
- * Usage: `feed` a chunk, call `next` until it answers undefined, then feed the next chunk. A request is
- * borrowed until the following call of `feed`. After a fatal violation nothing more is read or kept.
+ * Usage: `feed` a chunk, call `next` until it answers undefined, then feed the next chunk. When
+ * `isUnfinished` is true then, a long request is being read: feed nothing, and call `next` again in another turn. A chunk
+ * belongs to the reader until `next` answered undefined and has finished; a request is borrowed until the following call of `feed`. After a fatal violation nothing more is
+ * read or kept.
  *
- * Invariant: memory stays below the request bound, what is kept about its words, and one chunk.
+ * Invariant: memory stays below the request bound, what is kept about its words, and one chunk; a request that is put
+ * together or whose escapes are replaced takes its bytes twice. One call of `next` takes no longer than a chunk of 256 KiB.
  */
 export class RequestReader {
   readonly #lines: LineRequestReader;
@@ -26,6 +32,7 @@ export class RequestReader {
   #isFresh = true;
   /** The request before was an array. */
   #followsArray = false;
+  #isUnfinished = false;
   #isEnded = false;
   #isDead = false;
 
@@ -44,9 +51,14 @@ export class RequestReader {
     return this.#lines.partialBytes + this.#arrays.partialBytes;
   }
 
+  /** Whether `next` stopped because it is time that others have a turn. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished;
+  }
+
   /** Whether `next` may have more to answer without another chunk. */
   get hasUnread(): boolean {
-    return this.#unread.at < this.#unread.bytes.length;
+    return this.#isUnfinished || this.#unread.at < this.#unread.bytes.length;
   }
 
   feed(chunk: Buffer): void {
@@ -71,6 +83,8 @@ export class RequestReader {
   next(): Request | Violation | undefined {
     if (this.#isDead) return undefined;
     const outcome = this.#next();
+    this.#isUnfinished = outcome === 'unfinished';
+    if (outcome === 'unfinished') return undefined;
     if (outcome === undefined) {
       this.#unread.bytes = EMPTY;
       this.#unread.at = 0;
@@ -89,9 +103,9 @@ export class RequestReader {
     this.#arrays.forget();
   }
 
-  #next(): Request | Violation | undefined {
-    for (;;) {
-      if (this.#lines.partialBytes === 0 && !this.#arrays.isBegun) {
+  #next(): Exclude<Reading, 'skipped'> {
+    for (let skipped = 0; skipped < SKIPPED_MAX; skipped++) {
+      if (!this.#lines.isBegun && !this.#arrays.isBegun) {
         const first = this.#unread.bytes[this.#unread.at];
         if (first === undefined) return undefined;
         const foreign = this.#isFresh ? foreignFirstByte(first) : undefined;
@@ -102,9 +116,10 @@ export class RequestReader {
       const outcome = this.#framing === 'resp' ? this.#nextArray() : this.#nextLine();
       if (outcome !== 'skipped') return outcome;
     }
+    return 'unfinished';
   }
 
-  #nextArray(): Request | Violation | 'skipped' | undefined {
+  #nextArray(): Reading {
     const outcome = this.#arrays.read(this.#unread);
     this.#followsArray = true;
     if (outcome === undefined && this.#isEnded) this.#arrays.forget();
@@ -112,9 +127,9 @@ export class RequestReader {
   }
 
   /** Redis skips empty lines, and `redis-cli --pipe` sends one; a client that speaks RESP would not expect an answer. */
-  #nextLine(): Request | Violation | 'skipped' | undefined {
+  #nextLine(): Reading {
     const outcome = this.#lines.read(this.#unread, this.#isEnded, this.#followsArray);
-    if (outcome !== undefined && outcome !== 'skipped') this.#followsArray = false;
+    if (typeof outcome === 'object') this.#followsArray = false;
     return outcome;
   }
 }

@@ -5,6 +5,9 @@ import type { RequestLimits } from './limits.js';
 /** How the bytes of a request say where it ends. The reply comes in the same framing. */
 export type Framing = 'line' | 'resp';
 
+/** What a word costs beside its bytes while its request is read: its range, and its place in a list. */
+export const WORD_BYTES = 64;
+
 /** One request, whatever framing it came in. */
 export interface Request {
   /** The command's name as it was sent, then its arguments. At least one word; borrowed from the reader. */
@@ -25,6 +28,15 @@ export interface Violation {
   /** The framing in which it is to be answered. */
   readonly framing: Framing;
 }
+
+/**
+ * What a reader of requests answers. `skipped`: bytes that are not answered; more may follow. `unfinished`: there is more
+ * to do without another byte, and it is time that others have a turn. Undefined: everything was read.
+ */
+export type Reading = Request | Violation | 'skipped' | 'unfinished' | undefined;
+
+/** About how many bytes a reader looks at before others have a turn; a word counts as `WORD_BYTES`. */
+export const TURN_BYTES = 256 * 1024;
 
 export function isViolation(outcome: Request | Violation): outcome is Violation {
   return 'refusal' in outcome;

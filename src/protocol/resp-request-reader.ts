@@ -1,16 +1,16 @@
 import type { ByteRange } from '../engine.js';
-import { refusal } from '../engine.js';
+import { refusal, wholeRange } from '../engine.js';
 import { ASTERISK, CR, DOLLAR, LF } from './byte.js';
 import { GrowingBytes } from './growing-bytes.js';
 import { KeptBytes } from './kept-bytes.js';
 import type { RequestLimits } from './limits.js';
-import { tooLong, tooManyWords } from './request.js';
-import type { Request, Violation } from './request.js';
+import { TURN_BYTES, WORD_BYTES, tooLong, tooManyWords } from './request.js';
+import type { Reading, Violation } from './request.js';
 import { LengthReader } from './resp-length.js';
 import type { Unread } from './unread.js';
 
-/** What a word costs beside its bytes while it waits for the rest of its request: its range, and its place in a list. */
-export const WORD_BYTES = 64;
+/** Why no more of the request is read for now, or at all. `incomplete`: everything was read. */
+type Stop = Violation | 'incomplete' | 'unfinished';
 
 /** A bulk that is no longer shares memory with others. */
 const SHARED_BYTES_MAX = 4096;
@@ -42,8 +42,8 @@ export class RespRequestReader {
   #bulkLength = 0;
   /** Bytes of it and of its CRLF that have not come. 0: a header is due. */
   #dueBytes = 0;
-  /** Where it goes, when it came in pieces and has few bytes. */
-  #shared: ByteRange | undefined;
+  /** When it comes in pieces: where it goes if it has few bytes, where it is once all of many have come. */
+  #gathered: ByteRange | undefined;
 
   constructor(limits: RequestLimits) {
     this.#limits = limits;
@@ -69,18 +69,15 @@ export class RespRequestReader {
     this.#wordCount = 0;
     this.#words = [];
     this.#borrowedFrom = 0;
-    this.#shared = undefined;
+    this.#gathered = undefined;
     this.#leftBytes = this.#limits.requestBytesMax;
     this.#dueBytes = 0;
     this.#kept.release();
     this.#growing.release();
   }
 
-  /**
-   * The next request; undefined when everything was read and it is not complete. Its first byte is `*`. `skipped` is a
-   * request without words, which is not answered.
-   */
-  read(unread: Unread): Request | Violation | 'skipped' | undefined {
+  /** The next request, whose first byte is `*`; undefined when it is not complete. One without words is skipped. */
+  read(unread: Unread): Reading {
     if (this.#wordCount === 0) {
       const stop = this.#readHeader(unread, ASTERISK);
       if (stop !== undefined) return this.#stop(stop, unread);
@@ -92,7 +89,9 @@ export class RespRequestReader {
       if (count > this.#limits.wordsMax) return tooManyWords(this.#limits, 'resp');
       this.#wordCount = count;
     }
+    const wordsStop = this.#words.length + TURN_BYTES / WORD_BYTES;
     while (this.#words.length < this.#wordCount) {
+      if (this.#words.length >= wordsStop) return this.#stop('unfinished', unread);
       const stop = this.#dueBytes === 0 ? this.#readBulkHeader(unread) : this.#readBulk(unread);
       if (stop !== undefined) return this.#stop(stop, unread);
     }
@@ -101,14 +100,14 @@ export class RespRequestReader {
     return { words, terminated: true, framing: 'resp' };
   }
 
-  #stop(stop: Violation | 'incomplete', unread: Unread): Violation | undefined {
-    if (stop !== 'incomplete') return stop;
+  #stop(stop: Stop, unread: Unread): Reading {
+    if (stop !== 'incomplete' && stop !== 'unfinished') return stop;
     this.#keepWords(unread.bytes);
-    return undefined;
+    return stop === 'incomplete' ? undefined : stop;
   }
 
   /** Reads a type byte, a number and CRLF. The number is then in `#length`. */
-  #readHeader(unread: Unread, type: number): Violation | 'incomplete' | undefined {
+  #readHeader(unread: Unread, type: number): Stop | undefined {
     if (this.#leftBytes === 0) return tooLong(this.#limits, 'resp');
     const from = unread.at;
     const end = Math.min(unread.bytes.length, from + this.#leftBytes);
@@ -128,7 +127,7 @@ export class RespRequestReader {
     return undefined;
   }
 
-  #readBulkHeader(unread: Unread): Violation | 'incomplete' | undefined {
+  #readBulkHeader(unread: Unread): Stop | undefined {
     const stop = this.#readHeader(unread, DOLLAR);
     if (stop !== undefined) return stop;
     const length = this.#length.value;
@@ -140,7 +139,7 @@ export class RespRequestReader {
     return undefined;
   }
 
-  #readBulk(unread: Unread): Violation | 'incomplete' | undefined {
+  #readBulk(unread: Unread): Stop | undefined {
     const { bytes, at } = unread;
     const end = at + this.#bulkLength;
     const isWhole = this.#dueBytes === this.#bulkLength + ENDING_BYTES && end + ENDING_BYTES <= bytes.length;
@@ -153,33 +152,39 @@ export class RespRequestReader {
   }
 
   /** Copies what has come of a bulk that no chunk holds in full. */
-  #gatherBulk(unread: Unread): Violation | 'incomplete' | undefined {
+  #gatherBulk(unread: Unread): Stop | undefined {
     const dueBytes = this.#dueBytes - ENDING_BYTES;
     if (dueBytes === this.#bulkLength && dueBytes <= SHARED_BYTES_MAX) {
-      this.#shared = this.#kept.reserve(dueBytes);
+      this.#gathered = this.#kept.reserve(dueBytes);
     }
     if (dueBytes > 0) {
-      const to = Math.min(unread.bytes.length, unread.at + dueBytes);
-      this.#dueBytes -= to - unread.at;
-      if (this.#shared === undefined) {
+      const { at } = unread;
+      const to = Math.min(unread.bytes.length, at + dueBytes);
+      this.#dueBytes -= to - at;
+      if (this.#gathered === undefined) {
         this.#growing.take(unread, to, this.#bulkLength);
       } else {
-        unread.bytes.copy(this.#shared.bytes, this.#shared.end - dueBytes, unread.at, to);
+        unread.bytes.copy(this.#gathered.bytes, this.#gathered.end - dueBytes, at, to);
         unread.at = to;
       }
+      if (to - at < dueBytes) return 'incomplete';
     }
-    return this.#readEnding(unread);
+    if (this.#gathered === undefined) {
+      const bulk = this.#growing.join();
+      if (bulk === undefined) return 'unfinished';
+      this.#gathered = wholeRange(bulk);
+    }
+    return this.#readEnding(unread, this.#gathered);
   }
 
-  #readEnding(unread: Unread): Violation | 'incomplete' | undefined {
+  #readEnding(unread: Unread, word: ByteRange): Stop | undefined {
     while (this.#dueBytes > 0) {
-      // The bytes in front of it may not have come either.
       if (unread.at === unread.bytes.length) return 'incomplete';
       if (unread.bytes[unread.at++] !== (this.#dueBytes === ENDING_BYTES ? CR : LF)) return notEnded();
       this.#dueBytes--;
     }
-    this.#words.push(this.#shared ?? wholeOf(this.#growing.release()));
-    this.#shared = undefined;
+    this.#words.push(word);
+    this.#gathered = undefined;
     this.#borrowedFrom = this.#words.length;
     return undefined;
   }
@@ -199,10 +204,6 @@ export class RespRequestReader {
     }
     this.#borrowedFrom = words.length;
   }
-}
-
-function wholeOf(bytes: Buffer): ByteRange {
-  return { bytes, start: 0, end: bytes.length };
 }
 
 function malformed(what: string): Violation {

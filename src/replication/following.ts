@@ -218,14 +218,17 @@ function takeFrames(
   return false;
 }
 
-/** Tells the primary what is durable here. */
+/**
+ * Tells the primary what is durable here and known, by its own messages, to be the same there. What this node has committed
+ * is not enough: under a primary that was promoted with an accepted loss, something else may stand there.
+ */
 export function acknowledge(step: Step): void {
   const { state } = step;
   const { office } = state;
   if (office.kind !== 'backup' || office.link === undefined) return;
   takePartAgain(step);
-  const durable = Math.min(state.durable, office.matched) as Index;
-  send(step, office.link, { kind: 'append answer', term: state.term, matched: office.matched, durable });
+  const durable = Math.min(state.durable, office.verified) as Index;
+  send(step, office.link, { kind: 'append answer', term: state.term, matched: office.verified, durable });
 }
 
 /** Counts again where a newer configuration names it. */

@@ -138,9 +138,9 @@ export interface BackupOffice {
   isPrimaryServing: boolean;
   heardMs: number;
   isSilent: boolean;
-  /** Verified in this term to be the same as in the primary's log. What lies behind may still be cut. */
+  /** Committed here, or known to be the same as in the primary's log. What lies behind may still be cut. */
   matched: Index;
-  /** As `matched`, by messages of this term alone. */
+  /** Known to be the same as in the primary's log by messages of this term: what may be acknowledged. */
   verified: Index;
   /** Where acknowledgements go. */
   link: LinkId | undefined;
@@ -292,7 +292,7 @@ export type Input =
       readonly peer: NodeId;
       readonly link: LinkId;
       readonly after: Index;
-      readonly frames: readonly Frame[] | 'trimmed';
+      readonly frames: readonly Frame[] | 'trimmed' | 'unreadable';
     }
   | {
       readonly kind: 'fed snapshot';

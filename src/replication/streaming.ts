@@ -170,7 +170,7 @@ export function endBefore(step: Step, frames: readonly Frame[]): LogEnd | undefi
 export function onFed(
   step: Step,
   office: PrimaryOffice,
-  input: { peer: NodeId; link: LinkId; after: Index; frames: readonly Frame[] | 'trimmed' },
+  input: { peer: NodeId; link: LinkId; after: Index; frames: readonly Frame[] | 'trimmed' | 'unreadable' },
 ): void {
   const { state, nowMs } = step;
   const progress = office.progress.get(input.peer);
@@ -180,6 +180,14 @@ export function onFed(
   const { frames } = input;
   if (frames === 'trimmed') {
     beginSnapshot(step, progress);
+    return;
+  }
+  if (frames === 'unreadable') {
+    // As if a probe were lost: after a while it is begun anew, and read again.
+    progress.state = 'probing';
+    progress.inFlight = [];
+    progress.inFlightBytes = 0;
+    progress.askedMs = nowMs;
     return;
   }
   const previous = endBefore(step, frames);
@@ -212,7 +220,9 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
     return;
   }
   progress.match = Math.max(progress.match, message.durable) as Index;
-  progress.next = (message.matched + 1) as Index;
+  // An answer may be older than an acknowledgement that overtook it: what was acknowledged since is not sent again, since
+  // nobody would acknowledge it again, and it would fill the window for ever.
+  progress.next = (Math.max(progress.match, message.matched) + 1) as Index;
   progress.state = 'streaming';
   feed(step, progress);
 }
@@ -237,7 +247,11 @@ export function onAppendAnswer(step: Step, progress: Progress, message: AppendAn
   while (progress.inFlight[0] !== undefined && progress.inFlight[0].last <= durable) {
     progress.inFlightBytes -= progress.inFlight.shift()?.bytes ?? 0;
   }
-  if (progress.next <= durable) progress.next = (durable + 1) as Index;
+  if (progress.next <= durable) {
+    progress.next = (durable + 1) as Index;
+    // What is being read lies before it, and will not be taken.
+    progress.isReading = false;
+  }
   feed(step, progress);
 }
 

@@ -6,8 +6,7 @@ import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { WORD_BYTES } from '../protocol/resp-request-reader.js';
-import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
+import { WORD_BYTES, cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
@@ -56,7 +55,8 @@ export class Connection implements WriteObserver {
   #isEnded = false;
   /** Nothing was asked yet. */
   #isFresh = true;
-  #isHandedOver = false;
+  /** The client is gone, or is the links' from now on: nothing of it is counted any more. */
+  #isGone = false;
   #isSubmitting = false;
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
@@ -171,7 +171,9 @@ export class Connection implements WriteObserver {
     while (this.#mayRead) {
       const outcome = this.#reader.next();
       if (outcome === undefined) {
-        if (this.#isInputEnded) this.#isReadOut = true;
+        // A long request is read in pieces, and everybody else has a turn between two of them.
+        if (this.#reader.isUnfinished) this.#share.rest();
+        else if (this.#isInputEnded) this.#isReadOut = true;
         break;
       }
       if (isViolation(outcome)) this.#violated(outcome);
@@ -205,7 +207,7 @@ export class Connection implements WriteObserver {
   }
 
   #countBytes(): void {
-    if (this.#isHandedOver) return;
+    if (this.#isGone) return;
     const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#replies.unreadBytes;
     this.#parts.budget.change(bytes - this.#countedBytes);
     this.#countedBytes = bytes;
@@ -245,7 +247,6 @@ export class Connection implements WriteObserver {
     const rest = this.#reader.takeUnread();
     for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
     this.#over();
-    this.#isHandedOver = true;
     links.accept(socket, hello, rest);
   }
 
@@ -391,6 +392,7 @@ export class Connection implements WriteObserver {
     this.#linger?.cancel();
     this.#pending.clear();
     this.#unsettled.clear();
+    this.#isGone = true;
     this.#parts.budget.change(-this.#countedBytes);
     this.#countedBytes = 0;
     this.#parts.closed();

@@ -9,6 +9,9 @@ import type { Hello } from './handshake.js';
  * Reads the request that opens a link. Links and clients do not mix: it is the first of its connection, or refused.
  */
 export function readReplicate(request: Request, isFirst: boolean): Hello | Refusal {
+  if (request.framing === 'resp') {
+    return refusal('NOT_A_PEER', 'REPLICATE opens a connection between nodes, in a line: leave it out');
+  }
   if (!isFirst) {
     return refusal(
       'NOT_A_PEER',

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.js';
+import { refusal } from '../engine.js';
 import type { Engine } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { BufferBudget } from './buffer-budget.js';
@@ -8,7 +9,7 @@ import { Connection } from './connection.js';
 import { CountingFacts } from './facts.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
-import { endWith } from './turn-away.js';
+import { turnAway } from './turn-away.js';
 
 export interface ServerParts {
   readonly engine: Engine;
@@ -35,6 +36,8 @@ export interface RunningServer {
 }
 
 const SWEEP_PERIOD_MS = 1000;
+/** Clients that are told at one time that there are too many; who comes beyond that is let go without a word. */
+const TURNED_AWAY_MAX = 1000;
 
 /** Listens for clients. Rejects with the system's error when the address cannot be had. */
 export async function startServer(parts: ServerParts, host: string, port: number): Promise<RunningServer> {
@@ -50,6 +53,8 @@ class Listener implements RunningServer {
   readonly #budget: BufferBudget;
   readonly #facts: CountingFacts;
   #isFull = false;
+  /** Clients beyond the bound that are being told so. */
+  #turnedAway = 0;
   #sweep: Cancel | undefined;
   #stopping: Promise<void> | undefined;
   /** Called whenever no connection is left. */
@@ -113,11 +118,7 @@ class Listener implements RunningServer {
       if (!this.#isFull)
         events.warn({ connections: this.#connections.size }, 'connections are refused: there are too many');
       this.#isFull = true;
-      endWith(
-        socket,
-        clock,
-        `ERROR BUSY ${String(limits.connectionsMax)} clients are connected: try again later\n`,
-      );
+      this.#refuse(socket);
       return;
     }
     this.#isFull = false;
@@ -137,6 +138,19 @@ class Listener implements RunningServer {
     const given = { id, socket, engine, clock, limits, links, budget, facts, begun, closed, defect };
     const connection = new Connection(given);
     this.#connections.add(connection);
+  }
+
+  /** Tells a client that there are too many, as long as not too many are being told. */
+  #refuse(socket: Socket): void {
+    const { clock, limits } = this.#parts;
+    if (this.#turnedAway >= TURNED_AWAY_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway++;
+    socket.on('close', () => this.#turnedAway--);
+    const message = `${String(limits.connectionsMax)} clients are connected: try again later`;
+    turnAway(socket, clock, refusal('BUSY', message));
   }
 
   async #stop(): Promise<void> {

@@ -4,6 +4,7 @@ import { KvError } from '../../src/client/errors.js';
 import { failureOf, useScriptedServers } from './client-fixture.js';
 import { OK, refused, text, value } from './resp-answers.js';
 import { startScriptedServer } from './scripted-server.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import type { Script } from './scripted-server.js';
 
 describe('client failures', () => {
@@ -29,10 +30,13 @@ describe('client failures', () => {
   });
 
   it('AnOutcomeIsUnknownWhenTheConnectionBreaksAfterAWrite', async () => {
-    const [kv] = await start((line, socket) => {
-      if (line === 'GET b') socket.destroy();
-      return undefined;
-    });
+    const [kv] = await start(
+      (line, socket) => {
+        if (line === 'GET b') socket.destroy();
+        return undefined;
+      },
+      { whenUnreachable: 'fail' },
+    );
     const failures = await Promise.all(
       [kv.put('a', '1'), kv.get('a'), kv.delete('a'), kv.get('b')].map(failureOf),
     );
@@ -43,27 +47,30 @@ describe('client failures', () => {
 
   it('TheNextCallAfterALostConnectionConnectsAnew', async () => {
     const [kv, remote] = await start((_line, socket, connection) => {
-      if (connection > 1) return value('two');
+      if (connection > 1) return OK;
       socket.destroy();
       return undefined;
     });
-    expect((await failureOf(kv.get('a'))).code).to.equal('CONNECTION_LOST');
-    expect(String(await kv.get('a'))).to.equal('two');
+    expect((await failureOf(kv.put('a', '1'))).code).to.equal('CONNECTION_LOST');
+    await kv.put('b', '2');
     expect(remote.connections()).to.equal(2);
+    expect(remote.lines).to.deep.equal(['PUT a 1', 'PUT b 2']);
   });
 
   it('AServerThatIsNotThereIsUnreachableAndNothingIsUnknown', async () => {
     const gone = await startScriptedServer(() => undefined);
     await gone.close();
-    const client = createClient({ address: gone.address });
-    const failures = await Promise.all([client.put('a', '1'), client.get('a')].map(failureOf));
-    for (const failure of failures) {
-      expect([failure.code, failure.retryable, failure.outcomeUnknown]).to.deep.equal([
-        'UNREACHABLE',
-        true,
-        false,
-      ]);
-      expect(failure.message).to.include(gone.address);
+    for (const options of [{ whenUnreachable: 'fail' }, { timeoutMs: 200 }] as const) {
+      const client = createClient({ address: gone.address, ...options });
+      const failures = await Promise.all([client.put('a', '1'), client.get('a')].map(failureOf));
+      for (const failure of failures) {
+        expect([failure.code, failure.retryable, failure.outcomeUnknown]).to.deep.equal([
+          'UNREACHABLE',
+          true,
+          false,
+        ]);
+        expect(failure.message).to.include(`nothing listens at ${gone.address}`);
+      }
     }
   });
 
@@ -208,8 +215,9 @@ describe('client failures', () => {
         return undefined;
       });
       void kv.put('a', '1');
-      void kv.get('a');
-      await failureOf(kv.get('b'));
+      void kv.get('a', { timeoutMs: 1 });
+      void kv.scan()[Symbol.asyncIterator]().next();
+      await failureOf(kv.put('b', '2'));
       await remote.until(() => remote.openConnections() === 0);
       await new Promise((resolve) => setImmediate(resolve));
       expect(unhandled).to.deep.equal([]);
@@ -219,10 +227,13 @@ describe('client failures', () => {
   });
 
   it('WhatTheServerSaysBeforeItHangsUpIsTheReason', async () => {
-    const [kv] = await start((_line, socket) => {
-      socket.end(refused('BUSY', 'too many connections: try again'));
-      return undefined;
-    });
+    const [kv] = await start(
+      (_line, socket) => {
+        socket.end(refused('BUSY', 'too many connections: try again'));
+        return undefined;
+      },
+      { whenUnreachable: 'fail' },
+    );
     const failures = await Promise.all([kv.get('a'), kv.get('b')].map(failureOf));
     expect(failures.map((failure) => failure.code)).to.deep.equal(['BUSY', 'CONNECTION_LOST']);
   });
@@ -236,8 +247,18 @@ describe('client failures', () => {
       { timeoutMs: 2 ** 31 },
       { callsMax: 0 },
       { requestBytesMax: 1.5 },
+      { connectionsMax: 0 },
+      { addresses: [] },
+      { addresses: ['a:1', 'b'] },
+      { url: 'http://a:1' },
+      { url: 'kv://a:1', address: 'a:1' },
+      { reconnectDelayMinMs: 0 },
+      { reconnectDelayMinMs: 10, reconnectDelayMaxMs: 9 },
+      { reads: 'backup' },
+      { values: 'text' },
+      { whenUnreachable: 'never' },
     ]) {
-      expect(() => createClient(options), JSON.stringify(options)).to.throw(KvError);
+      expect(() => createClient(options as ClientOptions), JSON.stringify(options)).to.throw(KvError);
     }
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createClient } from '../../src/client/client.js';
-import type { ClientOptions, KvClient } from '../../src/client/client.js';
+import type { KvClient } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import { KvError } from '../../src/client/errors.js';
 import { startScriptedServer } from './scripted-server.js';
 import type { Script, ScriptedServer } from './scripted-server.js';

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { Socket } from 'node:net';
 import { createClient } from '../../src/client/client.js';
-import type { ClientOptions, KvClient } from '../../src/client/client.js';
+import type { KvClient } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import { failureOf } from './client-fixture.js';
 import { NOTHING, OK, notPrimary, ok, refused, value } from './resp-answers.js';
 import { startScriptedServer } from './scripted-server.js';
@@ -31,6 +32,11 @@ describe('a client of a backup', () => {
       client.close();
     });
     return client;
+  }
+
+  /** Resolves when everything that was answered so far was heard by the client, whose next replies never come. */
+  async function untilHeard(kv: KvClient): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) await failureOf(kv.get('x', { timeoutMs: 20 }));
   }
 
   /** An address at which nobody listens. */
@@ -139,31 +145,51 @@ describe('a client of a backup', () => {
     });
     const kv = clientOf(backup);
     const writes = [kv.put('a', '1'), kv.put('a', '2')];
-    await writes[0];
-    writes.push(kv.put('a', '3'), kv.put('a', '4'));
     await backup.until(() => refuse !== undefined);
+    await untilHeard(kv);
+    // The first one was refused by now; it and what comes now wait for the second one.
+    writes.push(kv.put('a', '3'), kv.put('a', '4'));
+    expect(primary.lines).to.deep.equal([]);
     refuse?.();
     await Promise.all(writes);
     expect(primary.lines).to.deep.equal(['PUT a 1', 'PUT a 2', 'PUT a 3', 'PUT a 4']);
-    expect(backup.lines).to.deep.equal(['PUT a 1', 'PUT a 2']);
+    expect(backup.lines).to.deep.equal(['PUT a 1', 'PUT a 2', 'GET x', 'GET x']);
+  });
+
+  it('SendsNoWriteOnBehindOneThatWasBegunLater', async () => {
+    const other = await node(() => OK);
+    // Becomes the primary between two requests.
+    const node1 = await node((line) => (line === 'PUT a 1' ? notPrimary(other.address) : OK));
+    const kv = clientOf(node1);
+    const [first, second] = [failureOf(kv.put('a', '1')), kv.put('a', '2')];
+    await second;
+    const failure = await first;
+    expect([failure.code, failure.retryable, failure.outcomeUnknown, failure.answered]).to.deep.equal([
+      'NOT_PRIMARY',
+      true,
+      false,
+      true,
+    ]);
+    expect(other.lines).to.deep.equal([]);
   });
 
   it('HoldsNoMoreWritesThanMayBeUnderWayAndForNoLongerThanTheyMayTake', async () => {
     const primary = await node(() => OK);
     const backup = await node((line) => (line === 'PUT a 1' ? notPrimary(primary.address) : undefined));
-    const kv = clientOf(backup, { callsMax: 3, timeoutMs: 400 });
-    const [first, unanswered] = [kv.put('a', '1'), failureOf(kv.put('a', '2'))];
-    await first;
+    const kv = clientOf(backup, { callsMax: 6, timeoutMs: 400 });
+    const [first, unanswered] = [failureOf(kv.put('a', '1')), failureOf(kv.put('a', '2'))];
+    await untilHeard(kv);
     const held = failureOf(kv.put('a', '3', { timeoutMs: 20 }));
     const alsoHeld = kv.put('a', '4', { timeoutMs: 5000 });
     expect((await failureOf(kv.put('a', '5'))).code).to.equal('BUSY');
     const late = await held;
     expect([late.code, late.outcomeUnknown]).to.deep.equal(['TIMEOUT', false]);
-    const lost = await unanswered;
-    expect([lost.code, lost.outcomeUnknown]).to.deep.equal(['TIMEOUT', true]);
+    const returned = await first;
+    expect([returned.code, returned.outcomeUnknown]).to.deep.equal(['TIMEOUT', false]);
+    expect((await unanswered).outcomeUnknown).to.equal(true);
     // The silent backup is given up, and what waited for it goes on.
     await alsoHeld;
-    expect(primary.lines).to.deep.equal(['PUT a 1', 'PUT a 4']);
+    expect(primary.lines).to.deep.equal(['PUT a 4']);
   });
 
   it('NeverSendsAgainWhatMayTakeEffect', async () => {
@@ -208,7 +234,7 @@ describe('a client of a backup', () => {
   it('KnowsThatNothingWasDoneWhenThePrimaryIsNotThere', async () => {
     let primary = await nobody();
     const backup = await node(backupOf(() => primary));
-    const kv = clientOf(backup);
+    const kv = clientOf(backup, { whenUnreachable: 'fail' });
     for (let attempt = 1; attempt <= 2; attempt++) {
       const failure = await failureOf(kv.put('a', '1'));
       expect([failure.code, failure.retryable, failure.outcomeUnknown]).to.deep.equal([
@@ -239,15 +265,15 @@ describe('a client of a backup', () => {
     const primary = await node(() => OK);
     const backup = await node((line) => (line === 'PUT a 1' ? notPrimary(primary.address) : undefined));
     const kv = clientOf(backup);
-    const [first, second] = [kv.put('a', '1'), failureOf(kv.put('a', '2'))];
-    await first;
-    const held = failureOf(kv.put('a', '3'));
+    const writes = [failureOf(kv.put('a', '1')), failureOf(kv.put('a', '2'))];
+    await untilHeard(kv);
+    writes.push(failureOf(kv.put('a', '3')));
     kv.close();
-    expect((await second).outcomeUnknown).to.equal(true);
-    const failure = await held;
-    expect([failure.code, failure.outcomeUnknown]).to.deep.equal(['CLOSED', false]);
-    await primary.until(() => primary.openConnections() === 0);
+    const failures = await Promise.all(writes);
+    expect(failures.map(({ code }) => code)).to.deep.equal(['CLOSED', 'CLOSED', 'CLOSED']);
+    expect(failures.map(({ outcomeUnknown }) => outcomeUnknown)).to.deep.equal([false, true, false]);
     await backup.until(() => backup.openConnections() === 0);
+    expect(primary.connections()).to.equal(0);
   });
 });
 

@@ -39,11 +39,17 @@ function at(index: number): Index {
   return index as Index;
 }
 
+/** As if the frames were in the log and in memory. */
+function keep(cache: FrameCache, frames: readonly Frame[]): void {
+  for (const frame of frames) cache.add(frame);
+  cache.written(endOf(frames.at(-1)!).index);
+}
+
 describe('Applying', () => {
   it('GoesAsFarAsIsCommittedFrameByFrame', async () => {
     const { loop, cache, store, applied } = startLoop();
     const frames = chain(5);
-    for (const frame of frames) cache.add(frame);
+    keep(cache, frames);
     loop.commit(at(3));
     await loop.idle();
     expect(applied).to.deep.equal([1, 2, 3]);
@@ -56,11 +62,30 @@ describe('Applying', () => {
     expect(loop.committed).to.equal(5);
   });
 
+  it('GoesNoFurtherThanTheLog', async () => {
+    const { loop, cache, applied, failures } = startLoop();
+    const frames = chain(5);
+    for (const frame of frames) cache.add(frame);
+    loop.commit(at(5));
+    await loop.idle();
+    expect(applied, 'nothing is written yet').to.deep.equal([]);
+    expect(loop.reach).to.equal(0);
+    for (const written of [2, 5]) {
+      cache.written(at(written));
+      loop.goOn();
+      await loop.idle();
+      expect(applied.at(-1)).to.equal(written);
+      expect(loop.reach).to.equal(written);
+    }
+    expect(failures).to.deep.equal([]);
+  });
+
   it('NeverAppliesHalfOfAFrame', async () => {
-    const { loop, log, store, applied, failures } = startLoop();
+    const { loop, log, cache, store, applied, failures } = startLoop();
     await log.append([frameAfter(EMPTY_LOG, { count: 3 })]);
+    cache.written(at(3));
     const cached = startLoop();
-    cached.cache.add(frameAfter(EMPTY_LOG, { count: 3 }));
+    keep(cached.cache, [frameAfter(EMPTY_LOG, { count: 3 })]);
     for (const each of [{ loop, store, applied, failures }, cached]) {
       each.loop.commit(at(2));
       let turns = 0;
@@ -78,7 +103,7 @@ describe('Applying', () => {
     const { loop, cache, log, store, applied } = startLoop();
     const frames = chain(6);
     await log.append(frames);
-    for (const frame of frames.slice(4)) cache.add(frame);
+    keep(cache, frames.slice(4));
     loop.commit(at(6));
     await loop.idle();
     expect(applied).to.deep.equal([1, 2, 3, 4, 5, 6]);
@@ -92,7 +117,8 @@ describe('Applying', () => {
     await trimmed.log.append(chain(3));
     await trimmed.log.removeUpTo(at(2));
     const short = startLoop({ start: behind });
-    for (const { loop, failures, store } of [trimmed, short]) {
+    for (const { loop, cache, failures, store } of [trimmed, short]) {
+      cache.written(at(5));
       loop.commit(at(4));
       await loop.idle();
       expect(failures).to.have.length(1);
@@ -106,7 +132,7 @@ describe('Applying', () => {
   it('IsHeldBetweenTwoFramesAndGoesOnFromTheContentThatWasPutThere', async () => {
     const { loop, cache, applied } = startLoop();
     const frames = chain(10);
-    for (const frame of frames) cache.add(frame);
+    keep(cache, frames);
     loop.commit(at(4));
     await loop.hold();
     const { index } = loop.end;
@@ -130,7 +156,7 @@ describe('Applying', () => {
       },
     };
     const { loop, cache } = startLoop({ observersOf: () => [observer, undefined, observer] });
-    cache.add(frameAfter(EMPTY_LOG, { count: 3 }));
+    keep(cache, [frameAfter(EMPTY_LOG, { count: 3 })]);
     loop.commit(at(3));
     await loop.idle();
     expect(seen).to.deep.equal([

@@ -3,7 +3,9 @@ import type { ByteRange, Operation } from '../../src/engine.js';
 import { DataBound } from '../../src/node/data-bound.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
-import { range, textOf } from './engine-fixture.js';
+import { codeOf, put, range, startEngine, textOf, until } from './engine-fixture.js';
+import type { Outcome } from './engine-fixture.js';
+import { diskFull } from './memory-log.js';
 
 /** Sizes alone: what a key and its value take together. */
 type Put = readonly [key: string, bytes: number];
@@ -219,7 +221,10 @@ function walk(random: Random): void {
     expect(node.stored).to.be.at.most(most);
     expect(most).to.be.at.most(started);
   }
-  for (; node.underWay.length > 0; node.settle(random.below(6) > 0)) expect(node.stored).to.be.at.most(most);
+  while (node.underWay.length > 0) {
+    node.settle(random.below(6) > 0);
+    expect(node.stored).to.be.at.most(most);
+  }
 }
 
 function checkedPut(node: Surroundings, [key, bytes]: Put, bytesMax: number): void {
@@ -230,3 +235,57 @@ function checkedPut(node: Surroundings, [key, bytes]: Put, bytesMax: number): vo
   if (isExact) expect(code).to.equal(fits ? undefined : 'MEMORY_FULL');
   if (bytes <= before) expect(code).to.equal(undefined);
 }
+
+describe('An engine whose data is bounded', () => {
+  const VALUE = 'v'.repeat(59);
+
+  it('CountsWhatIsBeingWrittenUntilItIsApplied', async () => {
+    const { engine, log } = await startEngine({ dataBytesMax: 100 });
+    log.hold = true;
+    const first = put(engine, 'a', VALUE);
+    await until(() => log.held.length === 1);
+    expect(codeOf(await put(engine, 'b', VALUE))).to.equal('MEMORY_FULL');
+    log.hold = false;
+    log.held[0]!.release();
+    expect(await first).to.equal(1);
+    expect(codeOf(await put(engine, 'b', VALUE.slice(19)))).to.equal('MEMORY_FULL');
+    expect(await put(engine, 'b', VALUE.slice(20))).to.equal(1);
+    expect(engine.status()).to.include({ dataBytes: 100, dataBytesMax: 100 });
+  });
+
+  it('CountsAnUnconfirmedWriteThatMayYetTakeEffect', async () => {
+    const { engine, log, clock } = await startEngine({ dataBytesMax: 100 });
+    log.hold = true;
+    let outcome: Outcome | undefined;
+    void put(engine, 'a', VALUE).then((result) => {
+      outcome = result;
+    });
+    await until(() => log.held.length === 1);
+    clock.pass(6000);
+    await until(() => outcome !== undefined);
+    expect(codeOf(outcome!)).to.equal('UNCONFIRMED');
+    expect(codeOf(await put(engine, 'b', VALUE))).to.equal('MEMORY_FULL');
+    log.hold = false;
+    log.held[0]!.release();
+    await until(() => engine.status().dataBytes === 60);
+    expect(await put(engine, 'b', VALUE.slice(20))).to.equal(1);
+  });
+
+  it('IsExactAgainAfterAWriteThatFoundTheDiskFull', async () => {
+    const { engine, log } = await startEngine({ dataBytesMax: 100 });
+    log.failReserveWith = diskFull();
+    expect(codeOf(await put(engine, 'a', VALUE))).to.equal('DISK_FULL');
+    log.failReserveWith = undefined;
+    expect(await put(engine, 'b', 'v'.repeat(99))).to.equal(1);
+  });
+
+  it('TellsWritersInTheOrderOfTheirWritesWhatIsRefusedAtOnceAtOnce', async () => {
+    const { engine } = await startEngine({ dataBytesMax: 100 });
+    const outcomes = await Promise.all([
+      put(engine, 'a', VALUE),
+      put(engine, 'b', VALUE),
+      put(engine, 'a', ''),
+    ]);
+    expect(outcomes.map((outcome) => codeOf(outcome) ?? 'OK')).to.deep.equal(['OK', 'MEMORY_FULL', 'OK']);
+  });
+});

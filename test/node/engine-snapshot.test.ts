@@ -1,8 +1,12 @@
 import { expect } from 'chai';
-import type { Refusal } from '../../src/engine.js';
+import type { Index, NodeId, Refusal, Term } from '../../src/engine.js';
+import { EMPTY_LOG } from '../../src/log/frame.js';
+import type { Link, LinkObserver, Network } from '../../src/node/ports.js';
 import { testSeed, withSeed } from '../random.js';
-import { codeOf, get, put, range, startEngine } from './engine-fixture.js';
-import type { Outcome } from './engine-fixture.js';
+import { NEW_STATE, codeOf, get, put, range, startEngine, until } from './engine-fixture.js';
+import type { EngineFixture, Outcome } from './engine-fixture.js';
+import { chain } from './frames.js';
+import { diskFull } from './memory-log.js';
 
 describe('A snapshot', () => {
   it('HoldsTheMapAtExactlyItsPositionWhileWritesGoOn', async () => {
@@ -69,5 +73,55 @@ describe('A snapshot', () => {
     expect(snapshots.content).to.deep.equal(new Map([['k', 'v']]));
     expect(states.at(-1)?.cleanEnd).to.deep.equal(log.end);
     expect(codeOf(await put(engine, 'late', 'v'))).to.equal('INTERNAL');
+  });
+});
+
+const PRIMARY = 'p'.repeat(32) as NodeId;
+
+/** A backup that was sent three entries which are committed, while its own disk has not taken them yet. */
+async function startBackupWithSlowDisk(): Promise<EngineFixture> {
+  const observers: LinkObserver[] = [];
+  const network: Network = {
+    observe: (observer) => void observers.push(observer),
+    reach: () => undefined,
+    identify: () => Promise.reject(new Error('nobody asks')),
+  };
+  const members = [PRIMARY, NEW_STATE.node].map((node) => ({ node, address: `${node}:1` }));
+  const configuration = { members, learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+  const state = { ...NEW_STATE, role: 'backup', configuration } as const;
+  const fixture = await startEngine({ state, network });
+  fixture.log.hold = true;
+  const { cluster } = NEW_STATE;
+  const peer = { node: PRIMARY, cluster, address: 'p:1', fsync: 'always', role: 'primary' } as const;
+  const link: Link = { peer, isOutgoing: false, send: () => undefined, close: () => undefined };
+  const [observer] = observers;
+  observer?.up(link);
+  observer?.received(link, {
+    ...{ kind: 'append', term: 1 as Term, previous: EMPTY_LOG, frames: chain(3), commit: 3 as Index },
+    ...{ isServing: true, isMember: true },
+  });
+  await until(() => fixture.log.held.length > 0);
+  return fixture;
+}
+
+describe('The snapshot of a backup', () => {
+  it('IsNeverAheadOfItsOwnLog', async () => {
+    const { engine, snapshots, log, store } = await startBackupWithSlowDisk();
+    await engine.snapshot();
+    expect(snapshots.current?.index).to.equal(0);
+    log.held[0]?.release();
+    await until(() => store.count === 3);
+    await engine.snapshot();
+    expect(snapshots.current).to.deep.equal(log.end);
+    expect(log.end.index).to.equal(3);
+  });
+
+  it('IsNotAheadOfItsLogWhenItStopsWithAFullDisk', async () => {
+    const { engine, snapshots, log, states } = await startBackupWithSlowDisk();
+    const stopping = engine.close();
+    log.held[0]?.release(diskFull());
+    await stopping;
+    expect(snapshots.current?.index).to.equal(0);
+    expect(states.at(-1)?.cleanEnd?.index).to.equal(0);
   });
 });

@@ -60,6 +60,18 @@ describe('The frames in memory', () => {
     expect(cache.after(at(5), MIB)).to.equal(undefined);
   });
 
+  it('TellHowManyBytesLieBetweenTwoEntriesWhenTheyAreAllHere', () => {
+    const frames = chain(5, 1000);
+    const size = frames[0]!.end - frames[0]!.start;
+    const cache = filled(frames);
+    expect(cache.bytesBetween(NONE, at(5))).to.equal(5 * size);
+    expect(cache.bytesBetween(at(3), at(5))).to.equal(2 * size);
+    expect(cache.bytesBetween(at(5), at(5))).to.equal(0);
+    expect(cache.bytesBetween(at(3), at(6)), 'the log goes further').to.equal(undefined);
+    const older = filled(chain(40, MIB), at(40));
+    expect(older.bytesBetween(at(3), at(40)), 'the first are forgotten').to.equal(undefined);
+  });
+
   it('AreGivenAsManyAsFitAndAtLeastOne', () => {
     const frames = chain(5, 1000);
     const cache = filled(frames);

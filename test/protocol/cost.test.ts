@@ -3,9 +3,11 @@ import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
+import { WORD_BYTES } from '../../src/protocol/request.js';
+import { encodeRespRequest } from '../../src/protocol/resp-request.js';
 import { countBytes } from './byte-counts.js';
 import type { ByteCounts } from './byte-counts.js';
-import { bytes, closed, drain, grammarWith } from './reading.js';
+import { bytes, closed, drain, encodeArray, grammarWith } from './reading.js';
 import { lineReply } from './replying.js';
 
 const KIB = 1024;
@@ -28,7 +30,10 @@ function costOf(chunks: Iterable<Buffer>): { counts: ByteCounts; requests: numbe
     const reader = new RequestReader(grammarWith());
     for (const chunk of chunks) {
       reader.feed(chunk);
-      while (reader.next() !== undefined) requests++;
+      for (;;) {
+        if (reader.next() !== undefined) requests++;
+        else if (!reader.isUnfinished) break;
+      }
     }
   });
   return { counts, requests };
@@ -56,7 +61,33 @@ describe('the cost of reading requests is linear', () => {
     expectLinear(counts, line.length);
   });
 
+  it('for an array of 64 MiB that comes in chunks of 64 KiB', () => {
+    const whole = encodeRespRequest([bytes('PUT'), bytes('k'), Buffer.alloc(64 * MIB, 'v')]);
+    const { counts, requests } = costOf(pieces(whole, 64 * KIB));
+    expect(requests).to.equal(1);
+    expectLinear(counts, whole.length);
+  });
+
+  const arrays: readonly [name: string, array: Buffer][] = [
+    ['of one long word', bytes(encodeArray('PUT', 'k', 'v'.repeat(256 * KIB)))],
+    ['of many words', bytes(encodeArray('MGET', ...new Array<string>(20_000).fill('k')))],
+    [
+      'of many words that are longer',
+      bytes(encodeArray('MGET', ...new Array<string>(500).fill('k'.repeat(500)))),
+    ],
+  ];
+  for (const [name, whole] of arrays) {
+    for (const size of [1, 7, 1000, 64 * KIB]) {
+      it(`for an array ${name} in chunks of ${String(size)} bytes`, () => {
+        const { counts, requests } = costOf(pieces(whole, size));
+        expect(requests).to.equal(1);
+        expectLinear(counts, whole.length);
+      });
+    }
+  }
+
   const lines: readonly [name: string, line: string][] = [
+    ['short arrays', '*2\r\n$3\r\nGET\r\n$1\r\nk\r\n'],
     ['short lines', 'GET key\n'],
     ['short quoted lines', 'GET "a key"\n'],
     ['short lines with escapes', 'PUT "\\x00" "\\"\\n"\n'],
@@ -130,6 +161,23 @@ describe('the memory of a RequestReader', () => {
     }
     expect(reader.partialBytes).to.equal(requestBytesMax);
     expect(held() - before).to.be.within(requestBytesMax, requestBytesMax + 2 * MIB);
+  });
+
+  it('stays within that bound, and what is kept about its words, while an array is incomplete', () => {
+    const before = held();
+    const reader = new RequestReader(grammarWith());
+    const word = '$1\r\nk\r\n';
+    const words = bytes(word.repeat((64 * KIB) / word.length));
+    reader.feed(bytes('*1048576\r\n'));
+    let sent = 0;
+    while (sent < 4 * MIB) {
+      drain(reader);
+      reader.feed(words);
+      sent += words.length;
+    }
+    expect(drain(reader)).to.deep.equal([]);
+    expect(reader.partialBytes).to.be.within(sent, sent + (sent / word.length) * WORD_BYTES + 11);
+    expect(held() - before).to.be.at.most(2 * sent);
   });
 
   it('is let go when the request is past its bound, however much follows', () => {

@@ -82,11 +82,28 @@ describe('parseLine', () => {
     }
   });
 
-  it('gives quoted words bytes of their own', () => {
+  it('tells where a refused line goes wrong', () => {
+    const at = (line: string): unknown => {
+      const around = bytes(`>>${line}<<`);
+      const outcome = parseLine(around, 2, around.length - 2, true, grammarWith({ wordsMax: 3 }));
+      return isViolation(outcome) ? outcome.at - 2 : 'read';
+    };
+    expect(at('GET "k')).to.equal(4);
+    expect(at('GET "k\\n\\q\\z"')).to.equal(8);
+    expect(at('GET "k"k')).to.equal(7);
+    expect(at('PUT k "a\\x4"')).to.equal(8);
+    expect(at('PUT k "a')).to.equal(6);
+    expect(at('PUT k "a" b')).to.equal(10);
+    expect(at('PUT k')).to.equal(5);
+    expect(at('  ')).to.equal(2);
+    expect(at('MGET a b c')).to.equal(9);
+  });
+
+  it('gives words as ranges of the line, unless they hold escapes', () => {
     const line = bytes('MSET "a b" "\\n" c');
     const outcome = parseLine(line, 0, line.length, true, grammarWith());
     line.fill(0x7a, 4);
-    expect(seen(outcome)).to.deep.equal(request('MSET', 'a b', '\n', 'z'));
+    expect(seen(outcome)).to.deep.equal(request('MSET', 'zzz', '\n', 'z'));
   });
 
   it('answers every refusal with one line that says what is wrong', () => {

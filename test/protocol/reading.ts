@@ -61,17 +61,18 @@ export function seen(outcome: Request | Violation): Seen {
   return { words: outcome.words.map(text), terminated: outcome.terminated, framing };
 }
 
-/** More answers than any test's bytes hold: a reader that gives them does not stop. */
-const ANSWERS_MAX = 2_000_000;
+/** More calls than any test's bytes need: a reader that goes on does not stop. */
+const CALLS_MAX = 2_000_000;
 
-/** Everything that the reader answers now, without another chunk: requests are borrowed until then. */
+/** Everything that the reader answers without another chunk, however many turns it takes: requests are borrowed until then. */
 export function drain(reader: RequestReader): Seen[] {
   const outcomes: (Request | Violation)[] = [];
-  for (let outcome = reader.next(); outcome !== undefined; outcome = reader.next()) {
-    outcomes.push(outcome);
-    if (outcomes.length > ANSWERS_MAX) throw new Error('the reader does not stop');
+  for (let calls = 0; ; calls++) {
+    const outcome = reader.next();
+    if (outcome !== undefined) outcomes.push(outcome);
+    else if (!reader.isUnfinished) return outcomes.map(seen);
+    if (calls > CALLS_MAX) throw new Error('the reader does not stop');
   }
-  return outcomes.map(seen);
 }
 
 /** What a whole connection's bytes are read as, in these chunks and then the end of the stream. */

@@ -134,6 +134,27 @@ describe('A backup that went its own way', () => {
     expect(pair.done.some(({ kind }) => kind === 'truncate')).to.equal(false);
   });
 
+  it('AcknowledgesNothingThatThePrimaryOfThisTermDidNotShowItToHave', () => {
+    const common = chain(10);
+    const backup = nodeWith('B', [...common, ...following(common, 3, 2)], 13);
+    const link = { id: LINK, node: 'A' as NodeId, address: 'A', cluster: 'c' as ClusterId } as const;
+    const acknowledged: number[] = [];
+    const input = (each: Input): void => {
+      for (const effect of step(backup, each, NOW_MS, 0.5)) {
+        if (effect.kind === 'send' && effect.message.kind === 'append answer')
+          acknowledged.push(effect.message.durable);
+      }
+    };
+    // Its primary was promoted with an accepted loss: what this node has committed behind the tenth is gone there.
+    input({ kind: 'link up', link: { ...link, isOutgoing: false, fsync: 'always' } });
+    const standing = { isServing: true, isMember: true };
+    const [last, commit] = [{ term: TERM, index: 12 as Index }, 12 as Index];
+    const message = { kind: 'heartbeat', term: TERM, last, commit, round: 1, ...standing } as const;
+    input({ kind: 'message', link: LINK, message });
+    input({ kind: 'durable', index: 13 as Index });
+    expect(acknowledged.filter((index) => index > 0)).to.deep.equal([]);
+  });
+
   it('RemembersWhoOpenedTheTermAlsoWhenItsLogNoLongerReachesBack', () => {
     const common = chain(10);
     const pair = new Pair(nodeWith('A', common, 10), nodeWith('B', common, 10), common);

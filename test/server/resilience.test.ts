@@ -29,6 +29,40 @@ describe('The server', () => {
     expect(hasFailed).to.equal(false);
   });
 
+  it('AnswersOthersWhileItReadsALongLine', async () => {
+    const { address } = await fixture.start();
+    const long = await Conversation.open(address);
+    const other = await Conversation.open(address);
+    long.send(`PUT k "${'\\x01'.repeat(4_000_000)}`);
+    await new Promise<void>((resolve) => long.socket.write('"', () => resolve()));
+    long.end('\nEXISTS k\nPING\n');
+    let pongs = 0;
+    while (long.received === '') {
+      other.send('PING\n');
+      pongs++;
+      await other.until((received) => received.length === pongs * 'PONG\n'.length);
+    }
+    expect(pongs).to.be.at.least(10);
+    await long.until((received) => received.endsWith('PONG\n'));
+    expect(long.received).to.equal('OK\n1\nPONG\n');
+    other.end();
+  });
+
+  it('ForgetsALongLineWhoseClientLeavesWhileItIsRead', async () => {
+    const { address } = await fixture.start({ limits: limits({ bufferBytesMax: 24 * 1024 * 1024 }) });
+    const line = `PUT k "${'\\x01'.repeat(4_000_000)}"\n`;
+    for (let round = 0; round < 3; round++) {
+      const client = await Conversation.open(address);
+      await new Promise<void>((resolve) => client.socket.write(line, () => resolve()));
+      client.socket.resetAndDestroy();
+    }
+    // Until the server has noticed that they left. What it did not let go of would be counted for ever.
+    const put = `PUT a ${'v'.repeat(16_000_000)}\nEXISTS a\n`;
+    let answer = await talk(address, put);
+    while (answer.startsWith('ERROR BUSY')) answer = await talk(address, put);
+    expect(answer).to.equal('OK\n1\n');
+  });
+
   it('ReadsOnAfterALongListThatTheKernelTookAtOnce', async () => {
     const { address } = await fixture.start();
     const padding = 'x'.repeat(500);

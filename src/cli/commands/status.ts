@@ -41,7 +41,7 @@ async function runWatch(invocation: Invocation, format: Format, output: Output):
     whenUnconfirmed: WHEN_CHANGE_UNCONFIRMED,
   };
   const { address, timeoutMs } = target;
-  const client = createClient({ address, timeoutMs });
+  const client = createClient({ address, timeoutMs, whenUnreachable: 'fail' });
   const stop = new AbortController();
   const onSignal = (): void => {
     stop.abort();
