@@ -132,7 +132,7 @@ describe('kv bench', function () {
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     // It is under way once its keys are there.
-    while (!(/^[1-9]/.exec((await talk(server.address, 'DBSIZE\n')))));
+    while (!/^[1-9]/.exec(await talk(server.address, 'DBSIZE\n')));
     child.kill('SIGINT');
     expect(await ended).to.equal(130);
     const json = JSON.parse(stdout) as BenchJson;
@@ -143,7 +143,7 @@ describe('kv bench', function () {
   it('KeepsItsFiguresWhenTheServerDies', async () => {
     const server = await started();
     const finished = bench(server, '--seconds', '60', '--format', 'json');
-    while (!(/^[1-9]/.exec((await talk(server.address, 'DBSIZE\n')))));
+    while (!/^[1-9]/.exec(await talk(server.address, 'DBSIZE\n')));
     await server.kill();
     const [code, json] = await figures(finished);
     expect([code, json.ended]).to.deep.equal([3, 'lost']);
@@ -154,7 +154,7 @@ describe('kv bench', function () {
   it('GivesUpOnAServerThatStandsStill', async () => {
     const server = await started();
     const finished = bench(server, '--seconds', '60', '--timeout', '1', '--format', 'json');
-    while (!(/^[1-9]/.exec((await talk(server.address, 'DBSIZE\n')))));
+    while (!/^[1-9]/.exec(await talk(server.address, 'DBSIZE\n')));
     server.signal('SIGSTOP');
     const [code, json] = await figures(finished);
     server.signal('SIGCONT');
