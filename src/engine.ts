@@ -67,7 +67,13 @@ export type Operation =
   | { readonly kind: 'putMany'; readonly pairs: readonly ByteRange[] }
   | { readonly kind: 'delete'; readonly keys: readonly ByteRange[] };
 
-/** Receives the answer to each key that was read, in the order asked. The bytes are the store's own. */
+/** A value of at least so many bytes lies in memory of its own that is never written to again, and that its sink may keep. */
+export const LASTING_BYTES_MIN = 4096;
+
+/**
+ * Receives the answer to each key that was read, in the order asked. The bytes are the store's own, and borrowed for the
+ * length of the call unless there are {@link LASTING_BYTES_MIN} of them or more.
+ */
 export interface ValueSink {
   hit(bytes: Buffer, start: number, end: number): void;
   miss(): void;

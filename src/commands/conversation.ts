@@ -1,3 +1,4 @@
+import { copyRange } from '../engine.js';
 import type { ByteRange } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
@@ -26,12 +27,17 @@ function conversing(
 function ping(request: Request, reply: Reply): undefined {
   const message = request.words[1];
   if (message === undefined) reply.text('PONG');
-  else reply.hit(message.bytes, message.start, message.end);
+  else giveBack(message, reply);
 }
 
 function echo(request: Request, reply: Reply): undefined {
-  const message = argument(request, 0);
-  reply.hit(message.bytes, message.start, message.end);
+  giveBack(argument(request, 0), reply);
+}
+
+/** The request is gone before the reply is, which may keep what it is shown. */
+function giveBack(message: ByteRange, reply: Reply): void {
+  const { bytes, start, end } = copyRange(message);
+  reply.hit(bytes, start, end);
 }
 
 function select(request: Request, reply: Reply): Told | undefined {

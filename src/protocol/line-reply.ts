@@ -1,4 +1,6 @@
+import { LASTING_BYTES_MIN } from '../engine.js';
 import { LF } from './byte.js';
+import { LineValue } from './line-value.js';
 import { QUOTED_BYTES_PER_BYTE_MAX, isBare, quotedLength, writeQuoted } from './quoting.js';
 import type { ReplyBuffer } from './reply-buffer.js';
 import type { Reply, Told } from './reply.js';
@@ -79,7 +81,8 @@ export class LineReply implements Reply {
 
   hit(bytes: Buffer, start: number, end: number): void {
     this.#listItems++;
-    this.#word(bytes, start, end, true);
+    if (end - start < LASTING_BYTES_MIN) this.#word(bytes, start, end, true);
+    else if (this.#takes(end - start + 1)) this.#buffer.render(new LineValue(bytes, start, end));
   }
 
   miss(): void {
@@ -113,13 +116,17 @@ export class LineReply implements Reply {
     const buffer = this.#buffer;
     const bare = isBare(bytes, start, end, blanksAllowed);
     const size = bare ? end - start : roomForQuoted(bytes, start, end);
-    if (this.#depth > 0 && buffer.length + size + 1 > this.#listBytesMax) this.#isFull = true;
-    // A list that is too long is taken back; nothing more need be kept of it.
-    if (this.#isFull) return;
+    if (!this.#takes(size + 1)) return;
     buffer.reserve(size + 1);
     if (bare) buffer.copy(bytes, start, end);
     else buffer.advance(writeQuoted(buffer.room, buffer.at, bytes, start, end));
     buffer.byte(LF);
+  }
+
+  /** Whether so many bytes may be added. A list that is too long is taken back; nothing more need be kept of it. */
+  #takes(bytes: number): boolean {
+    if (this.#depth > 0 && this.#buffer.length + bytes > this.#listBytesMax) this.#isFull = true;
+    return !this.#isFull;
   }
 
   #line(text: string): void {

@@ -32,17 +32,37 @@ const HEX = '0123456789abcdef';
 
 /** Whether these bytes can stand in a reply as they are. `blanksAllowed` is false for keys. */
 export function isBare(bytes: Buffer, start: number, end: number, blanksAllowed: boolean): boolean {
+  return looksBare(bytes, start, end) && isPlain(bytes, start, end, blanksAllowed);
+}
+
+/** Whether nothing at either end speaks against it. */
+export function looksBare(bytes: Buffer, start: number, end: number): boolean {
   if (start === end || bytes[start] === QUOTE) return false;
   if (isBlank(bytes[start]) || isBlank(bytes[end - 1])) return false;
-  let ascii = true;
+  return !startsWithReservedWord(bytes, start, end);
+}
+
+/** Whether all the bytes are valid UTF-8 without control characters. True for the whole where it is for all its {@link cut} parts. */
+export function isPlain(bytes: Buffer, start: number, end: number, blanksAllowed: boolean): boolean {
+  let isAscii = true;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] ?? 0;
     if (byte < SPACE || byte === DELETE) return false;
     if (byte === SPACE && !blanksAllowed) return false;
-    if (byte > DELETE) ascii = false;
+    if (byte > DELETE) isAscii = false;
   }
-  if (!ascii && !isUtf8(bytes.subarray(start, end))) return false;
-  return !startsWithReservedWord(bytes, start, end);
+  return isAscii || isUtf8(bytes.subarray(start, end));
+}
+
+/**
+ * The first place from `at` on, and below `end`, where bytes can be cut in two and looked at by themselves: no valid sequence of
+ * UTF-8 stands across it.
+ */
+export function cut(bytes: Buffer, at: number, end: number): number {
+  // No sequence is longer than a lead and three continuations: what follows three of them begins anew, or is none.
+  const stop = Math.min(end, at + 3);
+  while (at < stop && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+  return Math.min(at, end);
 }
 
 function startsWithReservedWord(bytes: Buffer, start: number, end: number): boolean {
@@ -65,8 +85,15 @@ export const QUOTED_BYTES_PER_BYTE_MAX = 4;
  * @returns the offset behind the closing quote.
  */
 export function writeQuoted(target: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
-  const valid = isUtf8(bytes.subarray(start, end));
   target[at++] = QUOTE;
+  at = writeEscaped(target, at, bytes, start, end);
+  target[at++] = QUOTE;
+  return at;
+}
+
+/** As {@link writeQuoted}, without the quotes. {@link cut} parts of a word may be written one behind the other. */
+export function writeEscaped(target: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
+  const valid = isUtf8(bytes.subarray(start, end));
   for (let from = start; from < end;) {
     const byte = bytes[from] ?? 0;
     if (byte > DELETE) {
@@ -78,11 +105,10 @@ export function writeQuoted(target: Buffer, at: number, bytes: Buffer, start: nu
         for (const stop = from + length; from < stop; from++) target[at++] = bytes[from] ?? 0;
       }
     } else {
-      at = writeEscaped(target, at, byte);
+      at = writeEscapedByte(target, at, byte);
       from++;
     }
   }
-  target[at++] = QUOTE;
   return at;
 }
 
@@ -110,7 +136,7 @@ function escapedLength(byte: number): number {
   return byte === LF || byte === CR || byte === TAB ? 2 : QUOTED_BYTES_PER_BYTE_MAX;
 }
 
-function writeEscaped(target: Buffer, at: number, byte: number): number {
+function writeEscapedByte(target: Buffer, at: number, byte: number): number {
   if (!isControl(byte)) {
     if (byte === QUOTE || byte === BACKSLASH) target[at++] = BACKSLASH;
     target[at++] = byte;

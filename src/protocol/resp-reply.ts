@@ -1,3 +1,4 @@
+import { LASTING_BYTES_MIN } from '../engine.js';
 import { onOneLine } from './line-reply.js';
 import type { ReplyBuffer } from './reply-buffer.js';
 import type { Reply, Told } from './reply.js';
@@ -11,6 +12,9 @@ const NULL_3 = Buffer.from('_\r\n');
 const CRLF = Buffer.from('\r\n');
 /** A header: its type, the digits of a length, CR and LF. */
 const HEADER_BYTES_MAX = 20;
+
+/** Below this a copy costs less than one piece more. Not below what the store leaves alone. */
+const KEPT_FROM_BYTES = Math.max(LASTING_BYTES_MIN, 16 * 1024);
 
 /** A list that was begun and not ended. */
 interface OpenList {
@@ -96,7 +100,8 @@ export class RespReply implements Reply {
     if (this.#isFull) return;
     this.#count();
     this.#header('$', length);
-    this.#buffer.copy(bytes, start, end);
+    if (length < KEPT_FROM_BYTES) this.#buffer.copy(bytes, start, end);
+    else this.#buffer.keep(bytes.subarray(start, end));
     this.#buffer.copy(CRLF);
   }
 

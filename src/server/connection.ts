@@ -6,7 +6,7 @@ import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
+import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
@@ -16,7 +16,10 @@ import type { Pending, PendingWrite } from './pending.js';
 import { Replies } from './replies.js';
 import { readReplicate } from './replicate.js';
 import { ClientSession } from './session.js';
+import { TurnShare } from './turn-share.js';
 
+/** Words of requests that one client has read in one turn. */
+const WORDS_A_TURN = 25_000;
 const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
 
 /**
@@ -33,6 +36,8 @@ export class Connection implements WriteObserver {
   readonly #reader: RequestReader;
   readonly #replies: Replies;
   readonly #session: ClientSession;
+  /** What is done for this client in one turn, in words of its requests. */
+  readonly #share: TurnShare;
   /** Read and not answered, in the order of reading. */
   readonly #pending = new Queue<Pending>();
   /** The writes among them of which the engine has not told the outcome, in the same order. */
@@ -55,7 +60,6 @@ export class Connection implements WriteObserver {
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
   #isFlushQueued = false;
-  #isTurnQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
   #linger: Cancel | undefined;
@@ -84,7 +88,11 @@ export class Connection implements WriteObserver {
     this.#parts = parts;
     const { socket, limits } = parts;
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
-    this.#replies = new Replies(socket, limits.unreadReplyBytesMax);
+    const goOn = (): void => {
+      if (!this.#isEnded) this.#goOn();
+    };
+    this.#share = new TurnShare(parts.clock, WORDS_A_TURN, goOn);
+    this.#replies = new Replies(socket, parts.clock, limits.unreadReplyBytesMax, goOn);
     this.#session = new ClientSession(parts.id, socket, this.#replies, parts.clock, parts.facts);
     socket.setNoDelay(true);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
@@ -162,7 +170,8 @@ export class Connection implements WriteObserver {
     while (this.#mayRead) {
       const outcome = this.#reader.next();
       if (outcome === undefined) {
-        if (this.#reader.isUnfinished) this.#readOnLater();
+        // A long request is read in pieces, and everybody else has a turn between two of them.
+        if (this.#reader.isUnfinished) this.#share.rest();
         else if (this.#isInputEnded) this.#isReadOut = true;
         break;
       }
@@ -174,17 +183,8 @@ export class Connection implements WriteObserver {
     this.#noteProgress();
   }
 
-  /** A long request is read in pieces, and everybody else has a turn between two of them. */
-  #readOnLater(): void {
-    this.#isTurnQueued = true;
-    this.#parts.clock.nextTurn(() => {
-      this.#isTurnQueued = false;
-      this.#goOn();
-    });
-  }
-
   get #mayRead(): boolean {
-    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#isTurnQueued) return false;
+    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#share.isSpent) return false;
     if (this.#pending.length >= this.#parts.limits.pendingRequestsMax) return false;
     return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }
@@ -215,18 +215,20 @@ export class Connection implements WriteObserver {
   #begin(request: Request): void {
     this.#incompleteSinceMs = undefined;
     this.#parts.begun();
+    this.#share.spend(request.words.length);
     const command = resolveCommand(request, this.#parts.limits.request);
     if ('code' in command) this.#refuse(command, request.framing);
     else if (command.name === 'REPLICATE') this.#replicate(request);
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
     else {
-      // Nothing behind a request that is not quick is begun before it is answered.
+      // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
       const isBarrier = !command.isQuick(request);
-      const bytes = requestBytes(request);
+      const kept = isBarrier ? request : cloneRequest(request);
+      const bytes = heldBytes(request);
       this.#hasBarrier = isBarrier;
       this.#pendingBytes += bytes;
-      this.#pending.push({ kind: 'run', command, request: cloneRequest(request), bytes, isBarrier });
+      this.#pending.push({ kind: 'run', command, request: kept, bytes, isBarrier });
     }
   }
 
@@ -324,6 +326,8 @@ export class Connection implements WriteObserver {
       this.#checkReply(reply, mark);
       if (this.#session.isEnding) this.#isReadOut = true;
       if (!isLater) return;
+      // What takes several turns may end in one with the next of its kind: no two in one turn.
+      this.#share.rest();
       this.#answerReady();
       this.#goOn();
     };
@@ -363,7 +367,9 @@ export class Connection implements WriteObserver {
       this.#replies.send();
       this.#countBytes();
     }
-    if (this.#isReadOut && this.#pending.length === 0) this.#end();
+    if (!this.#isReadOut || this.#pending.length > 0) return;
+    if (this.#replies.length === 0) this.#end();
+    else destroyWhenIdle(this.#parts.socket, this.#parts.limits.incompleteRequestMs);
   }
 
   #end(): void {

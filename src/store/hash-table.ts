@@ -20,7 +20,7 @@ export class HashTable implements Table {
   #dataBytes = 0;
   readonly #seed: number;
   #index = new Int32Array(INDEX_SIZE_INITIAL);
-  /** By slot: key and value in one buffer; undefined in a free slot. */
+  /** By slot: key and value in one buffer that is never written to again; undefined in a free slot. */
   readonly #entries: (Buffer | undefined)[] = [];
   readonly #keyLengths: number[] = [];
   readonly #hashes: number[] = [];

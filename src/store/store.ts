@@ -92,7 +92,7 @@ export class Store {
   /** How far a walk goes that begins at a slot and is to meet about this many keys. */
   stretch(from: number, keys: number): Stretch {
     const { slots, count } = this.#table;
-    const slotsAKey = Math.min(SLOTS_A_KEY_MAX, slots / Math.max(1, count));
+    const slotsAKey = count === 0 ? 1 : Math.min(SLOTS_A_KEY_MAX, slots / count);
     const end = Math.min(slots, from + Math.ceil(keys * slotsAKey));
     return { end, cursor: end < slots ? end : 0 };
   }

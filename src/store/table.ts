@@ -17,7 +17,7 @@ export interface Table {
 
   /** The slot of a key, or -1. */
   find(key: ByteRange): number;
-  /** The value in a slot in use, borrowed until the next call. */
+  /** The value in a slot in use, borrowed until the next call. A large one is lasting, as a sink of values may expect. */
   valueAt(slot: number): ByteRange;
   /** Shows the entry in a slot; false when the slot is free. */
   visit(slot: number, visitor: EntryVisitor): boolean;

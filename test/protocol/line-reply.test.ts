@@ -135,10 +135,11 @@ describe('LineReply', () => {
   });
 
   it('takes a value that stands alone whatever its length', () => {
-    const { reply } = lineReply(10);
+    const { reply, said } = lineReply(10);
     reply.hit(Buffer.alloc(20_000, 1), 0, 20_000);
     expect(reply.isFull).to.equal(false);
-    expect(reply.length).to.equal(80_003);
+    expect(reply.length).to.equal(20_001);
+    expect(said()).to.have.length(80_003);
   });
 
   it('stays on one line when a message holds a line feed', () => {

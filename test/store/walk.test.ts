@@ -133,7 +133,7 @@ describe('A stretch of slots', () => {
 
   it('EndsAtOnceBehindTheLastSlotAndInAnEmptyStore', () => {
     const store = new Store(new HashTable(3));
-    expect(store.stretch(0, 10)).to.deep.equal({ end: 0, cursor: 0 });
+    for (const keys of [10, Infinity]) expect(store.stretch(0, keys)).to.deep.equal({ end: 0, cursor: 0 });
     store.put(range('k'), range('v'));
     expect(store.stretch(0, Infinity)).to.deep.equal({ end: 1, cursor: 0 });
     const { end, cursor } = store.stretch(2 ** 60, 10);
