@@ -4,9 +4,9 @@ import type { OptionSpec } from './options.js';
 /** Under which headings the help lists the commands, in its order. */
 export const GROUPS = ['Data', 'Servers', 'Tools'] as const;
 
-/** What the module of a command exports. Answers the exit code. */
+/** What the module of a command exports. Answers the exit code. `commands`: all there are, for one that is about them. */
 export interface CommandModule {
-  readonly run: (invocation: Invocation) => Promise<number>;
+  readonly run: (invocation: Invocation, commands: readonly CommandSpec[]) => Promise<number>;
 }
 
 export interface Example {

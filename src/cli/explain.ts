@@ -24,8 +24,8 @@ const NOT_AUTHORISED: ReadonlySet<string> = new Set(['NOT_AUTHORISED', 'NOAUTH',
 /** Whom a command talks to, and for how long. */
 export interface Target {
   readonly address: Address;
-  /** The option that names it. */
-  readonly option: '--address' | '--primary';
+  /** What names another one: an option, or a word of the shell. */
+  readonly option: '--address' | '--primary' | 'CONNECT';
   readonly timeoutMs: number;
   /** What to do when nobody knows whether it was done. */
   readonly whenUnconfirmed: string;

@@ -1,6 +1,7 @@
 import { readCommandLine } from './command-line.js';
 import type { CommandLine } from './command-line.js';
 import type { CommandSpec } from './command-spec.js';
+import { COMMANDS } from './command-table.js';
 import { CommandError, EXIT, UsageError } from './exit.js';
 import { plainText, standardOutput } from './output.js';
 import { readVersion } from './version.js';
@@ -32,7 +33,7 @@ async function perform(commandLine: CommandLine): Promise<number> {
   switch (commandLine.kind) {
     case 'run': {
       const { run } = await commandLine.command.load();
-      return run(commandLine.invocation);
+      return run(commandLine.invocation, COMMANDS);
     }
     case 'help': {
       const { helpText } = await import('./help.js');

@@ -46,6 +46,8 @@ const DOUBT_PERIOD_MS = 1_000;
 export class Router implements Place {
   readonly #settings: RouterSettings;
   readonly #nodes = new Map<string, ServerNode>();
+  /** Those of the settings. They stay, and the others come and go. */
+  readonly #configured: readonly ServerNode[];
   readonly #search: PrimarySearch;
   readonly #writes = new WriteOrder(() => this.trouble);
   /** What is no write and waits until the primary is known. */
@@ -68,7 +70,7 @@ export class Router implements Place {
       backoff: settings.backoff,
       timeoutMs: settings.timeoutMs,
       repeats: settings.waits,
-      nodes: () => settings.addresses.map((address) => this.#nodeAt(address)),
+      nodes: () => this.#configured,
       nodeAt: (address) => this.#nodeAt(address),
       found: (node, term) => {
         this.#found(node, term);
@@ -77,6 +79,7 @@ export class Router implements Place {
         this.#failWaiting('UNREACHABLE', trouble);
       },
     });
+    this.#configured = settings.addresses.map((address) => this.#makeNode(address));
   }
 
   get trouble(): string | undefined {
@@ -119,12 +122,9 @@ export class Router implements Place {
     this.#failWaiting('CLOSED', 'the client was closed');
   }
 
-  /** The node that reads go to by the settings. It is never let go of. */
+  /** The node that reads go to by the settings. */
   get #given(): ServerNode | undefined {
-    if (this.#settings.reads !== 'given') return undefined;
-    const [address] = this.#settings.addresses;
-    const known = address === undefined ? undefined : this.#nodes.get(showAddress(address));
-    return known ?? (address === undefined ? undefined : this.#makeNode(address));
+    return this.#settings.reads === 'given' ? this.#configured[0] : undefined;
   }
 
   #sendOther(call: Call): void {
@@ -156,7 +156,7 @@ export class Router implements Place {
 
   /** One that can be tried at once, or else the one that can be tried soonest. */
   #anyNode(): ServerNode {
-    const nodes = this.#settings.addresses.map((address) => this.#nodeAt(address));
+    const nodes = this.#configured;
     const soonestMs = Math.min(...nodes.map((node) => node.delayMs));
     const soonest = nodes.filter((node) => node.delayMs <= soonestMs);
     const chosen = soonest[Math.floor(this.#settings.random() * soonest.length)] ?? nodes[0];
@@ -175,7 +175,9 @@ export class Router implements Place {
     const name = showAddress(address);
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
-    for (const node of [...this.#nodes.values()]) if (node.delayMs === 0) this.#endIfUnused(node, true);
+    for (const unused of [...this.#nodes.values()]) {
+      if (unused.delayMs === 0) this.#endIfUnused(unused, true);
+    }
     return this.#makeNode(address);
   }
 
@@ -209,7 +211,7 @@ export class Router implements Place {
     const isUsed = [this.#given, this.#primary, this.#reader].includes(node);
     if (isUsed || !node.isIdle || this.#search.isAsking(node)) return;
     if (node.trouble !== undefined && !isForgotten) return;
-    this.#nodes.delete(node.name);
+    if (!this.#configured.includes(node)) this.#nodes.delete(node.name);
     node.close();
   }
 

@@ -30,6 +30,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   Memory: (engine, { server }) => [
     `used_memory:${String(engine.status().dataBytes)}`,
     `used_memory_human:${humanBytes(engine.status().dataBytes)}`,
+    `maxmemory:${String(engine.status().dataBytesMax ?? 0)}`,
     `used_memory_rss:${String(server.residentBytes)}`,
   ],
   Persistence: (engine) => [
@@ -122,7 +123,7 @@ function settings(engine: Engine, { server }: Session): readonly (readonly [stri
     ['save', ''],
     ['databases', '1'],
     ['maxclients', String(server.connectionsMax)],
-    ['maxmemory', '0'],
+    ['maxmemory', String(engine.status().dataBytesMax ?? 0)],
     ['maxmemory-policy', 'noeviction'],
     ['proto-max-bulk-len', String(server.requestLimits.valueBytesMax)],
     ['timeout', '0'],

@@ -1,4 +1,4 @@
-import { copyRange, refusal } from '../engine.js';
+import { refusal } from '../engine.js';
 import type { ByteRange, Refusal } from '../engine.js';
 import type { RequestLimits } from './limits.js';
 
@@ -42,9 +42,21 @@ export function isViolation(outcome: Request | Violation): outcome is Violation 
   return 'refusal' in outcome;
 }
 
-/** A copy that outlives the reader's buffers. */
+/** A copy that outlives the reader's buffers, in one piece of memory. */
 export function cloneRequest(request: Request): Request {
-  return { ...request, words: request.words.map(copyRange) };
+  const bytes = Buffer.allocUnsafe(requestBytes(request));
+  let end = 0;
+  const words = request.words.map((word) => {
+    const start = end;
+    end += word.bytes.copy(bytes, start, word.start, word.end);
+    return { bytes, start, end };
+  });
+  return { ...request, words };
+}
+
+/** What it takes to keep it. */
+export function heldBytes(request: Request): number {
+  return requestBytes(request) + WORD_BYTES * request.words.length;
 }
 
 /** The bytes of all its words. */

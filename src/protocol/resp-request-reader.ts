@@ -148,6 +148,8 @@ export class RespRequestReader {
     this.#words.push({ bytes, start: at, end });
     unread.at = end + ENDING_BYTES;
     this.#dueBytes = 0;
+    // Memory was kept for it when the chunk before ended with its header. The next bulk must not go there.
+    this.#gathered = undefined;
     return undefined;
   }
 

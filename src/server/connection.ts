@@ -6,7 +6,7 @@ import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { WORD_BYTES, cloneRequest, isViolation, requestBytes } from '../protocol/request.js';
+import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
@@ -90,7 +90,7 @@ export class Connection implements WriteObserver {
     const { socket, limits } = parts;
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
     const goOn = (): void => {
-      this.#goOn();
+      if (!this.#isEnded) this.#goOn();
     };
     this.#share = new TurnShare(parts.clock, WORDS_A_TURN, goOn);
     this.#replies = new Replies(socket, parts.clock, limits.unreadReplyBytesMax, goOn);
@@ -223,12 +223,13 @@ export class Connection implements WriteObserver {
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
     else {
-      // Nothing behind a request that is not quick is begun before it is answered.
+      // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
       const isBarrier = !command.isQuick(request);
-      const bytes = requestBytes(request) + WORD_BYTES * request.words.length;
+      const kept = isBarrier ? request : cloneRequest(request);
+      const bytes = heldBytes(request);
       this.#hasBarrier = isBarrier;
       this.#pendingBytes += bytes;
-      this.#pending.push({ kind: 'run', command, request: cloneRequest(request), bytes, isBarrier });
+      this.#pending.push({ kind: 'run', command, request: kept, bytes, isBarrier });
     }
   }
 

@@ -22,10 +22,10 @@ export interface PendingWrite {
 export interface PendingRun {
   readonly kind: 'run';
   readonly command: RunCommand;
-  /** Its own copy. */
+  /** Its own copy; a barrier's is borrowed from the reader, which is fed nothing meanwhile. */
   readonly request: Request;
   readonly bytes: number;
-  /** Nothing behind it is read before it is answered. */
+  /** Nothing behind it is read or fed before it is answered. */
   readonly isBarrier: boolean;
 }
 

@@ -78,7 +78,7 @@ function word(random: Random, kind: string): Buffer {
     case 1:
       return Buffer.concat([random.pick(PIECES), random.bytes(random.below(4)), random.pick(PIECES)]);
     case 2:
-      return Buffer.alloc(random.below(40) === 0 ? random.below(LONG_VALUE_BYTES) : 60, 'long');
+      return Buffer.alloc(random.below(15) === 0 ? random.below(LONG_VALUE_BYTES) : 60, 'long');
     default:
       return Buffer.from(`value ${String(random.below(1000))}`);
   }

@@ -235,6 +235,9 @@ describe('Members of real nodes', () => {
 
   it('ABackupThatWasRemovedWhileItWasDownIsNotPromoted', async () => {
     const [primary, backup] = await pair();
+    // Killed before it hears that its membership is committed, it would be refused for another reason.
+    const commit = await primary.fact('commit');
+    await backup.untilStatus('knows it', ({ facts }) => facts.get('commit') === commit);
     await backup.kill();
     expect(
       await eventually(

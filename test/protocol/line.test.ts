@@ -124,4 +124,24 @@ describe('parseLine', () => {
         .and.not.match(/[\r\n]/);
     }
   });
+
+  it('ViolationsSayWhereTheySit', () => {
+    const place = (line: string): number | undefined => {
+      const whole = bytes(line);
+      const outcome = parseLine(whole, 0, whole.length, true, grammarWith({ wordsMax: 3 }));
+      return 'refusal' in outcome ? outcome.at : undefined;
+    };
+    expect(place('GET "open')).to.equal(4);
+    expect(place('GET  "a\\n\\q"')).to.equal(9);
+    expect(place('GET "\\x41\\x4z"')).to.equal(9);
+    expect(place('GET "\\\\\\q"')).to.equal(7);
+    expect(place('GET "a"b')).to.equal(7);
+    expect(place('PUT k "open')).to.equal(6);
+    expect(place('PUT k "\\q"')).to.equal(7);
+    expect(place('PUT k "v" w')).to.equal(10);
+    expect(place('PUT k')).to.equal(5);
+    expect(place('PUT k ')).to.equal(6);
+    expect(place('  ')).to.equal(2);
+    expect(place('DEL a b c')).to.equal(8);
+  });
 });

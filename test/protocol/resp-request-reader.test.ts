@@ -109,6 +109,22 @@ describe('RequestReader in both framings', () => {
     );
   });
 
+  it('KeepsSmallAndLargeWordsApartWhereverTwoCutsFall', () => {
+    const words = ['MSET', 'a'.repeat(70), 'b'.repeat(5000), 'k8', 'c'.repeat(4097), 'k9', ''];
+    const whole = bytes(encodeArray(...words));
+    // Around each header, and in the middle of each large word.
+    const places = [...whole.toString('latin1').matchAll(/\$\d+\r\n/g)].flatMap(({ index, 0: header }) => {
+      const end = index + header.length;
+      return [index, index + 1, end - 1, end, end + 1, end + 2, end + 2000];
+    });
+    for (const first of places) {
+      for (const second of places) {
+        const read = readFromOneBuffer(cut(whole, [first, second]), grammarWith());
+        expect(read, `${String(first)}, ${String(second)}`).to.deep.equal([array(...words)]);
+      }
+    }
+  });
+
   it('GivesWordsOfAWholeChunkAsRangesOfIt', () => {
     const chunk = bytes(encodeArray('PUT', 'k', 'v'.repeat(1000)).repeat(2));
     const reader = new RequestReader(grammarWith());

@@ -63,6 +63,13 @@ describe('The server', () => {
     expect(answer).to.equal('OK\n1\n');
   });
 
+  it('AnswersALargeReadBetweenTwoWritesWithWhatWasWrittenBeforeIt', async () => {
+    const { address } = await fixture.start();
+    const read = `EXISTS${' k'.repeat(20_000)}\n`;
+    const sent = `PUT k 1\n${read}DELETE k\n${read}PUT k 2\n${read}PING\n`;
+    expect(await talk(address, sent)).to.equal('OK\n20000\nOK\n0\nOK\n20000\nPONG\n');
+  });
+
   it('ReadsOnAfterALongListThatTheKernelTookAtOnce', async () => {
     const { address } = await fixture.start();
     const padding = 'x'.repeat(500);

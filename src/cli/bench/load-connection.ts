@@ -34,7 +34,7 @@ export interface LoadConnectionParts {
   readonly observer: AnswerObserver;
 }
 
-/** How a server begins the line that it says, in the line framing, to a client too many. */
+/** How a server begins the line that it says to a client too many that has not asked anything. */
 const TURNED_AWAY = 'ERROR ';
 
 /**
@@ -58,8 +58,8 @@ export class LoadConnection {
   /** Nothing was heard yet. */
   #isFresh = true;
   #isOver = false;
-  /** What the server said unasked, right before it hung up. */
-  #farewell: string | undefined;
+  /** The error that the server answered last, and nothing else behind it: it may say why it hangs up. */
+  #lastError: string | undefined;
 
   constructor(parts: LoadConnectionParts) {
     this.#parts = parts;
@@ -140,7 +140,7 @@ export class LoadConnection {
     this.#reader.feed(chunk);
     for (let reply = this.#reader.next(); reply !== undefined; reply = this.#reader.next()) {
       if (reply.kind === 'malformed') {
-        this.#lose(this.#farewell ?? notOurs(reply));
+        this.#lose(notOurs(reply));
         return;
       }
       if (this.#count === 0) this.#unasked(reply);
@@ -156,26 +156,33 @@ export class LoadConnection {
     const isRead = this.#reads[this.#head] === 1;
     this.#head = (this.#head + 1) % pipeline;
     this.#count--;
-    if (reply.kind === 'error') this.#refused(reply);
-    else if (isRead) observer.read(latencyMs, reply.kind !== 'null');
+    if (reply.kind === 'error') {
+      this.#refused(reply);
+      return;
+    }
+    this.#lastError = undefined;
+    if (isRead) observer.read(latencyMs, reply.kind !== 'null');
     else observer.written(latencyMs);
   }
 
   #refused(reply: RespReply): void {
     const read = readReply(reply);
-    if (read.kind === 'error') this.#parts.observer.refused(read);
+    if (read.kind !== 'error') return;
+    this.#lastError = `${read.message} (${read.code})`;
+    this.#parts.observer.refused(read);
   }
 
   /** A server speaks unasked only to say why it hangs up. */
   #unasked(reply: RespReply): void {
     const read = readReply(reply);
-    this.#farewell = read.kind === 'error' ? `${read.message} (${read.code})` : 'the server spoke unasked';
+    this.#lastError = read.kind === 'error' ? `${read.message} (${read.code})` : undefined;
   }
 
   #lose(reason: string): void {
     if (this.#isOver) return;
     this.close();
-    this.#parts.observer.lost(this.#farewell ?? reason);
+    const said = this.#lastError === undefined ? '' : `; it said before: ${this.#lastError}`;
+    this.#parts.observer.lost(`${reason}${said}`);
   }
 }
 

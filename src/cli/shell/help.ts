@@ -1,0 +1,61 @@
+import { usageOf } from '../../commands/command.js';
+import { concernsTheConnection } from '../../client/effects.js';
+import type { Command } from '../../commands/command.js';
+import { findCommand } from '../../commands/resolve.js';
+import { COMMANDS } from '../../commands/table.js';
+import { closest } from '../closest.js';
+import { OWN_WORDS, usageOfOwn } from './own-words.js';
+
+/** The commands that somebody would type here: not those of one framing, or about the connection, which is the client's. */
+function typedCommands(): Command[] {
+  return COMMANDS.filter(({ name, framing }) => framing !== 'resp' && !concernsTheConnection(name));
+}
+
+/** The names of everything that can be typed. */
+export function typedNames(): string[] {
+  return [...typedCommands(), ...OWN_WORDS].map(({ name }) => name);
+}
+
+/** What HELP prints, about everything or about one command. */
+export function shellHelp(topic: string | undefined): string[] {
+  return topic === undefined ? overview() : aboutOne(topic);
+}
+
+function overview(): string[] {
+  const commands = typedCommands().map((command) => [usageOf(command), command.summary] as const);
+  const own = OWN_WORDS.map((word) => [usageOfOwn(word), word.summary] as const);
+  return [
+    ...table(commands),
+    '',
+    'Of the shell itself:',
+    ...table(own),
+    '',
+    'A word that holds blanks stands in double quotes, with \\" \\\\ \\n \\r \\t \\xHH for what cannot be typed.',
+    'The value of PUT is the rest of the line. Capitals do not matter in commands. A line after # is a remark.',
+  ];
+}
+
+const USAGE_WIDTH_MAX = 30;
+
+/** A usage that is longer than most pushes only its own summary aside. */
+function table(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(USAGE_WIDTH_MAX, Math.max(...rows.map(([usage]) => usage.length)));
+  return rows.map(([usage, summary]) => `  ${usage.padEnd(width)}  ${withoutMarks(summary)}`);
+}
+
+function aboutOne(topic: string): string[] {
+  const command = findCommand({ bytes: Buffer.from(topic), start: 0, end: Buffer.byteLength(topic) });
+  if (command !== undefined) {
+    return [usageOf(command), withoutMarks(command.summary), `Answers ${withoutMarks(command.answers)}.`];
+  }
+  const own = OWN_WORDS.find(({ name }) => name === topic.toUpperCase());
+  if (own !== undefined) return [usageOfOwn(own), own.summary];
+  const close = closest(topic.toUpperCase(), typedNames());
+  const hint = close === undefined ? 'HELP lists them' : `did you mean ${close}?`;
+  return [`There is no command ${JSON.stringify(topic)}: ${hint}`];
+}
+
+/** The table of commands is written for the pages of the docs. */
+function withoutMarks(text: string): string {
+  return text.replaceAll('`', '').replaceAll('; see below.', '.');
+}
