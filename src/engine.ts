@@ -226,8 +226,9 @@ export interface Engine {
   read(key: ByteRange, sink: ValueSink): ReadOutcome;
 
   /**
-   * Reads keys at one state of the map, waiting for the lock if it has to. `done` is called once, in the same
-   * turn where that is possible; after a refusal the sink may have seen some of the keys.
+   * Reads keys at one state of the map, waiting for the lock if it has to, and giving other work a turn in between when there is
+   * much to read. The keys are borrowed until `done` is called: once, in the same turn where that is possible. After a refusal the
+   * sink may have seen some of them.
    */
   readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refusal?: Refusal) => void): void;
 

@@ -5,7 +5,7 @@ import type { Command, RunCommand, WriteCommand } from './command.js';
 import { argument, argumentsOf } from './words.js';
 
 /** More keys than this are read in slices, and so not in one turn. */
-const QUICK_KEYS_MAX = 10_000;
+const QUICK_KEYS_MAX = 500;
 
 const always = (): boolean => true;
 

@@ -1,6 +1,6 @@
 import { turn } from '../clock.js';
 import type { Cancel } from '../clock.js';
-import { copyRange, refusal } from '../engine.js';
+import { refusal } from '../engine.js';
 import type {
   ByteRange,
   Engine,
@@ -25,8 +25,13 @@ import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 
-/** Keys that are read in one turn; more of them are read in slices, with the lock held. */
-const KEYS_A_SLICE = 10_000;
+/** So many keys are read in one turn; more of them in slices, with the lock held. */
+const KEYS_AT_ONCE = 1000;
+/** What is read in one slice, in keys; so many bytes of a value are as much work as one more key. */
+const WORK_A_SLICE = 2000;
+const BYTES_AS_A_KEY = 1024;
+/** A value is no more work from this length on: whoever takes it keeps it as it is. */
+const COPIED_BYTES_MAX = 16 * 1024;
 const SYNC_PERIOD_MS = 1000;
 const TICK_MS = 100;
 /** How long a read waits for the primary to be sure that it still is one. */
@@ -141,13 +146,8 @@ export class ReplicaEngine implements Engine {
     if (standing === 'unsure' && isBetweenEntries) return unsure();
     if (standing === 'unsure') return 'wait';
     if (standing !== 'sure') return standing;
-    if (isBetweenEntries) {
-      store.read(key, sink);
-      return 'answered';
-    }
-    if (!store.lock.tryRead()) return 'wait';
+    if (store.lock.isWritten && !isBetweenEntries) return 'wait';
     store.read(key, sink);
-    store.lock.releaseRead();
     return 'answered';
   }
 
@@ -168,22 +168,19 @@ export class ReplicaEngine implements Engine {
     const { store } = this.#parts;
     const standing = this.#readStanding();
     const isBetweenEntries = this.#assembly.applying.isBetweenEntries;
-    const isSmall = keys.length <= KEYS_A_SLICE;
+    const isFree = isBetweenEntries || !store.lock.isWritten;
     if (standing !== 'sure' && standing !== 'unsure') {
       done(standing);
     } else if (standing === 'unsure' && isBetweenEntries) {
       done(unsure());
-    } else if (standing === 'sure' && isSmall && isBetweenEntries) {
-      done(readInto(store, keys, sink));
-    } else if (standing === 'sure' && isSmall && store.lock.tryRead()) {
-      const refused = readInto(store, keys, sink);
-      store.lock.releaseRead();
-      done(refused);
+    } else if (standing === 'sure' && isFree && keys.length <= KEYS_AT_ONCE) {
+      readSlice(store, keys, 0, sink, Infinity);
+      done(sink.isFull ? tooMuch() : undefined);
     } else if (this.#readsWaiting >= READS_WAITING_MAX) {
       done(refusal('BUSY', 'too many reads wait: try again in a moment'));
     } else {
       this.#readsWaiting++;
-      this.#readLater(keys.map(copyRange), sink)
+      this.#readLater(keys, sink)
         .catch((error: unknown) => refusal('BUSY', error instanceof Error ? error.message : String(error)))
         .then(
           (refused) => {
@@ -204,12 +201,12 @@ export class ReplicaEngine implements Engine {
       // While this waited for the lock the office may have been lost.
       const standing = this.#readStanding();
       if (standing !== 'sure') return standing === 'unsure' ? unsure() : standing;
-      for (let at = 0; at < keys.length; at += KEYS_A_SLICE) {
-        if (at > 0) await turn(clock);
-        const refused = readInto(store, keys.slice(at, at + KEYS_A_SLICE), sink);
-        if (refused !== undefined) return refused;
+      for (let at = 0; ;) {
+        at = readSlice(store, keys, at, sink, WORK_A_SLICE);
+        if (sink.isFull) return tooMuch();
+        if (at === keys.length) return undefined;
+        await turn(clock);
       }
-      return undefined;
     } finally {
       store.lock.releaseRead();
     }
@@ -243,10 +240,12 @@ export class ReplicaEngine implements Engine {
     // Fixed when the walk begins: keys that come later cannot make it longer.
     let stretch: Stretch | undefined;
     for (let from = cursor; ;) {
-      if (!store.lock.tryRead()) await store.lock.read();
+      // A page is read within a turn, and so without the lock unless somebody writes.
+      const isWritten = store.lock.isWritten;
+      if (isWritten) await store.lock.read();
       stretch ??= store.stretch(from, bounds.keysMax ?? Infinity);
       const page = store.page(from, stretch.end, bounds.pageKeyBytesMax);
-      store.lock.releaseRead();
+      if (isWritten) store.lock.releaseRead();
       // A walk takes a while, and the office may be lost meanwhile.
       const refused = await this.#confirm();
       if (refused !== undefined) {
@@ -376,14 +375,27 @@ function unsure(): Refusal {
   );
 }
 
-/** Reads keys until the sink is full. The store is locked, or is at the position of one entry. */
-function readInto(store: Store, keys: readonly ByteRange[], sink: ValueSink): Refusal | undefined {
-  for (const key of keys) {
-    if (sink.isFull)
-      return refusal('TOO_LARGE', 'the values are more than one reply may hold: ask for fewer keys');
-    store.read(key, sink);
+/**
+ * Reads keys from one of them on until the sink is full, or so much work is done. The store is at one state meanwhile.
+ *
+ * @returns the place of the key to go on with.
+ */
+function readSlice(
+  store: Store,
+  keys: readonly ByteRange[],
+  from: number,
+  sink: ValueSink,
+  workMax: number,
+): number {
+  let at = from;
+  for (let work = 0; work < workMax && !sink.isFull; at++) {
+    const key = keys[at];
+    if (key === undefined) break;
+    work += 1 + Math.min(store.read(key, sink), COPIED_BYTES_MAX) / BYTES_AS_A_KEY;
   }
-  return sink.isFull
-    ? refusal('TOO_LARGE', 'the values are more than one reply may hold: ask for fewer keys')
-    : undefined;
+  return at;
+}
+
+function tooMuch(): Refusal {
+  return refusal('TOO_LARGE', 'the values are more than one reply may hold: ask for fewer keys');
 }

@@ -35,6 +35,14 @@ export class RwLock {
     return this.#waiters.size;
   }
 
+  /**
+   * Whether somebody changes what the lock guards. While nobody does, what is read within one turn is of one state without the
+   * lock, and keeps nobody waiting.
+   */
+  get isWritten(): boolean {
+    return this.#writing;
+  }
+
   tryRead(): boolean {
     if (this.#writing || this.#waiters.size > 0) return false;
     this.#readers++;

@@ -66,14 +66,16 @@ export class Store {
     this.#dataBytes = this.#table.dataBytes;
   }
 
-  read(key: ByteRange, sink: ValueSink): void {
+  /** Shows a key's value to the sink, and answers how many bytes it has. */
+  read(key: ByteRange, sink: ValueSink): number {
     const slot = this.#table.find(key);
     if (slot === -1) {
       sink.miss();
-      return;
+      return 0;
     }
-    const value = this.#table.valueAt(slot);
-    sink.hit(value.bytes, value.start, value.end);
+    const { bytes, start, end } = this.#table.valueAt(slot);
+    sink.hit(bytes, start, end);
+    return end - start;
   }
 
   put(key: ByteRange, value: ByteRange): void {
