@@ -236,7 +236,7 @@ export async function addBackup(
   await untilMember(primary, backup, deadlineMs);
 }
 
-/** Waits until the primary lists it as a member that it hears, and both know that everything that was decided is confirmed. */
+/** Waits until the primary lists it as a member that it hears, and everything that was decided is confirmed. */
 export async function untilMember(
   primary: ClusterNode,
   backup: ClusterNode,
@@ -250,10 +250,6 @@ export async function untilMember(
       facts.get('position')?.split(':')[1] === facts.get('commit'),
     deadlineMs,
   );
-  // It hears of the commit from a primary that serves, and so is confirmed as a member from here on.
-  const commit = Number(await primary.fact('commit'));
-  const knows = ({ facts }: NodeStatus): boolean => Number(facts.get('commit')) >= commit;
-  await backup.untilStatus('knows what is committed', knows, deadlineMs);
 }
 
 /** Promotes, and answers what came of it. */
