@@ -49,6 +49,7 @@ export const ERROR_CODES = [
   'DIVERGED',
   'INTERNAL',
 ] as const;
+/** One of the codes that an answer to a client can carry. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
@@ -129,6 +130,7 @@ export interface Guarantees {
   readonly linearizableReads: boolean;
 }
 
+/** How a member or a learner does, as far as the node knows that is asked. */
 export interface MemberStatus {
   readonly node: NodeId;
   /** `host:port` under which the others reach it. */
@@ -145,6 +147,7 @@ export interface MemberStatus {
   readonly silentMs: number | undefined;
 }
 
+/** Whether a node accepts writes, or follows the one that does. */
 export type Role = 'primary' | 'backup';
 
 /** Whether requests are answered. */
@@ -162,6 +165,7 @@ export type Service =
   /** Its data and the primary's disagree where they must not: it answers nothing. */
   | 'diverged';
 
+/** How a node is: what `STATUS` tells. */
 export interface Status {
   readonly role: Role;
   readonly service: Service;

@@ -20,6 +20,7 @@ const FIRST_STEPS: readonly Example[] = [
   { line: 'kv get mykey', meaning: 'print its value' },
   { line: "kv keys 'my*'", meaning: 'list the keys that match' },
   { line: 'date | kv put now -', meaning: 'take the value from stdin' },
+  { line: 'kv shell', meaning: 'type commands, with history and completion' },
 ];
 
 /** Help on one command, or on everything. Ends with a line break. */

@@ -119,12 +119,12 @@ export class Connection implements Place {
 
   /**
    * Whether anybody waits for a call. An idle connection does not keep the process alive, and an attempt to
-   * connect that nobody waits for any more ends.
+   * connect on which nothing is to be sent any more ends.
    */
   setInUse(isInUse: boolean): void {
     this.#isInUse = isInUse;
-    if (this.#state === 'open') this.#holdProcess();
-    else if (!isInUse && this.#state === 'connecting') this.close();
+    if (!isInUse && this.#state === 'connecting' && this.isIdle) this.close();
+    else if (this.#state !== 'lost') this.#holdProcess();
   }
 
   /**

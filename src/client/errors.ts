@@ -19,6 +19,7 @@ export const CLIENT_ERROR_CODES = [
   /** The server that a scan began at is out of reach, or another one answers by now: begin the scan anew. */
   'SCAN_INTERRUPTED',
 ] as const;
+/** One of the codes that the client gives itself. */
 export type ClientErrorCode = (typeof CLIENT_ERROR_CODES)[number];
 
 /**

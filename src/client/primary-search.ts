@@ -72,13 +72,13 @@ export class PrimarySearch {
     for (const node of this.#parts.nodes()) this.#ask(node);
   }
 
-  /** The primary is known: asks nobody again. What was asked and is on its way may still be answered. */
+  /** The primary is known: asks nobody again. Who can be reached may still answer, and know a newer one. */
   rest(): void {
     this.#isRunning = false;
     for (const candidate of this.#candidates.values()) {
       candidate.timer?.cancel();
       candidate.timer = undefined;
-      if (candidate.question?.isSent === false) candidate.question.fail('ABORTED', 'no longer asked');
+      if (candidate.question?.place === candidate.node) candidate.question.fail('ABORTED', 'no longer asked');
     }
   }
 
@@ -104,7 +104,7 @@ export class PrimarySearch {
       request: requests.bare('reads', 'STATUS'),
       sequence: 0,
       timeoutMs: this.#parts.timeoutMs,
-      signal: undefined,
+      onAbort: undefined,
       done: (outcome) => {
         asked.question = undefined;
         this.#hear(asked, outcome);

@@ -47,15 +47,13 @@ export function putMany(pairs: Iterable<readonly [Bytes, Bytes]>): CallRequest |
 }
 
 /** One page of a scan. */
-export function scan(cursor: string, match: Bytes | undefined, count: number | undefined): CallRequest {
+export function scan(cursor: string, match: Bytes | undefined, count: number): CallRequest {
   const words: Buffer[] = [Buffer.from(cursor, 'latin1')];
   if (match !== undefined) words.push(Buffer.from('MATCH'), toBuffer(match));
-  if (count !== undefined) {
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new KvError('BAD_OPTION', 'count is a whole number above 0');
-    }
-    words.push(Buffer.from('COUNT'), Buffer.from(String(count)));
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new KvError('BAD_OPTION', 'count is a whole number above 0');
   }
+  words.push(Buffer.from('COUNT'), Buffer.from(String(count)));
   return request('reads', 'SCAN', words);
 }
 

@@ -8,6 +8,7 @@ import { KvError } from './errors.js';
 import { PrimarySearch } from './primary-search.js';
 import type { ErrorReply } from './reply.js';
 import { ServerNode } from './server-node.js';
+import { unheldClock } from './unheld-clock.js';
 import { WriteOrder } from './write-order.js';
 
 export interface RouterSettings {
@@ -45,6 +46,7 @@ const DOUBT_PERIOD_MS = 1_000;
  */
 export class Router implements Place {
   readonly #settings: RouterSettings;
+  readonly #unheldClock: Clock;
   readonly #nodes = new Map<string, ServerNode>();
   /** Those of the settings. They stay, and the others come and go. */
   readonly #configured: readonly ServerNode[];
@@ -64,8 +66,9 @@ export class Router implements Place {
 
   constructor(settings: RouterSettings) {
     this.#settings = settings;
+    this.#unheldClock = unheldClock(settings.clock);
     this.#search = new PrimarySearch({
-      clock: settings.clock,
+      clock: this.#unheldClock,
       random: settings.random,
       backoff: settings.backoff,
       timeoutMs: settings.timeoutMs,
@@ -108,7 +111,7 @@ export class Router implements Place {
   setInUse(isInUse: boolean): void {
     this.#isInUse = isInUse;
     for (const node of [...this.#nodes.values()]) node.setInUse(isInUse);
-    if (!isInUse) this.#search.stop();
+    if (!isInUse) this.#search.rest();
   }
 
   checkSilence(): void {
@@ -182,7 +185,8 @@ export class Router implements Place {
   }
 
   #makeNode(address: Address): ServerNode {
-    const { clock, random, timeoutMs, waits, connectionsMax, backoff } = this.#settings;
+    const clock = this.#unheldClock;
+    const { random, timeoutMs, waits, connectionsMax, backoff } = this.#settings;
     const connectMsMax = waits ? Math.min(timeoutMs, CONNECT_MS_MAX) : timeoutMs;
     const node = new ServerNode(
       address,

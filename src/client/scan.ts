@@ -6,7 +6,7 @@ import type { Bytes } from './requests.js';
 export interface ScanOptions extends CallOptions {
   /** A glob, as for `keys`. */
   readonly match?: Bytes;
-  /** About how many keys the server looks at for one page. It decides itself when this is not given. */
+  /** About how many keys the server looks at for one page. 1,000 when not given. */
   readonly count?: number;
 }
 

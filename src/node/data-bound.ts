@@ -32,8 +32,9 @@ export interface DataBoundParts {
  * It is not enough to add to the bytes in the store now the c of what is under way: a delete of k that is applied before an
  * admitted put of k makes room that this put will take, and a third write would be given it too.
  *
- * A put that shrinks its entry, and a delete, count 0: the room that they make is there once they are applied. With nothing
- * under way the ceiling is the size of the map, and admission is exact.
+ * A put that shrinks its entry, and a delete, count 0: the room that they make is there once they are applied. Far from the
+ * bound a put counts all that it brings, which is more than c and costs no look into the map; close to it the ceiling is
+ * taken anew first, and c is looked up. With nothing under way the ceiling is the size of the map then, and admission is exact.
  */
 export class DataBound {
   readonly #parts: DataBoundParts;
@@ -51,10 +52,15 @@ export class DataBound {
   /** Counts a write that is about to be taken; a refusal when the map could grow past the bound by it. */
   admit(operation: Operation): Refusal | undefined {
     const { bytesMax } = this.#parts;
-    if (bytesMax === Infinity) return undefined;
+    if (bytesMax === Infinity || operation.kind === 'delete') return undefined;
+    const brought = broughtBy(operation);
+    if (this.#ceiling + brought > bytesMax) this.#refresh();
+    if (this.#ceiling + brought <= bytesMax) {
+      this.#ceiling += brought;
+      return undefined;
+    }
     const growth = this.#growthOf(operation);
     if (growth === 0) return undefined;
-    if (this.#ceiling + growth > bytesMax) this.#refresh();
     if (this.#ceiling === Infinity) {
       return refusal('BUSY', 'this node still takes in what came before it served: try again in a moment');
     }
@@ -70,26 +76,18 @@ export class DataBound {
   }
 
   /** What an operation adds at most. Each pair of several counts by itself, also when one shrinks or a key stands twice. */
-  #growthOf(operation: Operation): number {
-    switch (operation.kind) {
-      case 'delete':
-        return 0;
-      case 'put':
-        return this.#growth(operation.key, operation.value);
-      case 'putMany': {
-        let growth = 0;
-        for (let at = 0; at + 1 < operation.pairs.length; at += 2) {
-          const [key, value] = [operation.pairs[at], operation.pairs[at + 1]];
-          if (key !== undefined && value !== undefined) growth += this.#growth(key, value);
-        }
-        return growth;
-      }
+  #growthOf(operation: Put): number {
+    if (operation.kind === 'put') return this.#growth(operation.key, operation.value);
+    let growth = 0;
+    for (let at = 0; at + 1 < operation.pairs.length; at += 2) {
+      const [key, value] = [operation.pairs[at], operation.pairs[at + 1]];
+      if (key !== undefined && value !== undefined) growth += this.#growth(key, value);
     }
+    return growth;
   }
 
   #growth(key: ByteRange, value: ByteRange): number {
-    const brought = key.end - key.start + value.end - value.start;
-    return Math.max(0, brought - this.#parts.entryBytes(key));
+    return Math.max(0, width(key) + width(value) - this.#parts.entryBytes(key));
   }
 
   #full(growth: number): Refusal {
@@ -97,4 +95,16 @@ export class DataBound {
     const message = `not applied: the data holds ${held}, and this adds ${String(growth)}; delete something, or start the server with a larger --data-bytes-max`;
     return refusal('MEMORY_FULL', message);
   }
+}
+
+type Put = Exclude<Operation, { readonly kind: 'delete' }>;
+
+/** Bytes of all its keys and values. */
+function broughtBy(operation: Put): number {
+  if (operation.kind === 'put') return width(operation.key) + width(operation.value);
+  return operation.pairs.reduce((sum, word) => sum + width(word), 0);
+}
+
+function width(range: ByteRange): number {
+  return range.end - range.start;
 }

@@ -15,6 +15,7 @@ export function isInvalid(address: Address | InvalidAddress): address is Invalid
   return 'invalid' in address;
 }
 
+/** Where a server listens, and a client asks, when nothing else is said. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7001';
 
 const PORT_MAX = 65_535;

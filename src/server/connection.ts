@@ -8,6 +8,7 @@ import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
+import { BudgetShare } from './buffer-budget.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle } from './idle.js';
 import { LINGER_MS, PAUSE_BYTES } from './limits.js';
@@ -55,8 +56,6 @@ export class Connection implements WriteObserver {
   #isEnded = false;
   /** Nothing was asked yet. */
   #isFresh = true;
-  /** The client is gone, or is the links' from now on: nothing of it is counted any more. */
-  #isGone = false;
   #isSubmitting = false;
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
@@ -64,8 +63,7 @@ export class Connection implements WriteObserver {
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
   #linger: Cancel | undefined;
-  /** What this connection has counted in the budget. */
-  #countedBytes = 0;
+  readonly #budget: BudgetShare;
   readonly #listeners = {
     data: (chunk: Buffer) => {
       this.#receive(chunk);
@@ -88,6 +86,7 @@ export class Connection implements WriteObserver {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     const { socket, limits } = parts;
+    this.#budget = new BudgetShare(parts.budget);
     this.#reader = new RequestReader({ limits: limits.request, takesRest });
     const goOn = (): void => {
       if (!this.#isEnded) this.#goOn();
@@ -191,11 +190,11 @@ export class Connection implements WriteObserver {
   }
 
   #noteProgress(): void {
-    const { clock, socket, budget } = this.#parts;
+    const { clock, socket } = this.#parts;
     if (this.#reader.partialBytes === 0) this.#incompleteSinceMs = undefined;
     else this.#incompleteSinceMs ??= clock.nowMs();
     this.#countBytes();
-    if (budget.isExceeded && this.#reader.partialBytes > 0 && !this.#isReadOut) {
+    if (this.#budget.isExceeded && this.#reader.partialBytes > 0 && !this.#isReadOut) {
       this.#violated(this.#fatal('BUSY', BUFFERS_FULL));
     }
     // What was left in the reader must not grow: the kernel keeps the rest, and the client notices.
@@ -207,10 +206,7 @@ export class Connection implements WriteObserver {
   }
 
   #countBytes(): void {
-    if (this.#isGone) return;
-    const bytes = this.#reader.partialBytes + this.#pendingBytes + this.#replies.unreadBytes;
-    this.#parts.budget.change(bytes - this.#countedBytes);
-    this.#countedBytes = bytes;
+    this.#budget.count(this.#reader.partialBytes + this.#pendingBytes + this.#replies.unreadBytes);
   }
 
   #begin(request: Request): void {
@@ -337,13 +333,13 @@ export class Connection implements WriteObserver {
 
   /** Takes a reply back that is too much beside those that wait already. One that stands alone is let through. */
   #checkReply(reply: Reply, mark: number): void {
-    const { socket, limits, budget } = this.#parts;
+    const { socket, limits } = this.#parts;
     const isAlone = mark === 0 && socket.writableLength === 0;
     this.#countBytes();
     if (!isAlone && this.#replies.unreadBytes > limits.unreadReplyBytesMax) {
       reply.rollBack(mark);
       reply.error(refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again'));
-    } else if (budget.isExceeded && reply.length - mark > PAUSE_BYTES) {
+    } else if (this.#budget.isExceeded && reply.length - mark > PAUSE_BYTES) {
       reply.rollBack(mark);
       reply.error(refusal('BUSY', BUFFERS_FULL));
     }
@@ -393,9 +389,7 @@ export class Connection implements WriteObserver {
     this.#linger?.cancel();
     this.#pending.clear();
     this.#unsettled.clear();
-    this.#isGone = true;
-    this.#parts.budget.change(-this.#countedBytes);
-    this.#countedBytes = 0;
+    this.#budget.leave();
     this.#parts.closed();
   }
 

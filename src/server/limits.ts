@@ -17,6 +17,7 @@ export interface ServerLimits {
   readonly drainMs: number;
 }
 
+/** The bounds of a server that was not told others. */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   request: DEFAULT_REQUEST_LIMITS,
   connectionsMax: 10_000,

@@ -317,7 +317,7 @@ describe('The report of kv bench', () => {
     };
     expect(reportLines({ plan: plan('--clean'), measured: lost, cleaned: undefined }).join('\n'))
       .to.include('then it ended: the server closed a connection')
-      .and.to.include('7 operations were due')
+      .and.to.include('due, and not begun in time: 7')
       .and.to.include('were not deleted');
     expect(reportLines({ plan: plan('--clean'), measured, cleaned: 12 }).at(-1)).to.include('12 were there');
   });

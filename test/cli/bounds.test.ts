@@ -6,6 +6,8 @@ import { readServerOptions } from '../../src/cli/commands/server.js';
 import { UsageError } from '../../src/cli/exit.js';
 import { helpText } from '../../src/cli/help.js';
 import { parseBytes, shortBytes } from '../../src/cli/quantity.js';
+import { StartFault, startServer } from '../../src/cli/start-server.js';
+import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -122,6 +124,24 @@ describe('The bounds of kv server', () => {
     const pair = '--key-bytes-max 2KiB --value-bytes-max 2KiB --request-bytes-max';
     expect(bounds(`${pair} 5120`).limits.request.requestBytesMax).to.equal(5120);
     expect(() => bounds(`${pair} 5119`)).to.throw(UsageError, 'give --request-bytes-max 5KiB or more');
+  });
+
+  it('AreHeldAgainstWhatCanBeCarriedAlsoWhenTheLibraryStartsAServer', async () => {
+    const address = { host: '127.0.0.1', port: 0 };
+    const { request } = DEFAULT_SERVER_LIMITS;
+    for (const [options, says] of [
+      [{ limits: { request: { ...request, valueBytesMax: 80 * MIB + 1 } } }, 'valueBytesMax'],
+      [{ limits: { request: { ...request, requestBytesMax: 256 * MIB + 1 } } }, 'requestBytesMax'],
+      [{ limits: { request: { ...request, keyBytesMax: 0 } } }, 'keyBytesMax'],
+      [{ dataBytesMax: NaN }, 'dataBytesMax'],
+    ] as const) {
+      const outcome = await startServer({ address, dbPath: '/nowhere/kv-store.json', ...options }).then(
+        () => 'started',
+        (error: unknown) => error,
+      );
+      expect(outcome).to.be.instanceOf(StartFault);
+      expect(String(outcome)).to.include(says);
+    }
   });
 
   it('StandUnderAHeadingOfTheirOwn', () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { useScriptedServers } from './client-fixture.js';
+import { startScriptedServer } from './scripted-server.js';
 import { NOTHING, OK, integer, list, ok, refused, text, value, values } from './resp-answers.js';
 
 describe('client', () => {
@@ -100,17 +101,53 @@ describe('client', () => {
     expect(remote.lines[0]?.length).to.equal(4 + 65_536 + 1 + 64 * 1024 * 1024);
   });
 
-  it('AnIdleClientDoesNotKeepTheProcessAlive', async () => {
-    const [, remote] = await start(() => text('PONG'));
+  /** Runs a program with a client made with these options, and answers its exit code, what it printed and how long it took. */
+  async function runProgram(options: object, work: string): Promise<[number, string, number]> {
     const library = new URL('../../src/client/client.js', import.meta.url).href;
     const program = `
       const { createClient } = await import(${JSON.stringify(library)});
-      await createClient({ address: ${JSON.stringify(remote.address)} }).ping();
-      console.log('answered');`;
+      const client = createClient(${JSON.stringify(options)});
+      ${work}
+      console.log('answered', performance.now());`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
     const output: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    let answeredMs = NaN;
+    child.stdout.on('data', (chunk: Buffer) => {
+      output.push(chunk);
+      answeredMs = performance.now();
+    });
     const [code] = (await once(child, 'close')) as [number];
-    expect([code, Buffer.concat(output).toString()]).to.deep.equal([0, 'answered\n']);
+    const [word = ''] = Buffer.concat(output).toString().split(' ');
+    return [code, word, performance.now() - answeredMs];
+  }
+
+  it('AnIdleClientDoesNotKeepTheProcessAlive', async () => {
+    const [, remote] = await start(() => text('PONG'));
+    const [code, word] = await runProgram({ address: remote.address }, 'await client.ping();');
+    expect([code, word]).to.deep.equal([0, 'answered']);
+  });
+
+  it('NeitherDoesOneThatAskedAServerThatIsSilentOrGone', async () => {
+    const gone = await startScriptedServer(() => undefined);
+    await gone.close();
+    const [, silent] = await start(() => undefined);
+    const [, primary] = await start((line) =>
+      line === 'STATUS' ? values('role=primary', 'service=serving', 'term=1') : OK,
+    );
+    const addresses = [gone, silent, primary].map(({ address }) => address);
+    const [code, word, lingeredMs] = await runProgram(
+      { addresses, timeoutMs: 60_000 },
+      "await client.put('a', '1');",
+    );
+    expect([code, word]).to.deep.equal([0, 'answered']);
+    expect(lingeredMs).to.be.below(10_000);
+  });
+
+  it('NeitherDoesAFailureThatNobodyAwaits', async () => {
+    const gone = await startScriptedServer(() => undefined);
+    await gone.close();
+    const work = "void client.put('a', '1'); void client.scan()[Symbol.asyncIterator]().next();";
+    const [code, word] = await runProgram({ address: gone.address, timeoutMs: 100 }, work);
+    expect([code, word]).to.deep.equal([0, 'answered']);
   });
 });

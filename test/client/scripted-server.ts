@@ -30,7 +30,7 @@ export interface ScriptedServer {
   close(): Promise<void>;
 }
 
-export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
+export async function startScriptedServer(script: Script, port = 0): Promise<ScriptedServer> {
   const sockets = new Set<Socket>();
   const lines: string[] = [];
   const chunks: number[] = [];
@@ -63,11 +63,11 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
     });
     somethingHappened();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const listening = server.address() as AddressInfo;
   return {
-    address: `127.0.0.1:${String(port)}`,
-    port,
+    address: `127.0.0.1:${String(listening.port)}`,
+    port: listening.port,
     lines,
     chunks,
     connections: () => accepted,

@@ -98,12 +98,12 @@ describe('The client library', () => {
     );
     expect(performance.now() - startMs).to.be.within(450, 2500);
     for (const failure of failures) {
-      expect([failure?.['code'], failure?.['retryable'], failure?.['outcomeUnknown']]).to.deep.equal([
+      expect([failure?.code, failure?.retryable, failure?.outcomeUnknown]).to.deep.equal([
         'UNREACHABLE',
         true,
         false,
       ]);
-      expect(failure?.['message']).to.include(`nothing listens at ${node.address}`);
+      expect(failure?.message).to.include(`nothing listens at ${node.address}`);
     }
     // What begins before the server is back waits for it.
     const waiting = client.put('after', 'x', { timeoutMs: 15_000 });

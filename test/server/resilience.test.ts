@@ -63,6 +63,28 @@ describe('The server', () => {
     expect(answer).to.equal('OK\n1\n');
   });
 
+  it('ForgetsALongReplyWhoseClientLeavesWhileItIsWritten', async () => {
+    const { address } = await fixture.start({ limits: limits({ bufferBytesMax: 48 * 1024 * 1024 }) });
+    await talk(address, `PUT k ${'v'.repeat(100)}\n`);
+    const read = `MGET${' k'.repeat(200_000)}\n`;
+    /** How many commands the server has begun, this one included. */
+    const begun = async (): Promise<number> => {
+      const [, count] = /total_commands_processed:(\d+)/.exec(await talk(address, 'INFO stats\n')) ?? [];
+      return Number(count);
+    };
+    for (let round = 0; round < 4; round++) {
+      const client = await Conversation.open(address);
+      let before = await begun();
+      client.send(read);
+      for (let now = await begun(); now === before + 1; now = await begun()) before = now;
+      client.socket.resetAndDestroy();
+    }
+    const put = `PUT a ${'v'.repeat(16_000_000)}\nEXISTS a\n`;
+    let answer = await talk(address, put);
+    while (answer.startsWith('ERROR BUSY')) answer = await talk(address, put);
+    expect(answer).to.equal('OK\n1\n');
+  });
+
   it('AnswersALargeReadBetweenTwoWritesWithWhatWasWrittenBeforeIt', async () => {
     const { address } = await fixture.start();
     const read = `EXISTS${' k'.repeat(20_000)}\n`;

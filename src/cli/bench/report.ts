@@ -28,8 +28,7 @@ export function reportLines({ plan, measured, cleaned }: BenchReport): string[] 
     summaryRow('writes', writes, elapsedMs),
   ];
   const foundPercent = reads.count === 0 ? '-' : `${((100 * found) / reads.count).toFixed(1)} %`;
-  const missedLine =
-    missed === 0 ? [] : [`${whole(missed)} operations were due and could not be begun in time`];
+  const missedLine = missed === 0 ? [] : [`due, and not begun in time: ${whole(missed)}`];
   return [
     planLine(plan),
     endLine(measured),

@@ -16,31 +16,53 @@ export function typedNames(): string[] {
   return [...typedCommands(), ...OWN_WORDS].map(({ name }) => name);
 }
 
-/** What HELP prints, about everything or about one command. */
-export function shellHelp(topic: string | undefined): string[] {
-  return topic === undefined ? overview() : aboutOne(topic);
+/** What HELP prints, about everything or about one command, in this many columns. */
+export function shellHelp(topic: string | undefined, columns: number): string[] {
+  return topic === undefined ? overview(columns) : aboutOne(topic);
 }
 
-function overview(): string[] {
+function overview(columns: number): string[] {
   const commands = typedCommands().map((command) => [usageOf(command), command.summary] as const);
   const own = OWN_WORDS.map((word) => [usageOfOwn(word), word.summary] as const);
   return [
-    ...table(commands),
+    ...table(commands, columns),
     '',
     'Of the shell itself:',
-    ...table(own),
+    ...table(own, columns),
     '',
-    'A word that holds blanks stands in double quotes, with \\" \\\\ \\n \\r \\t \\xHH for what cannot be typed.',
-    'The value of PUT is the rest of the line. Capitals do not matter in commands. A line after # is a remark.',
+    ...wrap(NOTES, columns - 1),
   ];
 }
 
-const USAGE_WIDTH_MAX = 30;
+const NOTES = [
+  'A word that holds blanks stands in double quotes, with \\" \\\\ \\n \\r \\t \\xHH for what cannot be typed.',
+  'The value of PUT is the rest of the line. Capitals do not matter in commands. A line that begins with # is a remark.',
+].join(' ');
 
-/** A usage that is longer than most pushes only its own summary aside. */
-function table(rows: readonly (readonly [string, string])[]): string[] {
+const USAGE_WIDTH_MAX = 30;
+const SUMMARY_WIDTH_MIN = 20;
+
+/** A usage that is longer than most has a line of its own. */
+function table(rows: readonly (readonly [string, string])[], columns: number): string[] {
   const width = Math.min(USAGE_WIDTH_MAX, Math.max(...rows.map(([usage]) => usage.length)));
-  return rows.map(([usage, summary]) => `  ${usage.padEnd(width)}  ${withoutMarks(summary)}`);
+  const indent = ' '.repeat(width + 4);
+  return rows.flatMap(([usage, summary]) => {
+    const [first = '', ...rest] = wrap(withoutMarks(summary), columns - 1 - indent.length);
+    const front = `  ${usage}`.padEnd(indent.length);
+    const further = rest.map((line) => indent + line);
+    return usage.length > width ? [`  ${usage}`, indent + first, ...further] : [front + first, ...further];
+  });
+}
+
+function wrap(text: string, columns: number): string[] {
+  const width = Math.max(SUMMARY_WIDTH_MIN, columns);
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function aboutOne(topic: string): string[] {

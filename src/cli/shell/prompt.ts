@@ -199,7 +199,7 @@ class Prompt {
     const { session, screen, output, history } = this.#parts;
     switch (word.name) {
       case 'HELP':
-        await writeLines(output, shellHelp(operands[0]));
+        await writeLines(output, shellHelp(operands[0], screen.columns ?? COLUMNS));
         return false;
       case 'CONNECT':
         session.move(addressOf('CONNECT', operands[0] ?? ''));

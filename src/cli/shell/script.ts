@@ -30,6 +30,7 @@ export interface ScriptParts {
 /** Writes under way at once, and the bytes of their lines. */
 export const WRITES_UNDER_WAY_MAX = 256;
 const BYTES_UNDER_WAY_MAX = 4 * 1024 * 1024;
+const HELP_COLUMNS = 100;
 const LINE_BYTES_MAX = DEFAULT_REQUEST_LIMITS.requestBytesMax;
 
 /**
@@ -162,7 +163,7 @@ class ScriptRun {
     if (word.needsTerminal) {
       this.#fail(EXIT.usage, `line ${String(number)}, column 1: ${word.name} is for a terminal`);
     } else if (word.name === 'HELP') {
-      await writeLines(output, shellHelp(operands[0]));
+      await writeLines(output, shellHelp(operands[0], HELP_COLUMNS));
     } else if (word.name === 'CONNECT') {
       session.move(addressOf('CONNECT', operands[0] ?? ''));
     } else {

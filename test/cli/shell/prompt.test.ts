@@ -62,6 +62,13 @@ class Typist {
       .finally(() => session.close());
   }
 
+  /** Hangs up, whatever is going on. */
+  async leave(): Promise<void> {
+    this.type(CTRL_C);
+    this.#input.end();
+    await this.ended;
+  }
+
   /** What stands on the screen since it was last asked for, without what moves the cursor. */
   seen(): string {
     // eslint-disable-next-line no-control-regex
@@ -96,8 +103,17 @@ class Typist {
 describe('kv shell on a terminal', () => {
   const servers = serverFixture();
   let scripted: ScriptedServer[] = [];
+  let typists: Typist[] = [];
+
+  function sitDown(address: string, historyFile?: string): Typist {
+    const typist = new Typist(address, historyFile);
+    typists.push(typist);
+    return typist;
+  }
 
   afterEach(async () => {
+    for (const typist of typists) await typist.leave();
+    typists = [];
     for (const server of scripted) await server.close();
     scripted = [];
   });
@@ -116,7 +132,7 @@ describe('kv shell on a terminal', () => {
   it('GreetsDoesCommandsAndLeaves', async () => {
     const { address } = await servers.start();
     const prompt = `${address}> `;
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     expect(await typist.until(prompt)).to.equal(
       `Connected to ${address}, primary in term 1.\nHELP lists the commands, Tab completes, Ctrl-D leaves.\n`,
     );
@@ -143,7 +159,7 @@ describe('kv shell on a terminal', () => {
   it('LeavesByWordToo', async () => {
     const { address } = await servers.start();
     for (const word of ['exit', 'QUIT']) {
-      const typist = new Typist(address);
+      const typist = sitDown(address);
       await typist.until('> ');
       typist.type(`${word}\r`);
       expect(await typist.ended).to.equal(0);
@@ -153,7 +169,7 @@ describe('kv shell on a terminal', () => {
   it('GivesUpWhatIsDoneOnCtrlCAndSaysWhenNobodyKnowsWhatCameOfIt', async () => {
     const server = await pretend((_line, _socket, _connection, words) => standing(words));
     const prompt = `${server.address}> `;
-    const typist = new Typist(server.address);
+    const typist = sitDown(server.address);
     await typist.until(prompt);
     typist.type('PUT a 1\r');
     await server.until(() => server.lines.some((line) => line === 'PUT' || line.startsWith('PUT')));
@@ -174,7 +190,7 @@ describe('kv shell on a terminal', () => {
   it('ClearsALineOnCtrlCAndForgetsWhatWaits', async () => {
     const { address } = await servers.start();
     const prompt = `${address}> `;
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     await typist.until(prompt);
     typist.type('PUT a 1');
     await typist.until('PUT a 1');
@@ -190,7 +206,7 @@ describe('kv shell on a terminal', () => {
   it('DoesLinesThatWerePastedOneAfterAnother', async () => {
     const { address } = await servers.start();
     const prompt = `${address}> `;
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     await typist.until(prompt);
     const lines = Array.from({ length: 1100 }, (_, at) => `PING ${String(at)}.`);
     typist.type(`${lines.join('\r')}\rDBSIZE\r`);
@@ -208,7 +224,7 @@ describe('kv shell on a terminal', () => {
   it('SaysWhenTheServerIsGoneAndGoesOnWhenItIsBack', async () => {
     const first = await servers.start();
     const { address } = first;
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     await typist.until(`${address}> `);
     await first.stop();
     expect(await typist.line('PUT a 1', `${address} no answer> `)).to.equal(
@@ -226,7 +242,7 @@ describe('kv shell on a terminal', () => {
       if (words[0] === 'PUT') socket.destroy();
       return standing(words);
     });
-    const typist = new Typist(server.address);
+    const typist = sitDown(server.address);
     await typist.until('> ');
     expect(await typist.line('PUT a 1', `${server.address}> `)).to.match(
       /^error: unconfirmed: .* read the key before you try again \(CONNECTION_LOST\)\n$/,
@@ -240,7 +256,7 @@ describe('kv shell on a terminal', () => {
       return words[0] === 'HEARTBEAT' ? '+OK role=backup term=7 index=1 commit=1\r\n' : OK;
     });
     const { address } = await servers.start();
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     await typist.until(`${address}> `);
     expect(await typist.line(`CONNECT ${backup.address}`, `${backup.address} backup> `)).to.equal(
       `Connected to ${backup.address}, backup in term 7.\n`,
@@ -257,7 +273,7 @@ describe('kv shell on a terminal', () => {
         : `*2\r\n$1\r\n0\r\n${values('mykey one', 'mykey two')}`;
     });
     const prompt = `${server.address}> `;
-    const typist = new Typist(server.address);
+    const typist = sitDown(server.address);
     await typist.until(prompt);
     typist.type('ge');
     typist.type(TAB);
@@ -280,16 +296,21 @@ describe('kv shell on a terminal', () => {
     const { address } = await servers.start();
     const prompt = `${address}> `;
     const file = path.join(servers.directory, 'history');
-    const first = new Typist(address, file);
+    const first = sitDown(address, file);
     await first.until(prompt);
-    for (const line of ['PUT a 1', ' PUT a 2', 'GET a', 'GET a', 'GETT a']) await first.line(line, prompt);
+    for (const line of ['PUT a 1', ' PUT a 2']) await first.line(line, prompt);
+    first.type(UP);
+    await first.until(`${prompt}PUT a 1`);
+    first.type(CTRL_C);
+    await first.until(`^C\n${prompt}`);
+    for (const line of ['GET a', 'GET a', 'GETT a']) await first.line(line, prompt);
     expect(await first.line('history', prompt)).to.equal(
       `PUT a 1\nGET a\nGETT a\nhistory\nIt is kept in ${file}.\n`,
     );
     first.type(CTRL_D);
     await first.ended;
     expect(readFileSync(file, 'utf8')).to.equal('PUT a 1\nGET a\nGETT a\nhistory\n');
-    const second = new Typist(address, file);
+    const second = sitDown(address, file);
     await second.until(prompt);
     second.type(UP);
     second.type(UP);
@@ -304,7 +325,7 @@ describe('kv shell on a terminal', () => {
   it('RefusesBytesThatAreNoText', async () => {
     const { address } = await servers.start();
     const prompt = `${address}> `;
-    const typist = new Typist(address);
+    const typist = sitDown(address);
     await typist.until(prompt);
     typist.type('GET a\ufffd\r');
     expect(await typist.until(`\\xHH in a word in double quotes\n${prompt}`)).to.include('       ^\n');
