@@ -236,7 +236,7 @@ export const PLANTED: readonly Planted[] = [
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
     finds: /is not linearizable/,
-    from: 1,
+    from: 88,
   },
   {
     name: 'only the newest membership binds',
