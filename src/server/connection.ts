@@ -21,8 +21,8 @@ import { TurnShare } from './turn-share.js';
 
 /** Words of requests that one client has read in one turn. */
 const WORDS_A_TURN = 25_000;
-/** What a request costs beside its words. */
-const WORDS_A_REQUEST = 3;
+/** What a request costs beside its words, as so many words more. */
+const WORDS_A_REQUEST = 8;
 
 /**
  * One client. Its requests take effect in the order in which they came, and are answered in that order.
@@ -288,6 +288,7 @@ export class Connection implements WriteObserver {
   }
 
   #violated(violation: Violation): void {
+    this.#share.spend(WORDS_A_REQUEST);
     this.#refuse(violation.refusal, violation.framing);
     if (violation.fatal) this.#isReadOut = true;
   }
