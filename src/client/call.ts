@@ -42,7 +42,8 @@ export interface CallParts {
   /** Grows from call to call of one client. */
   readonly sequence: number;
   readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
+  /** Has the work done when the caller gives the call up. */
+  readonly onAbort: ((work: () => void) => Cancel) | undefined;
   /** Told the outcome, once. */
   readonly done: (outcome: CallOutcome) => void;
   /** Told once, when it has its outcome and no connection owes a reply to it any more. */
@@ -61,7 +62,7 @@ export class Call {
   readonly timeoutMs: number;
   readonly #parts: CallParts;
   readonly #timer: Cancel;
-  readonly #onAbort: () => void;
+  readonly #abort: Cancel | undefined;
   /** Who holds it while it waits to be sent. */
   place: Place | undefined;
   /** The only node that it may be sent to, and its process where that matters. */
@@ -83,10 +84,9 @@ export class Call {
     this.request = parts.request;
     this.sequence = parts.sequence;
     this.timeoutMs = parts.timeoutMs;
-    this.#onAbort = () => {
+    this.#abort = parts.onAbort?.(() => {
       this.fail('ABORTED', 'the call was aborted');
-    };
-    parts.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    });
     this.#timer = parts.clock.after(parts.timeoutMs, () => {
       this.#expire();
     });
@@ -124,7 +124,7 @@ export class Call {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.#timer.cancel();
-    this.#parts.signal?.removeEventListener('abort', this.#onAbort);
+    this.#abort?.cancel();
     this.place?.remove(this);
     this.place = undefined;
     this.#parts.done(outcome);

@@ -1,3 +1,4 @@
+import { AbortSignals } from './abort-signals.js';
 import { Call } from './call.js';
 import type { CallOptions, CallOutcome, CallRequest, Responder } from './call.js';
 import { KvError } from './errors.js';
@@ -22,6 +23,7 @@ export const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 export class Caller {
   readonly #settings: CallerSettings;
   readonly #router: Router;
+  readonly #signals = new AbortSignals();
   #isClosed = false;
   #sequence = 0;
   /** Calls that hold a place in a queue, given up or not, and the bytes of their requests. */
@@ -85,7 +87,7 @@ export class Caller {
       request,
       sequence: this.#sequence++,
       timeoutMs,
-      signal,
+      onAbort: signal && ((work) => this.#signals.watch(signal, work)),
       done: (outcome) => {
         if (conversation !== undefined) conversation.with = call.answeredBy;
         done(outcome);

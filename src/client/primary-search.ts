@@ -104,7 +104,7 @@ export class PrimarySearch {
       request: requests.bare('reads', 'STATUS'),
       sequence: 0,
       timeoutMs: this.#parts.timeoutMs,
-      signal: undefined,
+      onAbort: undefined,
       done: (outcome) => {
         asked.question = undefined;
         this.#hear(asked, outcome);

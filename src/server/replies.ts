@@ -14,7 +14,7 @@ import { TurnShare } from './turn-share.js';
 export const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
 
 /** What one client is sent in one turn, so that others have theirs. */
-const SENT_A_TURN_BYTES = PAUSE_BYTES;
+const SENT_A_TURN_BYTES = 256 * 1024;
 /** What a slice of a value counts that was looked at and gave nothing to send yet. */
 const LOOKED_AT_BYTES = SENT_A_TURN_BYTES / 8;
 /** What each piece costs beside its bytes. */

@@ -147,6 +147,22 @@ describe('client failures', () => {
     expect((await failureOf(kv.get('a', { signal: abort.signal }))).code).to.equal('ABORTED');
   });
 
+  it('ManyCallsMayShareASignal', async () => {
+    const [kv] = await start((line) => (line === 'PING' ? text('PONG') : undefined));
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    const [abort, other] = [new AbortController(), new AbortController()];
+    await Promise.all(Array.from({ length: 50 }, () => kv.ping({ signal: abort.signal })));
+    const calls = Array.from({ length: 50 }, () => failureOf(kv.get('a', { signal: abort.signal })));
+    const stays = failureOf(kv.get('a', { signal: other.signal, timeoutMs: 100 }));
+    abort.abort();
+    for (const { code } of await Promise.all(calls)) expect(code).to.equal('ABORTED');
+    expect((await stays).code).to.equal('TIMEOUT');
+    process.off('warning', note);
+    expect(warnings).to.deep.equal([]);
+  });
+
   it('CallsPastTheBoundAreRefusedAndTheirPlacesComeBack', async () => {
     const [kv] = await start(() => value('x'), { callsMax: 2 });
     const first = kv.get('a');

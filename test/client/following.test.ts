@@ -251,6 +251,23 @@ describe('a client of a backup', () => {
     expect(next.lines).to.deep.equal(['PUT a 1']);
   });
 
+  it('WaitsForThePrimaryThatItNamesAndAsksMoreAndMoreSlowly', async () => {
+    const gone = await startScriptedServer(() => undefined);
+    await gone.close();
+    const backup = await node(backupOf(() => gone.address));
+    const kv = clientOf(backup, { reconnectDelayMinMs: 20, reconnectDelayMaxMs: 200, random: () => 1 });
+    const early = await failureOf(kv.put('a', '1', { timeoutMs: 400 }));
+    expect([early.code, early.retryable, early.outcomeUnknown]).to.deep.equal(['UNREACHABLE', true, false]);
+    expect(early.message).to.include(`nothing listens at ${gone.address}`);
+    // After 20, 40, 80, 160 and 200 ms, and not for each time that the primary turns out to be gone still.
+    expect(backup.lines.length).to.be.within(1, 6);
+    const writes = [kv.put('b', '2'), kv.put('b', '3')];
+    const primary = await startScriptedServer(() => OK, gone.port);
+    ends.push(() => primary.close());
+    await Promise.all(writes);
+    expect(primary.lines).to.deep.equal(['PUT b 2', 'PUT b 3']);
+  });
+
   it('SendsNoOperatorsCommandOn', async () => {
     const primary = await node(() => OK);
     const backup = await node(() => notPrimary(primary.address));

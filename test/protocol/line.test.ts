@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { isViolation } from '../../src/protocol/request.js';
-import { parseLine } from '../../src/protocol/line.js';
+import { LineParser, parseLine } from '../../src/protocol/line.js';
 import { bytes, cutOff, grammarWith, refused, request, seen } from './reading.js';
 import type { Seen } from './reading.js';
+import { anyStream } from './streams.js';
 
 /** What one line, given without its line ending, is read as. */
 function parse(line: string, terminated = true): Seen {
@@ -79,6 +81,41 @@ describe('parseLine', () => {
       if (/[0-9a-fA-F]/.test(character)) continue;
       expect(parse(`GET "\\x${character}0"`), `\\x${character}0`).to.deep.equal(refused('SYNTAX'));
       expect(parse(`GET "\\x0${character}"`), `\\x0${character}`).to.deep.equal(refused('SYNTAX'));
+    }
+  });
+
+  it('reads any line the same, however few bytes it looks at before others have a turn', () => {
+    const anyLine = anyStream.map((stream) => stream.filter((byte) => byte !== 0x0a));
+    fc.assert(
+      fc.property(anyLine, fc.integer({ min: 1, max: 8 }), (bare, workBytes) => {
+        const line = Buffer.from(bare);
+        const grammar = grammarWith({ wordsMax: 4 });
+        const parser = new LineParser(line, 0, line.length, true, grammar);
+        let outcome = parser.read(workBytes);
+        while (outcome === undefined) outcome = parser.read(workBytes);
+        expect(seen(outcome)).to.deep.equal(seen(parseLine(line, 0, line.length, true, grammar)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('looks at about as many bytes as it is told before others have a turn', () => {
+    const readings: readonly [line: string, turns: number][] = [
+      [`GET ${'k'.repeat(4000)}`, 40],
+      [`GET ${' '.repeat(4000)}`, 40],
+      [`PUT k "${'v'.repeat(4000)}"`, 40],
+      [`PUT k "${'v'.repeat(4000)}`, 40],
+      [`PUT k "v"${' '.repeat(4000)}`, 40],
+      // A word counts for more than its bytes: two of them are enough.
+      [`MGET${' k'.repeat(2000)}`, 1000],
+      // Once for their end, and once to replace them.
+      [`PUT k "${'\\n'.repeat(2000)}"`, 80],
+    ];
+    for (const [line, turns] of readings) {
+      const parser = new LineParser(bytes(line), 0, line.length, true, grammarWith());
+      let count = 1;
+      while (parser.read(100) === undefined) count++;
+      expect(count, line.slice(0, 10)).to.be.within(turns, turns + 4);
     }
   });
 

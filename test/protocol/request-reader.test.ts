@@ -75,21 +75,6 @@ describe('RequestReader', () => {
     );
   });
 
-  it('never holds more of a request than its bound, whatever the bytes are', () => {
-    const requestBytesMax = 24;
-    fc.assert(
-      fc.property(anyStream, anyCuts, (whole, offsets) => {
-        const reader = new RequestReader(grammarWith({ requestBytesMax }));
-        for (const chunk of cut(whole, offsets)) {
-          reader.feed(chunk);
-          drain(reader);
-          expect(reader.partialBytes).to.be.at.most(requestBytesMax);
-          expect(reader.hasUnread).to.equal(false);
-        }
-      }),
-    );
-  });
-
   it('reads a chunk that was fed before the last one was read out behind it', () => {
     const reader = new RequestReader(grammarWith());
     reader.feed(bytes('GET a\nGET b\nGE'));
