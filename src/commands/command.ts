@@ -52,6 +52,8 @@ interface CommandBase {
    * from a last line that was cut off.
    */
   readonly effect: 'reads' | 'writes' | 'manages';
+  /** What it costs beside the words of its request, as so many words more. Undefined: little. */
+  readonly workWords?: number;
   /** What it answers, and what for: one line each, for help and docs. */
   readonly answers: string;
   readonly summary: string;

@@ -1,4 +1,4 @@
-import { copyRange } from '../engine.js';
+import { copyRange, wholeRange } from '../engine.js';
 import type { ByteRange } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
@@ -145,7 +145,7 @@ const CLIENT_PARTS: Readonly<
     words: 0,
     answer: clientPart((_words, reply, session) => {
       if (session.name === '') reply.miss();
-      else reply.item(session.name);
+      else giveBack(wholeRange(Buffer.from(session.name)), reply);
     }),
   },
   SETNAME: {
@@ -265,7 +265,9 @@ export const CONVERSATION_COMMANDS: readonly RunCommand[] = [
     effect: 'reads',
     answers: 'names and values, in turn',
     summary: 'Says who is there, and chooses the version of RESP for what follows.',
-    isQuick: () => true,
+    // It asks the engine how the node is, and many may come at once.
+    isQuick: () => false,
+    workWords: 100,
     run(request, engine, reply, done, session) {
       const told = hello(request, session);
       if (told !== undefined) reply.error(told);

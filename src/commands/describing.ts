@@ -143,7 +143,9 @@ export function describingCommand(commands: () => readonly Command[]): RunComman
     effect: 'reads',
     answers: 'a list',
     summary: 'Describes the commands, as clients of Redis ask for it.',
-    isQuick: () => true,
+    // As for INFO: many may come at once.
+    isQuick: () => false,
+    workWords: 500,
     run(request, _engine, reply, done) {
       run(request, reply, commands());
       done();

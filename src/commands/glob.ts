@@ -27,7 +27,7 @@ export interface Glob {
   readonly places: readonly Place[];
 }
 
-const ANY: readonly boolean[] = Array.from({ length: 256 }, () => true);
+const ANY: readonly boolean[] = new Array<boolean>(256).fill(true);
 
 export function compileGlob(pattern: Buffer): Glob {
   const places: Place[] = [];
@@ -85,7 +85,7 @@ function compileSet(pattern: Buffer, from: number): { readonly bytes: boolean[];
   let at = from;
   const isNegated = pattern[at] === CARET;
   if (isNegated) at++;
-  const bytes = Array.from({ length: 256 }, () => isNegated);
+  const bytes = new Array<boolean>(256).fill(isNegated);
   while (at < pattern.length && pattern[at] !== CLOSE) {
     if (pattern[at] === BACKSLASH && at + 1 < pattern.length) at++;
     const first = pattern[at] ?? 0;

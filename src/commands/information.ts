@@ -1,3 +1,4 @@
+import { refusal } from '../engine.js';
 import type { Engine, FsyncPolicy, MemberStatus, Status } from '../engine.js';
 import { termCount } from '../log/term.js';
 import { parseAddress } from '../protocol/address.js';
@@ -136,6 +137,13 @@ function config(request: Request, engine: Engine, reply: Reply, session: Session
     reply.error(unknownPart('CONFIG', shownStart(argument(request, 0)), ['GET pattern']));
     return;
   }
+  const { globBytesMax } = session.server.requestLimits;
+  const bytes = patterns.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (bytes > globBytesMax) {
+    const message = `the patterns have ${String(bytes)} bytes, and ${String(globBytesMax)} is the most`;
+    reply.error(refusal('TOO_LARGE', message));
+    return;
+  }
   const globs = patterns.map(({ bytes, start, end }) => {
     return compileGlob(Buffer.from(bytes.toString('latin1', start, end).toLowerCase(), 'latin1'));
   });
@@ -150,11 +158,16 @@ function config(request: Request, engine: Engine, reply: Reply, session: Session
   reply.endList();
 }
 
+/** Each takes as long as hundreds of words are read in. */
+const WORK_WORDS = 300;
+
 function answering(
   answer: (request: Request, engine: Engine, reply: Reply, session: Session) => void,
-): Pick<RunCommand, 'isQuick' | 'run'> {
+): Pick<RunCommand, 'isQuick' | 'workWords' | 'run'> {
   return {
-    isQuick: () => true,
+    workWords: WORK_WORDS,
+    // Not quick: a client may send many at once, and none is to be run in the turn of another.
+    isQuick: () => false,
     run(request, engine, reply, done, session) {
       answer(request, engine, reply, session);
       done();

@@ -17,9 +17,15 @@ export function argument(request: Request, at: number): ByteRange {
   return word;
 }
 
-/** A word as text, or undefined when there is none. Bytes that are not UTF-8 are replaced. */
+/** Longer than anything that a word has to be compared with. */
+const TEXT_BYTES_MAX = 1024;
+
+/**
+ * The beginning of a word as text, or undefined when there is none: enough to tell which name it is, or that it is none. Bytes
+ * that are not UTF-8 are replaced.
+ */
 export function textOf(word: ByteRange | undefined): string | undefined {
-  return word?.bytes.toString('utf8', word.start, word.end);
+  return word?.bytes.toString('utf8', word.start, Math.min(word.end, word.start + TEXT_BYTES_MAX));
 }
 
 /** Whether a word that was sent is this one, in any mix of capitals. */

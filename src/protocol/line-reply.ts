@@ -10,6 +10,9 @@ const EXACT_FROM_BYTES = 16 * 1024;
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f]+/g;
 
+/** A whole number and its line feed. */
+const ITEM_BYTES_MAX = 20;
+
 const OK = Buffer.from('OK\n');
 const NULL = Buffer.from('NULL\n');
 
@@ -62,7 +65,7 @@ export class LineReply implements Reply {
 
   integer(value: number): void {
     this.#listItems++;
-    this.#line(String(value));
+    if (this.#takes(ITEM_BYTES_MAX)) this.#line(String(value));
   }
 
   error({ code, message }: Told): void {
@@ -87,7 +90,7 @@ export class LineReply implements Reply {
 
   miss(): void {
     this.#listItems++;
-    this.#buffer.copy(NULL);
+    if (this.#takes(NULL.length)) this.#buffer.copy(NULL);
   }
 
   beginList(): void {
@@ -105,7 +108,7 @@ export class LineReply implements Reply {
 
   item(text: string): void {
     this.#listItems++;
-    this.#line(text === '' ? '""' : text);
+    if (this.#takes(Buffer.byteLength(text) + 2)) this.#line(text === '' ? '""' : text);
   }
 
   endList(): void {

@@ -51,6 +51,11 @@ export class RequestReader {
     return this.#lines.partialBytes + this.#arrays.partialBytes;
   }
 
+  /** What was fed and not looked at. */
+  get unreadBytes(): number {
+    return this.#unread.bytes.length - this.#unread.at;
+  }
+
   /** Whether `next` stopped because it is time that others have a turn. */
   get isUnfinished(): boolean {
     return this.#isUnfinished;

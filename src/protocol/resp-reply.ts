@@ -69,7 +69,7 @@ export class RespReply implements Reply {
 
   integer(value: number): void {
     this.#count();
-    this.#header(':', value);
+    if (this.#takes(HEADER_BYTES_MAX)) this.#header(':', value);
   }
 
   error({ code, message, redisError }: Told): void {
@@ -93,11 +93,7 @@ export class RespReply implements Reply {
 
   hit(bytes: Buffer, start: number, end: number): void {
     const length = end - start;
-    if (this.#lists.length > 0 && this.#buffer.length + length + HEADER_BYTES_MAX > this.#listBytesMax) {
-      this.#isFull = true;
-    }
-    // A list that is too long is taken back; nothing more need be kept of it.
-    if (this.#isFull) return;
+    if (!this.#takes(length + HEADER_BYTES_MAX)) return;
     this.#count();
     this.#header('$', length);
     if (length < KEPT_FROM_BYTES) this.#buffer.copy(bytes, start, end);
@@ -107,7 +103,8 @@ export class RespReply implements Reply {
 
   miss(): void {
     this.#count();
-    this.#buffer.copy(this.version === 3 ? NULL_3 : NULL);
+    const bytes = this.version === 3 ? NULL_3 : NULL;
+    if (this.#takes(bytes.length)) this.#buffer.copy(bytes);
   }
 
   beginList(count?: number): void {
@@ -142,6 +139,12 @@ export class RespReply implements Reply {
   #count(): void {
     const list = this.#lists.at(-1);
     if (list !== undefined) list.items++;
+  }
+
+  /** Whether so many bytes may be added. A list that is too long is taken back; nothing more need be kept of it. */
+  #takes(bytes: number): boolean {
+    if (this.#lists.length > 0 && this.#buffer.length + bytes > this.#listBytesMax) this.#isFull = true;
+    return !this.#isFull;
   }
 
   #header(type: string, value: number): void {

@@ -1,4 +1,3 @@
-import type { Cancel } from '../clock.js';
 import { isWrite } from '../commands/command.js';
 import type { RunCommand, WriteCommand } from '../commands/command.js';
 import { resolveCommand, takesRest } from '../commands/resolve.js';
@@ -8,20 +7,22 @@ import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
+import type { RespVersion } from '../protocol/resp-reply.js';
 import { BudgetShare } from './buffer-budget.js';
 import type { ConnectionParts } from './connection-parts.js';
-import { destroyWhenIdle } from './idle.js';
-import { LINGER_MS, PAUSE_BYTES } from './limits.js';
+import { destroyWhenIdle, endWhenSent } from './idle.js';
+import { PAUSE_BYTES } from './limits.js';
 import { Queue } from './pending.js';
 import type { Pending, PendingWrite } from './pending.js';
-import { Replies } from './replies.js';
+import { BUFFERS_FULL, Replies } from './replies.js';
 import { readReplicate } from './replicate.js';
 import { ClientSession } from './session.js';
 import { TurnShare } from './turn-share.js';
 
 /** Words of requests that one client has read in one turn. */
 const WORDS_A_TURN = 25_000;
-const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
+/** What a request costs beside its words, as so many words more. */
+const WORDS_A_REQUEST = 8;
 
 /**
  * One client. Its requests take effect in the order in which they came, and are answered in that order.
@@ -62,7 +63,6 @@ export class Connection implements WriteObserver {
   #isFlushQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
-  #linger: Cancel | undefined;
   readonly #budget: BudgetShare;
   readonly #listeners = {
     data: (chunk: Buffer) => {
@@ -112,6 +112,10 @@ export class Connection implements WriteObserver {
   /** Gives up on a request that was begun too long ago. Called now and then. */
   checkTime(nowMs: number): void {
     const { incompleteRequestMs } = this.#parts.limits;
+    // A client that takes the last bytes of a reply is heard of in no other way.
+    this.#countBytes();
+    // While nothing is read here, it is not the client that is late.
+    if (this.#incompleteSinceMs !== undefined && !this.#mayRead) this.#incompleteSinceMs = nowMs;
     if (this.#incompleteSinceMs === undefined || nowMs - this.#incompleteSinceMs < incompleteRequestMs) {
       return;
     }
@@ -206,15 +210,17 @@ export class Connection implements WriteObserver {
   }
 
   #countBytes(): void {
-    this.#budget.count(this.#reader.partialBytes + this.#pendingBytes + this.#replies.unreadBytes);
+    const { partialBytes, unreadBytes } = this.#reader;
+    this.#budget.count(partialBytes + unreadBytes + this.#pendingBytes + this.#replies.unreadBytes);
   }
 
   #begin(request: Request): void {
     this.#incompleteSinceMs = undefined;
     this.#parts.begun();
-    this.#share.spend(request.words.length);
     const command = resolveCommand(request, this.#parts.limits.request);
-    if ('code' in command) this.#refuse(command, request.framing);
+    const isRefused = 'code' in command;
+    this.#share.spend(WORDS_A_REQUEST + request.words.length + (isRefused ? 0 : (command.workWords ?? 0)));
+    if (isRefused) this.#refuse(command, request.framing);
     else if (command.name === 'REPLICATE') this.#replicate(request);
     else if (isWrite(command)) this.#write(command, request);
     else if (this.#pending.length === 0) this.#run(command, request);
@@ -282,6 +288,7 @@ export class Connection implements WriteObserver {
   }
 
   #violated(violation: Violation): void {
+    this.#share.spend(WORDS_A_REQUEST);
     this.#refuse(violation.refusal, violation.framing);
     if (violation.fatal) this.#isReadOut = true;
   }
@@ -316,10 +323,11 @@ export class Connection implements WriteObserver {
     this.#isBlocked = true;
     const reply = this.#replies.in(request.framing);
     const mark = reply.length;
+    const { respVersion } = this.#replies;
     let isLater = false;
     const done = (): void => {
       this.#isBlocked = false;
-      this.#checkReply(reply, mark);
+      this.#checkReply(command, reply, mark, respVersion);
       if (this.#session.isEnding) this.#isReadOut = true;
       if (!isLater) return;
       // What takes several turns may end in one with the next of its kind: no two in one turn.
@@ -331,18 +339,16 @@ export class Connection implements WriteObserver {
     isLater = true;
   }
 
-  /** Takes a reply back that is too much beside those that wait already. One that stands alone is let through. */
-  #checkReply(reply: Reply, mark: number): void {
-    const { socket, limits } = this.#parts;
-    const isAlone = mark === 0 && socket.writableLength === 0;
+  /** Takes a reply back that is too much, and says so in its place. */
+  #checkReply({ effect }: RunCommand, reply: Reply, mark: number, respVersion: RespVersion): void {
     this.#countBytes();
-    if (!isAlone && this.#replies.unreadBytes > limits.unreadReplyBytesMax) {
-      reply.rollBack(mark);
-      reply.error(refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again'));
-    } else if (this.#budget.isExceeded && reply.length - mark > PAUSE_BYTES) {
-      reply.rollBack(mark);
-      reply.error(refusal('BUSY', BUFFERS_FULL));
-    }
+    // What an operator asked for was done; that is told, and short.
+    const refused =
+      effect === 'manages' ? undefined : this.#replies.objection(reply, mark, this.#budget.isExceeded);
+    if (refused === undefined) return;
+    reply.rollBack(mark);
+    this.#replies.respVersion = respVersion;
+    reply.error(refused);
   }
 
   /** Sends what gathered, once the work that is under way in this turn is done. */
@@ -370,23 +376,13 @@ export class Connection implements WriteObserver {
 
   #end(): void {
     this.#isEnded = true;
-    const { socket, clock, limits } = this.#parts;
-    destroyWhenIdle(socket, limits.incompleteRequestMs);
-    // What the client still sends is thrown away, for a while: closing on unread bytes would cost it the last reply.
-    socket.resume();
-    socket.end(() => {
-      if (socket.destroyed) return;
-      this.#linger ??= clock.after(LINGER_MS, () => {
-        socket.destroy();
-      });
-    });
+    endWhenSent(this.#parts.socket, this.#parts.clock, this.#parts.limits.incompleteRequestMs);
   }
 
   /** The socket is closed: nobody is left to answer. */
   #over(): void {
     this.#isEnded = true;
     this.#isReadOut = true;
-    this.#linger?.cancel();
     this.#pending.clear();
     this.#unsettled.clear();
     this.#budget.leave();

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
+import { refusal } from '../engine.js';
+import type { Refusal } from '../engine.js';
 import { LineReply } from '../protocol/line-reply.js';
 import { ReplyBuffer } from '../protocol/reply-buffer.js';
 import type { Reply } from '../protocol/reply.js';
@@ -8,6 +10,8 @@ import { RespReply } from '../protocol/resp-reply.js';
 import type { RespVersion } from '../protocol/resp-reply.js';
 import { PAUSE_BYTES } from './limits.js';
 import { TurnShare } from './turn-share.js';
+
+export const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
 
 /** What one client is sent in one turn, so that others have theirs. */
 const SENT_A_TURN_BYTES = 256 * 1024;
@@ -23,19 +27,21 @@ const PIECE_BYTES = 1024;
 export class Replies {
   readonly #socket: Socket;
   readonly #buffer = new ReplyBuffer();
+  readonly #bytesMax: number;
   readonly #share: TurnShare;
   readonly #line: LineReply;
   readonly #resp: RespReply;
 
   /**
-   * @param listBytesMax - what may wait here with a list in it.
+   * @param bytesMax - what may wait here with more than one reply, or a list, in it.
    * @param goOn - called when there is a new turn to send more in; otherwise the socket's `drain` tells.
    */
-  constructor(socket: Socket, clock: Clock, listBytesMax: number, goOn: () => void) {
+  constructor(socket: Socket, clock: Clock, bytesMax: number, goOn: () => void) {
     this.#socket = socket;
     this.#share = new TurnShare(clock, SENT_A_TURN_BYTES, goOn);
-    this.#line = new LineReply(this.#buffer, listBytesMax);
-    this.#resp = new RespReply(this.#buffer, listBytesMax);
+    this.#bytesMax = bytesMax;
+    this.#line = new LineReply(this.#buffer, bytesMax);
+    this.#resp = new RespReply(this.#buffer, bytesMax);
   }
 
   /** Where the next reply is written. */
@@ -59,6 +65,21 @@ export class Replies {
   /** Bytes that the client has not taken. */
   get unreadBytes(): number {
     return this.#buffer.length + this.#socket.writableLength;
+  }
+
+  /**
+   * Why the reply that was written behind the first `mark` bytes is to be taken back, if it is: it is too much beside those
+   * that wait already. One that stands alone is let through, unless it is a list that was cut short.
+   *
+   * @param isBudgetExceeded - whether all connections together hold too much.
+   */
+  objection(reply: Reply, mark: number, isBudgetExceeded: boolean): Refusal | undefined {
+    const isAlone = mark === 0 && this.#socket.writableLength === 0;
+    if (reply.isFull || (!isAlone && this.unreadBytes > this.#bytesMax)) {
+      return refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again');
+    }
+    const isLong = reply.length - mark > PAUSE_BYTES;
+    return isBudgetExceeded && isLong ? refusal('BUSY', BUFFERS_FULL) : undefined;
   }
 
   /** Sends what gathered, as far as the client takes it and as one turn allows. */

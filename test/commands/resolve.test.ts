@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { usageOf } from '../../src/commands/command.js';
 import { findCommand, resolveCommand } from '../../src/commands/resolve.js';
 import { COMMANDS } from '../../src/commands/table.js';
+import { textOf } from '../../src/commands/words.js';
 import type { RequestLimits } from '../../src/protocol/limits.js';
 import { range } from '../store/table-contract.js';
 
@@ -22,6 +23,20 @@ function resolve(words: string[], terminated = true): string {
 }
 
 describe('A request finds its command', () => {
+  it('WhichIsNeverRunManyTimesAtOnceWhenItTakesLong', () => {
+    for (const command of COMMANDS) {
+      if (command.workWords === undefined) continue;
+      const request = { framing: 'resp' as const, words: [range(command.name)], terminated: true };
+      expect('isQuick' in command && command.isQuick(request), command.name).to.equal(false);
+    }
+  });
+
+  it('AndMakesNoTextOfAWordThatIsLongerThanAnyName', () => {
+    expect(textOf(range('n'.repeat(1024)))).to.have.length(1024);
+    expect(textOf(range('n'.repeat(1025)))).to.have.length(1024);
+    expect(textOf(undefined)).to.equal(undefined);
+  });
+
   it('InAnyMixOfCapitals', () => {
     for (const name of ['GET', 'get', 'gEt']) expect(findCommand(range(name))?.name).to.equal('GET');
     for (const name of ['GETT', 'GE', '', '__proto__', 'constructor']) {

@@ -136,6 +136,19 @@ describe('RespReply', () => {
     expect(reply.length).to.equal(0);
   });
 
+  for (const [name, add] of Object.entries<(reply: RespReply) => void>({
+    Nulls: (reply) => reply.miss(),
+    Integers: (reply) => reply.integer(1),
+  })) {
+    it(`${name}CountInAListAsItsOtherItemsDo`, () => {
+      const { reply } = respReply(100);
+      reply.beginList();
+      for (let item = 0; item < 1000; item++) add(reply);
+      expect(reply.isFull).to.equal(true);
+      expect(reply.length).to.be.at.most(100);
+    });
+  }
+
   it('TakesAValueThatStandsAloneWhateverItsLength', () => {
     const { reply } = respReply(10);
     hit(reply, 'v'.repeat(20_000));

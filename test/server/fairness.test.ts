@@ -103,6 +103,26 @@ describe('What takes long leaves others their turns', () => {
       end: `${String(KEYS)}\n`,
       turns: KEYS / 2000,
     },
+    'INFO many times': {
+      request: `${'INFO memory\n'.repeat(3000)}PING\n`,
+      end: 'PONG\n',
+      turns: 3000 / 100 - 1,
+    },
+    'COMMAND many times': {
+      request: `${'COMMAND COUNT\n'.repeat(3000)}PING\n`,
+      end: 'PONG\n',
+      turns: 3000 / 100 - 1,
+    },
+    'Lines that are refused': {
+      request: `${'\n'.repeat(60_000)}PING\n`,
+      end: 'PONG\n',
+      turns: 60_000 / 4000,
+    },
+    'PING many times': {
+      request: `${'PING\n'.repeat(40_000)}ECHO done\n`,
+      end: 'done\n',
+      turns: 40_000 / 4000,
+    },
     'Many small MGET at once': {
       request: `${`MGET ${keys(500)}\n`.repeat(400)}PING\n`,
       end: 'END 500\nPONG\n',

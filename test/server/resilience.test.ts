@@ -175,6 +175,55 @@ describe('The server', () => {
     expect(await talk(address, 'PUT k v\nGET k\n')).to.equal('OK\nv\n');
   });
 
+  it('DoesNotTakeAClientForLateWhoseRequestIsNotReadBecauseOfItsReplies', async () => {
+    const { address } = await fixture.start({ limits: limits({ incompleteRequestMs: 300 }) });
+    const value = 'v'.repeat(20_000_000);
+    await talk(address, `PUT big ${value}\n`);
+    const slow = await Conversation.open(address);
+    slow.socket.pause();
+    // Behind a write, so that the begin of the last request is read before the reply is in the way.
+    slow.send('PUT a 1\nGET big\nPUT b ');
+    // Clients that are late indeed tell the time: they came later, and are let go of first.
+    for (let time = 0; time < 2; time++) {
+      const late = await Conversation.open(address);
+      late.send('PUT c ');
+      expect(await late.toTheEnd()).to.match(/^ERROR SYNTAX /);
+    }
+    slow.end('2\n');
+    slow.socket.resume();
+    expect((await slow.toTheEnd()) === `OK\n${value}\nOK\n`).to.equal(true);
+  }).timeout(30_000);
+
+  it('CountsWhatASlowClientTookInTheEndAsGone', async () => {
+    const bufferBytesMax = 5000;
+    const { address } = await fixture.start({ limits: limits({ bufferBytesMax }) });
+    await talk(address, `PUT k ${'v'.repeat(4000)}\n`);
+    const other = await Conversation.open(address);
+    let told = 0;
+    /** Whether the begin of a request is refused for all that waits. */
+    const isBusy = async (): Promise<boolean> => {
+      const client = told === 0 ? other : await Conversation.open(address);
+      client.send('PING\nPUT ');
+      await client.lines(1);
+      client.send('\n');
+      const [, answer = ''] = await client.lines(2);
+      client.end();
+      return answer.startsWith('ERROR BUSY');
+    };
+    const slow = await Conversation.open(address);
+    slow.socket.pause();
+    // Less each time than what the socket tells of: what the kernel does not take at once it takes in silence.
+    do {
+      slow.send('GET k\nGET k\n');
+      told++;
+    } while (!(await isBusy()));
+    slow.socket.resume();
+    await slow.until((received) => received.length === 2 * told * 4001);
+    while (await isBusy());
+    slow.end();
+    other.end();
+  }).timeout(30_000);
+
   it('LetsGoOfAClientThatEndedItsSideAndNeverReadsItsReply', async () => {
     const { address } = await fixture.start({
       limits: limits({ incompleteRequestMs: 300, connectionsMax: 1 }),

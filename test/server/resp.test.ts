@@ -54,6 +54,20 @@ describe('A conversation in RESP', () => {
     );
   });
 
+  it('TakesPatternsOfConfigUpToTheBoundOfPatterns', async () => {
+    const { address } = await fixture.start();
+    const sent = [255, 256].map((length) => array('CONFIG', 'GET', '?', 'x'.repeat(length))).join('');
+    expect(await talk(address, sent)).to.match(
+      /^\*0\r\n-TOO_LARGE the patterns have 257 bytes, [^\r\n]*\r\n$/,
+    );
+    expect(await talk(address, array('CONFIG', 'GET', '[^a]'.repeat(500_000)))).to.match(/^-TOO_LARGE /);
+  });
+
+  it('ShowsANameThatLooksLikeAReplyAsAValueInALine', async () => {
+    const { address } = await fixture.start();
+    expect(await talk(address, 'CLIENT SETNAME NULL\nCLIENT GETNAME\n')).to.equal('OK\n"NULL"\n');
+  });
+
   it('AnswersEachRequestInItsOwnFraming', async () => {
     const { address } = await fixture.start();
     const sent = `PUT a 1\n${array('GET', 'a')}GET a\n${array('DEL', 'a')}GET a\n${array('GET', 'a')}`;
