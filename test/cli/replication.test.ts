@@ -200,6 +200,18 @@ describe('kv and replication', () => {
       ]);
     });
 
+    it('TellsThatThePrimaryWasOneAlready', () => {
+      const report = {
+        term: 4,
+        position: '4:10',
+        found: [],
+        leftOut: [],
+        handedOverBy: undefined,
+        knownUpTo: undefined,
+      };
+      expect(formatPromotion('b:2', report)[0]).to.equal('b:2 is the primary already, in term 4, at 4:10.');
+    });
+
     it('TellsARefusalAndAnUnknownOutcome', async () => {
       for (const [answer, code, stderr] of [
         [refused('NO_QUORUM', 'a:1 does not answer'), 5, /^kv: a:1 does not answer \(NO_QUORUM\)\n$/],
