@@ -144,6 +144,8 @@ describe('command line', () => {
       .to.include('did you mean "get"?')
       .and.to.include('put, get, delete, keys, server, status, add-backup, remove-backup, promote');
     expect(faultOf('PUT')).to.include('did you mean "put"?');
+    expect(faultOf('del')).to.include('did you mean "delete"?');
+    expect(faultOf('prom')).to.include('did you mean "promote"?');
     expect(faultOf('stauts')).to.include('did you mean "status"?');
     expect(faultOf('frobnicate')).not.to.include('did you mean');
     expect(faultOf('')).to.include('unknown command ""');
