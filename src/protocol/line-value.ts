@@ -6,6 +6,9 @@ import type { Rendering } from './reply-buffer.js';
 const SLICE_BYTES = 256 * 1024;
 const ESCAPED_SHARE = 4;
 
+/** Room for one escaped slice, which is copied out of it: the memory of each would be four times what most need. */
+const SCRATCH = Buffer.allocUnsafeSlow(QUOTED_BYTES_PER_BYTE_MAX * (SLICE_BYTES / ESCAPED_SHARE + 3) + 3);
+
 const EMPTY = Buffer.alloc(0);
 const ENDING = Buffer.from([LF]);
 
@@ -24,7 +27,7 @@ export class LineValue implements Rendering {
   readonly #sliceBytes: number;
   #form: 'unknown' | 'bare' | 'quoted';
 
-  /** The value is not empty. */
+  /** The value is not empty. @param sliceBytes - at most what it is otherwise. */
   constructor(bytes: Buffer, start: number, end: number, sliceBytes = SLICE_BYTES) {
     this.#sliceBytes = sliceBytes;
     this.#bytes = bytes;
@@ -65,7 +68,7 @@ export class LineValue implements Rendering {
   #showQuoted(): Buffer {
     const from = this.#madeTo;
     const to = cut(this.#bytes, from + this.#sliceBytes / ESCAPED_SHARE, this.#end);
-    const target = Buffer.allocUnsafeSlow(QUOTED_BYTES_PER_BYTE_MAX * (to - from) + 3);
+    const target = SCRATCH;
     let length = 0;
     if (from === this.#start) target[length++] = QUOTE;
     length = writeEscaped(target, length, this.#bytes, from, to);
@@ -75,6 +78,6 @@ export class LineValue implements Rendering {
       target[length++] = LF;
       this.#madeTo++;
     }
-    return target.subarray(0, length);
+    return Buffer.from(target.subarray(0, length));
   }
 }

@@ -10,7 +10,7 @@ import { PAUSE_BYTES } from './limits.js';
 import { TurnShare } from './turn-share.js';
 
 /** What one client is sent in one turn, so that others have theirs. */
-const SENT_A_TURN_BYTES = PAUSE_BYTES;
+const SENT_A_TURN_BYTES = 256 * 1024;
 /** What a slice of a value counts that was looked at and gave nothing to send yet. */
 const LOOKED_AT_BYTES = SENT_A_TURN_BYTES / 8;
 /** What each piece costs beside its bytes. */

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { KV } from './run-kv.js';
@@ -15,15 +16,17 @@ const LOOK_EVERY_MS = 30;
 /** A real terminal: a pane of tmux, with somebody who types into it and looks at it. */
 export class Terminal {
   readonly #environment: NodeJS.ProcessEnv;
+  /** Where the socket of tmux is: not in a folder of the test, which is gone before the terminal is. */
+  readonly #sockets = mkdtempSync(path.join(os.tmpdir(), 'understudy-terminal-'));
 
   private constructor(environment: NodeJS.ProcessEnv) {
-    this.#environment = environment;
+    this.#environment = { ...environment, TMUX_TMPDIR: this.#sockets };
   }
 
   /**
    * Runs a program in a terminal of its own, with `kv` in its path.
    *
-   * @param folder - for the socket of tmux, and whatever else is to be gone afterwards.
+   * @param folder - for whatever is to be gone afterwards.
    */
   static async open(
     folder: string,
@@ -36,7 +39,6 @@ export class Terminal {
     const terminal = new Terminal({
       ...process.env,
       PATH: `${bin}:${process.env.PATH ?? ''}`,
-      TMUX_TMPDIR: folder,
       HOME: folder,
       XDG_STATE_HOME: path.join(folder, 'state'),
       LANG: 'C.UTF-8',
@@ -76,7 +78,14 @@ export class Terminal {
   }
 
   async close(): Promise<void> {
-    await this.#tmux('kill-server').catch(() => undefined);
+    try {
+      await this.#tmux('kill-server');
+    } catch (error) {
+      // It ends by itself when the program in it has ended.
+      if (!/no server running|error connecting/.test(String(error))) throw error;
+    } finally {
+      rmSync(this.#sockets, { recursive: true, force: true });
+    }
   }
 
   async #tmux(...words: string[]): Promise<string> {

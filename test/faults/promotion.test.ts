@@ -29,9 +29,11 @@ describe('A promotion of real nodes', () => {
     expect(await backup.fact('role')).to.equal('backup');
     await primary.start();
     await untilMember(primary, backup);
+    // It is confirmed by a primary that serves: one that has the answer to a write has said so to its backup.
+    expect(await primary.ask('PUT l 2')).to.equal('OK');
     await primary.kill();
     await promote(backup, 'OTHERS_ARE_DOWN');
-    expect(await backup.ask('GET k')).to.equal('1');
+    expect(await backup.ask('MGET k l')).to.equal('1\n2\nEND 2');
   });
 
   it('FindsEveryAcknowledgedWriteOfFiveNodesOfWhichTwoAreDead', async function () {
