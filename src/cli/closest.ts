@@ -1,7 +1,11 @@
 const CHANGES_MAX = 2;
+/** Less is begun by too many names to mean one of them. */
+const PREFIX_LENGTH_MIN = 2;
 
-/** The name that was probably meant: the one that takes the fewest changes, when those are few. */
+/** The name that was probably meant: the one that begins so, or else the one that takes the fewest changes, when those are few. */
 export function closest(text: string, names: readonly string[]): string | undefined {
+  const continued = text.length < PREFIX_LENGTH_MIN ? [] : names.filter((name) => name.startsWith(text));
+  if (continued.length === 1) return continued[0];
   let best: string | undefined;
   let fewest = Math.min(CHANGES_MAX, text.length - 1) + 1;
   for (const name of names) {

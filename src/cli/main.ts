@@ -16,6 +16,9 @@ process.on('exit', (code) => {
     process.stderr.write('kv: ended before it was done, which is a defect: please report it\n');
 });
 
+/** Of a page where no terminal says it. */
+const DEFAULT_COLUMNS = 80;
+
 process.exitCode = await main(process.argv.slice(2));
 
 /** Never rejects: whatever happens ends in an exit code and, unless all went well, a line on stderr. */
@@ -37,7 +40,8 @@ async function perform(commandLine: CommandLine): Promise<number> {
     }
     case 'help': {
       const { helpText } = await import('./help.js');
-      await standardOutput(process.env).write(helpText(commandLine.command));
+      const columns = process.stdout.isTTY ? process.stdout.columns : DEFAULT_COLUMNS;
+      await standardOutput(process.env).write(helpText(commandLine.command, columns));
       return EXIT.done;
     }
     case 'version':

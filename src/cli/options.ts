@@ -10,6 +10,8 @@ export interface OptionSpec {
   readonly name: string;
   /** What stands for the option's value in the help; a flag has none. */
   readonly operand?: string;
+  /** The command makes no sense without it; the usage line shows it. */
+  readonly isRequired?: true;
   readonly description: string;
   /** The default as the help shows it. */
   readonly shownDefault?: string;
@@ -84,11 +86,13 @@ export const FORMAT_OPTION: OptionSpec = {
 export const PRIMARY_OPTION: OptionSpec = {
   name: 'primary',
   operand: 'HOST:PORT',
+  isRequired: true,
   description: 'the primary, which is asked to do it',
 };
 export const BACKUP_OPTION: OptionSpec = {
   name: 'backup',
   operand: 'HOST:PORT',
+  isRequired: true,
   description: 'the backup, as the primary reaches it',
 };
 

@@ -113,22 +113,27 @@ function greet(node: RunningNode, options: ServerOptions): void {
 
 /** The lines of the greeting, the one for scripts first. */
 export function greeting(
-  node: Pick<RunningNode, 'address' | 'role' | 'term' | 'keys'>,
+  node: Pick<RunningNode, 'address' | 'role' | 'service' | 'term' | 'keys'>,
   options: Pick<ServerOptions, 'dbPath' | 'primary' | 'advertise'>,
   environment: NodeJS.ProcessEnv,
 ): string[] {
-  const { address, role, term, keys } = node;
+  const { address, role, service, term, keys } = node;
   const kv = environment.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
   return [
     `ready ${address} role=${role} term=${String(termCount(term))}`,
     '',
-    `  ${String(keys)} ${keys === 1 ? 'key' : 'keys'} in ${options.dbPath}. In another terminal:`,
+    `  ${service === 'serving' ? showCount(keys) : 'The data is'} in ${options.dbPath}. In another terminal:`,
     '',
     ...(role === 'primary' ? firstCalls(kv, address) : firstStepsOfBackup(kv, address, options)),
     '',
     '  Ctrl-C stops the server and leaves the JSON file complete.',
     '',
   ];
+}
+
+/** Only of a node that serves: one that waits for others may have applied next to nothing of what is on its disk. */
+function showCount(keys: number): string {
+  return `${String(keys)} ${keys === 1 ? 'key' : 'keys'}`;
 }
 
 function firstCalls(kv: string, address: string): string[] {

@@ -150,7 +150,8 @@ export class Call {
         `no answer within ${seconds} s: see whether the server is well, or allow more time`,
       );
     } else {
-      this.fail('UNREACHABLE', `not sent within ${seconds} s: ${trouble}`);
+      const outcome = this.losses > 0 ? 'no answer' : 'not sent';
+      this.fail('UNREACHABLE', `${outcome} within ${seconds} s: ${trouble}`);
     }
     this.#parts.timedOut();
   }

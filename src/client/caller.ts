@@ -68,10 +68,12 @@ export class Caller {
 
   #start(
     encode: () => CallRequest | undefined,
-    { timeoutMs = this.#settings.timeoutMs, signal }: CallOptions,
+    options: CallOptions,
     done: (outcome: CallOutcome | undefined) => void,
     conversation: Conversation | undefined,
   ): void {
+    checkIsObject(options);
+    const { timeoutMs = this.#settings.timeoutMs, signal } = options;
     if (this.#isClosed) throw new KvError('CLOSED', 'the client was closed: make a new one');
     if (signal?.aborted === true) throw new KvError('ABORTED', 'the call was aborted');
     checkTimeout(timeoutMs);
@@ -131,8 +133,13 @@ export class Caller {
   }
 }
 
-/** @throws KvError with the code `BAD_OPTION`. */
-export function checkTimeout(timeoutMs: number): void {
-  if (timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX) return;
-  throw new KvError('BAD_OPTION', `timeoutMs is above 0 and at most ${String(TIMEOUT_MS_MAX)}`);
+function checkIsObject(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return;
+  throw new KvError('BAD_OPTION', 'the options of a call are an object, such as { timeoutMs: 1000 }');
+}
+
+/** @throws KvError with the code `BAD_OPTION`. What is checked may come from a caller that no compiler has looked at. */
+export function checkTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= TIMEOUT_MS_MAX) return;
+  throw new KvError('BAD_OPTION', `timeoutMs is a number above 0 and at most ${String(TIMEOUT_MS_MAX)}`);
 }

@@ -63,11 +63,30 @@ const CONNECTIONS_MAX = 2;
 const RECONNECT_DELAY_MIN_MS = 50;
 const RECONNECT_DELAY_MAX_MS = 2_000;
 
+/** All of them, as the compiler sees to. */
+const OPTION_NAMES = Object.keys({
+  address: true,
+  addresses: true,
+  url: true,
+  reads: true,
+  values: true,
+  timeoutMs: true,
+  callsMax: true,
+  requestBytesMax: true,
+  connectionsMax: true,
+  whenUnreachable: true,
+  reconnectDelayMinMs: true,
+  reconnectDelayMaxMs: true,
+  clock: true,
+  random: true,
+} satisfies Record<keyof ClientOptions, true>);
+
 /** @throws KvError with the code `BAD_OPTION`. */
 export function readOptions(
   options: ClientOptions<ValueKind>,
   environment: NodeJS.ProcessEnv,
 ): CallerSettings {
+  checkNames(options);
   const addresses = readAddresses(options, environment);
   const { timeoutMs = TIMEOUT_MS, callsMax = CALLS_MAX, requestBytesMax = REQUEST_BYTES_MAX } = options;
   checkTimeout(timeoutMs);
@@ -134,7 +153,8 @@ function distinct(addresses: readonly Address[]): readonly Address[] {
 function readBackoff(options: ClientOptions<ValueKind>): CallerSettings['backoff'] {
   const delayMinMs = options.reconnectDelayMinMs ?? RECONNECT_DELAY_MIN_MS;
   const delayMaxMs = options.reconnectDelayMaxMs ?? Math.max(RECONNECT_DELAY_MAX_MS, delayMinMs);
-  if (delayMinMs > 0 && delayMinMs <= delayMaxMs && delayMaxMs <= TIMEOUT_MS_MAX) {
+  const areNumbers = [delayMinMs, delayMaxMs].every(Number.isFinite);
+  if (areNumbers && delayMinMs > 0 && delayMinMs <= delayMaxMs && delayMaxMs <= TIMEOUT_MS_MAX) {
     return { delayMinMs, delayMaxMs };
   }
   const order = 'reconnectDelayMinMs is above 0 and at most reconnectDelayMaxMs';
@@ -144,6 +164,23 @@ function readBackoff(options: ClientOptions<ValueKind>): CallerSettings['backoff
 function checkBound(name: string, bound: number): number {
   if (Number.isSafeInteger(bound) && bound > 0) return bound;
   throw new KvError('BAD_OPTION', `${name} is a whole number above 0`);
+}
+
+/**
+ * For callers that no compiler has looked at. A misspelt option that is passed over would be worse than a failure: without
+ * its address, a client writes to the server at the default one.
+ */
+function checkNames(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new KvError(
+      'BAD_OPTION',
+      "createClient takes an object of options, such as { address: 'HOST:PORT' }",
+    );
+  }
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown === undefined) return;
+  const shown = JSON.stringify(unknown.slice(0, 100));
+  throw new KvError('BAD_OPTION', `there is no option ${shown}: there are ${OPTION_NAMES.join(', ')}`);
 }
 
 /** For callers that no compiler has looked at. */

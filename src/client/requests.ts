@@ -33,15 +33,22 @@ export function exists(key: Bytes): CallRequest {
 }
 
 export function keys(glob: Bytes | undefined): CallRequest {
-  return request('reads', 'KEYS', glob === undefined ? [] : [toBuffer(glob)]);
+  return request('reads', 'KEYS', glob === undefined ? [] : [toBuffer('glob', glob)]);
 }
 
 export function getMany(keys: readonly Bytes[]): CallRequest | undefined {
+  checkIsArray('keys', keys);
   return keys.length === 0 ? undefined : request('reads', 'MGET', keys.map(keyBytes));
 }
 
 export function putMany(pairs: Iterable<readonly [Bytes, Bytes]>): CallRequest | undefined {
   const words: Buffer[] = [];
+  if (!isIterable(pairs)) {
+    throw new KvError(
+      'BAD_OPTION',
+      `the pairs are ${kindOf(pairs)}: give an array or a Map of keys and values`,
+    );
+  }
   for (const [key, value] of pairs) words.push(keyBytes(key), valueBytes(value));
   return words.length === 0 ? undefined : request('writes', 'MSET', words);
 }
@@ -49,7 +56,7 @@ export function putMany(pairs: Iterable<readonly [Bytes, Bytes]>): CallRequest |
 /** One page of a scan. */
 export function scan(cursor: string, match: Bytes | undefined, count: number): CallRequest {
   const words: Buffer[] = [Buffer.from(cursor, 'latin1')];
-  if (match !== undefined) words.push(Buffer.from('MATCH'), toBuffer(match));
+  if (match !== undefined) words.push(Buffer.from('MATCH'), toBuffer('match', match));
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new KvError('BAD_OPTION', 'count is a whole number above 0');
   }
@@ -64,7 +71,8 @@ export function bare(effect: Effect, name: string): CallRequest {
 
 /** Any command, as its words. */
 export function command(words: readonly Bytes[]): CallRequest {
-  const [name, ...rest] = words.map(toBuffer);
+  checkIsArray('words', words);
+  const [name, ...rest] = words.map((word) => toBuffer('word', word));
   if (name === undefined || name.length === 0) throw new KvError('SYNTAX', 'a command begins with its name');
   const text = name.toString('latin1');
   if (concernsTheConnection(text)) {
@@ -112,19 +120,36 @@ function request(effect: Effect, name: string, words: readonly Buffer[]): CallRe
   return { bytes, effect };
 }
 
-function toBuffer(bytes: Bytes): Buffer {
+/** What is not typed right comes from a caller that no compiler has looked at. */
+function toBuffer(what: string, bytes: Bytes): Buffer {
   if (typeof bytes === 'string') return Buffer.from(bytes, 'utf8');
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (ArrayBuffer.isView(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  throw new KvError('BAD_OPTION', `the ${what} is ${kindOf(bytes)}: give a string, or bytes as a Uint8Array`);
+}
+
+/** Never the thing itself: a message may be logged, and values may be secret. */
+function kindOf(given: unknown): string {
+  if (given === undefined || given === null) return String(given);
+  return Array.isArray(given) ? 'an array' : `of type ${typeof given}`;
+}
+
+function isIterable(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && Symbol.iterator in given;
+}
+
+function checkIsArray(what: string, given: unknown): void {
+  if (Array.isArray(given)) return;
+  throw new KvError('BAD_OPTION', `the ${what} are ${kindOf(given)}: give an array`);
 }
 
 function keyBytes(key: Bytes): Buffer {
-  const bytes = toBuffer(key);
+  const bytes = toBuffer('key', key);
   if (bytes.length === 0) throw new KvError('SYNTAX', 'the key is empty: name one');
   return checkLength('key', bytes, LIMITS.keyBytesMax);
 }
 
 function valueBytes(value: Bytes): Buffer {
-  return checkLength('value', toBuffer(value), LIMITS.valueBytesMax);
+  return checkLength('value', toBuffer('value', value), LIMITS.valueBytesMax);
 }
 
 function checkLength(what: string, bytes: Buffer, bytesMax: number): Buffer {

@@ -23,6 +23,7 @@ export function parseUrl(text: string): readonly Address[] | InvalidAddress {
   }
   const addresses: Address[] = [];
   for (const part of rest.split(',')) {
+    if (part === '') return { invalid: `${shown} has an empty address: ${form}` };
     const address = parseAddress(hasPort(part) ? part : `${part}:${String(DEFAULT_PORT)}`);
     if (isInvalid(address)) return { invalid: `${shown}: ${address.invalid}` };
     addresses.push(address);

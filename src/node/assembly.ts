@@ -386,7 +386,7 @@ function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaStat
       if (peer.cluster === state.cluster) return undefined;
       return refusal(
         'WRONG_CLUSTER',
-        `${parts.address()} belongs to another cluster than ${peer.address} and has its own data: start it with an empty --db-path`,
+        `${parts.address()} belongs to another cluster than ${peer.address} and has its own data: start it with an empty --db-path, --role backup and --primary`,
       );
     },
     up(link) {

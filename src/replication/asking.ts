@@ -294,7 +294,7 @@ export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer):
 function stillAlive(alive: readonly Peer[], seenBy: string): Refusal {
   return refusal(
     'NO_QUORUM',
-    `${showPeers(alive)} was said to be down, and ${seenBy} hears from it: stop it first, or promote without --others-are-down`,
+    `${showPeers(alive)} was said to be down, and ${seenBy} hears from it: stop it first, or do not say that it is down`,
   );
 }
 

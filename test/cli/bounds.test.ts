@@ -146,12 +146,12 @@ describe('The bounds of kv server', () => {
 
   it('StandUnderAHeadingOfTheirOwn', () => {
     const read = readCommandLine(['help', 'server']);
-    const text = helpText(read.kind === 'help' ? read.command : undefined);
+    const text = helpText(read.kind === 'help' ? read.command : undefined, 80);
     const [, section = ''] = text.split('\nBounds:\n');
     const listed = section
       .split('\n\n')[0]!
       .split('\n')
-      .map((row) => /--[a-z-]+/.exec(row)?.[0]);
+      .flatMap((row) => /^ {2}(--[a-z-]+)/.exec(row)?.[1] ?? []);
     expect(listed).to.deep.equal(BOUND_OPTIONS.map(({ name }) => `--${name}`));
   });
 });

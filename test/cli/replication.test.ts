@@ -200,6 +200,18 @@ describe('kv and replication', () => {
       ]);
     });
 
+    it('TellsThatThePrimaryWasOneAlready', () => {
+      const report = {
+        term: 4,
+        position: '4:10',
+        found: [],
+        leftOut: [],
+        handedOverBy: undefined,
+        knownUpTo: undefined,
+      };
+      expect(formatPromotion('b:2', report)[0]).to.equal('b:2 is the primary already, in term 4, at 4:10.');
+    });
+
     it('TellsARefusalAndAnUnknownOutcome', async () => {
       for (const [answer, code, stderr] of [
         [refused('NO_QUORUM', 'a:1 does not answer'), 5, /^kv: a:1 does not answer \(NO_QUORUM\)\n$/],
@@ -245,7 +257,8 @@ describe('kv and replication', () => {
   });
 
   it('ABackupGreetsWithTheCommandThatAddsIt', () => {
-    const node = { address: '127.0.0.1:7002', role: 'backup', term: 0 as Term, keys: 0 } as const;
+    const term = 0 as Term;
+    const node = { address: '127.0.0.1:7002', role: 'backup', service: 'unadopted', term, keys: 0 } as const;
     const options = { dbPath: 'b.json', primary: { host: '::1', port: 7001 }, advertise: undefined };
     const lines = greeting(node, options, {});
     expect(lines[0]).to.equal('ready 127.0.0.1:7002 role=backup term=0');
@@ -258,6 +271,15 @@ describe('kv and replication', () => {
     );
     const primary = greeting({ ...node, role: 'primary' }, { ...options, primary: undefined }, {}).join('\n');
     expect(primary).to.include('kv put mykey').and.not.to.include('add-backup');
+  });
+
+  it('KeysAreCountedInTheGreetingOfANodeThatServesOnly', () => {
+    const node = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term, keys: 0 } as const;
+    const options = { dbPath: 'a.json', primary: undefined, advertise: undefined };
+    const told = (service: 'serving' | 'waiting'): string =>
+      greeting({ ...node, service }, options, {})[2] ?? '';
+    expect(told('serving')).to.equal('  0 keys in a.json. In another terminal:');
+    expect(told('waiting')).to.equal('  The data is in a.json. In another terminal:');
   });
 
   it('ProgressIsShownInItsPlaceOnATerminalOnly', () => {

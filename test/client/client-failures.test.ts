@@ -191,6 +191,28 @@ describe('client failures', () => {
     expect(remote.connections()).to.equal(0);
   });
 
+  it('WhatIsOfNoRightTypeIsRefusedInWords', async () => {
+    const [kv, remote] = await start(() => OK);
+    const untyped = kv as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+    const cases: [string, unknown[], string][] = [
+      ['get', [5], 'the key is of type number: give a string, or bytes as a Uint8Array'],
+      ['put', ['k', undefined], 'the value is undefined: give a string, or bytes as a Uint8Array'],
+      ['put', ['k', null], 'the value is null: give a string, or bytes as a Uint8Array'],
+      ['put', ['k', ['v']], 'the value is an array: give a string, or bytes as a Uint8Array'],
+      ['put', ['k', { v: 1 }], 'the value is of type object: give a string, or bytes as a Uint8Array'],
+      ['mget', ['k'], 'the keys are of type string: give an array'],
+      ['command', ['PING'], 'the words are of type string: give an array'],
+      ['mset', [{ k: 'v' }], 'the pairs are of type object: give an array or a Map of keys and values'],
+      ['get', ['k', { timeoutMs: '5' }], 'timeoutMs is a number above 0 and at most 2147483647'],
+      ['get', ['k', 5], 'the options of a call are an object, such as { timeoutMs: 1000 }'],
+    ];
+    for (const [call, given, message] of cases) {
+      const failure = await failureOf(untyped[call]?.(...given) ?? Promise.resolve());
+      expect([failure.code, failure.message], call).to.deep.equal(['BAD_OPTION', message]);
+    }
+    expect(remote.connections()).to.equal(0);
+  });
+
   it('WhatIsNoReplyEndsTheConnection', async () => {
     const [kv, remote] = await start((_line, _socket, connection) =>
       connection === 1 ? 'HTTP/1.1 400 Bad Request' : OK,

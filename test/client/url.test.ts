@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import { KvError } from '../../src/client/errors.js';
 import { readOptions } from '../../src/client/options.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import { parseUrl } from '../../src/client/url.js';
 import { showAddress } from '../../src/protocol/address.js';
 
@@ -69,5 +71,33 @@ describe('the servers of a client', () => {
     expect([addresses.length, reads]).to.deep.equal([1, 'given']);
     expect(readOptions({ url: 'kv://a,b' }, {}).reads).to.equal('primary');
     expect(readOptions({ url: 'kv://a', reads: 'primary' }, {}).reads).to.equal('primary');
+  });
+});
+
+describe('the options of a client', () => {
+  const refusalOf = (options: unknown): string => {
+    try {
+      readOptions(options as ClientOptions, {});
+      return 'taken';
+    } catch (error) {
+      return error instanceof KvError && error.code === 'BAD_OPTION' ? error.message : String(error);
+    }
+  };
+
+  it('AreNeverPassedOver', () => {
+    expect(refusalOf({ adress: 'a:1' })).to.match(
+      /^there is no option "adress": there are address, addresses, url/,
+    );
+    for (const options of [null, 'kv://a', 5]) {
+      expect(refusalOf(options)).to.equal(
+        "createClient takes an object of options, such as { address: 'HOST:PORT' }",
+      );
+    }
+    expect(refusalOf({ timeoutMs: '5' })).to.equal('timeoutMs is a number above 0 and at most 2147483647');
+    expect(refusalOf({ reconnectDelayMinMs: '5' })).to.match(/^reconnectDelayMinMs is/);
+    expect(refusalOf({ url: 'kv://a,,b' })).to.equal(
+      '"kv://a,,b" has an empty address: write kv://host1:7001,host2:7002',
+    );
+    expect(refusalOf({ timeoutMs: undefined, url: undefined })).to.equal('taken');
   });
 });

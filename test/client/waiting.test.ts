@@ -102,6 +102,20 @@ describe('calls to a server out of reach', () => {
     expect(remote.lines).to.deep.equal(['PUT a 1', 'GET b', 'GET b']);
   });
 
+  it('AreNotSaidToBeUnsentWhenTheyWereLostOnTheirWay', async () => {
+    const server = await startScriptedServer((_line, socket) => {
+      void server.close();
+      socket.destroy();
+      return undefined;
+    });
+    const kv = createClient({ address: server.address, timeoutMs: 300 });
+    const failure = await failureOf(kv.get('a'));
+    expect(failure.code).to.equal('UNREACHABLE');
+    expect(failure.message).to.match(/^no answer within 0\.3 s: /);
+    expect((await failureOf(kv.get('a'))).message).to.match(/^not sent within 0\.3 s: /);
+    kv.close();
+  });
+
   it('AreNotSentForeverWhenEachTimeTheConnectionBreaks', async () => {
     const [kv, remote] = await start((_line, socket) => {
       socket.destroy();

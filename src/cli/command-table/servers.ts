@@ -128,7 +128,7 @@ const ADD_BACKUP: CommandSpec = {
   ],
   notes: [
     'The primary sends the backup everything, and counts it as a member once it has caught up. The command waits for',
-    'that; when its time is up, the backup goes on by itself. Both --primary and --backup are needed.',
+    'that; when its time is up, the backup goes on by itself.',
     'Bring back in the same way what was left out of a promotion.',
   ],
   examples: [
@@ -154,7 +154,7 @@ const REMOVE_BACKUP: CommandSpec = {
   ],
   notes: [
     'It is done when the backup knows of it, too. One that is down cannot be told: say so with --backup-is-down,',
-    'and only when it is so. Both --primary and --backup are needed.',
+    'and only when it is so.',
   ],
   examples: [
     { line: 'kv remove-backup --primary 127.0.0.1:7001 --backup 127.0.0.1:7002', meaning: '' },

@@ -38,11 +38,16 @@ export function formatPromotion(address: string, report: PromotionReport): strin
   });
   return [
     ...(answers.length === 0 ? [] : ['Found:', ...answers, '']),
-    `${address} is the primary now, in term ${String(report.term)}, at ${report.position}.`,
+    `${address} is the primary ${wasPrimary(report) ? 'already' : 'now'}, in term ${String(report.term)}, at ${report.position}.`,
     ...decided(report),
     '',
     ...nextSteps(address, report),
   ];
+}
+
+/** It asked nobody, as nothing was to be decided. */
+function wasPrimary({ found, leftOut, handedOverBy, knownUpTo }: PromotionReport): boolean {
+  return found.length + leftOut.length === 0 && handedOverBy === undefined && knownUpTo === undefined;
 }
 
 function decided({ leftOut, handedOverBy, knownUpTo }: PromotionReport): string[] {

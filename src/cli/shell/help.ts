@@ -4,6 +4,7 @@ import type { Command } from '../../commands/command.js';
 import { findCommand } from '../../commands/resolve.js';
 import { COMMANDS } from '../../commands/table.js';
 import { closest } from '../closest.js';
+import { twoColumns, wrap } from '../two-columns.js';
 import { OWN_WORDS, usageOfOwn } from './own-words.js';
 
 /** The commands that somebody would type here: not those of one framing, or about the connection, which is the client's. */
@@ -22,13 +23,15 @@ export function shellHelp(topic: string | undefined, columns: number): string[] 
 }
 
 function overview(columns: number): string[] {
-  const commands = typedCommands().map((command) => [usageOf(command), command.summary] as const);
+  const commands = typedCommands().map(
+    (command) => [usageOf(command), withoutMarks(command.summary)] as const,
+  );
   const own = OWN_WORDS.map((word) => [usageOfOwn(word), word.summary] as const);
   return [
-    ...table(commands, columns),
+    ...twoColumns(commands, columns - 1, USAGE_WIDTH_MAX),
     '',
     'Of the shell itself:',
-    ...table(own, columns),
+    ...twoColumns(own, columns - 1, USAGE_WIDTH_MAX),
     '',
     ...wrap(NOTES, columns - 1),
   ];
@@ -40,30 +43,6 @@ const NOTES = [
 ].join(' ');
 
 const USAGE_WIDTH_MAX = 30;
-const SUMMARY_WIDTH_MIN = 20;
-
-/** A usage that is longer than most has a line of its own. */
-function table(rows: readonly (readonly [string, string])[], columns: number): string[] {
-  const width = Math.min(USAGE_WIDTH_MAX, Math.max(...rows.map(([usage]) => usage.length)));
-  const indent = ' '.repeat(width + 4);
-  return rows.flatMap(([usage, summary]) => {
-    const [first = '', ...rest] = wrap(withoutMarks(summary), columns - 1 - indent.length);
-    const front = `  ${usage}`.padEnd(indent.length);
-    const further = rest.map((line) => indent + line);
-    return usage.length > width ? [`  ${usage}`, indent + first, ...further] : [front + first, ...further];
-  });
-}
-
-function wrap(text: string, columns: number): string[] {
-  const width = Math.max(SUMMARY_WIDTH_MIN, columns);
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
-}
 
 function aboutOne(topic: string): string[] {
   const command = findCommand({ bytes: Buffer.from(topic), start: 0, end: Buffer.byteLength(topic) });
