@@ -120,9 +120,12 @@ function followCommit(step: Step, office: BackupOffice, commit: Index): void {
 export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { state } = step;
   const office = follow(step, link, message.term);
-  // A primary's log only grows: one that is shorter than what it has sent was overtaken on the way.
-  if (office === undefined || message.history.last.index < office.verified || state.isReplacing) return;
+  if (office === undefined || state.isReplacing) return;
   const own = historyOf(state);
+  // A primary's log only grows: a probe that shows it shorter than what it has sent was overtaken on the way. What it has
+  // sent is what was verified, and what lies here of its term, whoever brought it.
+  const sent = own.last.term === message.term ? own.last.index : office.verified;
+  if (message.history.last.index < sent) return;
   const common = own.last.index === 0 ? own.last : commonPrefix(own, message.history);
   const { term } = state;
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;

@@ -155,6 +155,23 @@ describe('A backup that went its own way', () => {
     expect(acknowledged.filter((index) => index > 0)).to.deep.equal([]);
   });
 
+  it('TakesNoPrimaryForOneThatLostEntriesWhenAnOldProbeOfItComesLate', () => {
+    const frames = chain(13);
+    const term = frames.at(-1)!.term;
+    const backup = nodeWith('B', frames, 13);
+    backup.term = term;
+    const link = { id: LINK, node: 'A' as NodeId, address: 'A', cluster: 'c' as ClusterId } as const;
+    step(backup, { kind: 'link up', link: { ...link, isOutgoing: false, fsync: 'always' } }, NOW_MS, 0.5);
+    // Of the term that the last entries here are of: its primary had them when it sent them.
+    const spans: TermSpan[] = [];
+    for (const frame of frames) addToSpans(spans, frame);
+    const history = { spans, last: { term, index: 10 as Index } };
+    const message = { kind: 'probe', term, probe: 1, history } as const;
+    const effects = step(backup, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
+    expect(backup.divergence).to.equal(undefined);
+    expect(effects.filter(({ kind }) => kind === 'send')).to.deep.equal([]);
+  });
+
   it('RemembersWhoOpenedTheTermAlsoWhenItsLogNoLongerReachesBack', () => {
     const common = chain(10);
     const pair = new Pair(nodeWith('A', common, 10), nodeWith('B', common, 10), common);
