@@ -12,8 +12,17 @@ export type Around = <T>(call: FilesCall, run: () => Promise<T>, write?: Partial
 /** Writes only the first bytes of what a `write` was asked to write. */
 export type PartialWrite = (length: number) => Promise<void>;
 
-/** Files with every call led through `around`. */
-export function aroundFiles(files: Files, around: Around): Files {
+/** As `Around`, for a call that is done when it returns. */
+export type AroundNow = (call: FilesCall, run: () => void, write: (length: number) => void) => void;
+
+/** Files with every call led through `around`, or `aroundNow`. */
+export function aroundFiles(
+  files: Files,
+  around: Around,
+  aroundNow: AroundNow = (_call, run) => {
+    run();
+  },
+): Files {
   /** Open files by the name that they have now. */
   const names = new Set<{ file: string }>();
   const opened = (file: string, open: OpenFile): OpenFile => {
@@ -28,6 +37,19 @@ export function aroundFiles(files: Files, around: Around): Files {
           () => open.write(bytes, position),
           (length) => open.write(bytes.subarray(0, length), position),
         ),
+      writeGathered: (pieces, position) =>
+        around(
+          call('writeGathered'),
+          () => open.writeGathered(pieces, position),
+          (length) => open.writeGathered(firstBytes(pieces, length), position),
+        ),
+      writeGatheredNow: (pieces, position) => {
+        aroundNow(
+          call('writeGatheredNow'),
+          () => open.writeGatheredNow(pieces, position),
+          (length) => open.writeGatheredNow(firstBytes(pieces, length), position),
+        );
+      },
       read: (bytes, position) => around(call('read'), () => open.read(bytes, position)),
       sync: () => around(call('sync'), () => open.sync()),
       close: () => around(call('close'), () => open.close()),
@@ -39,6 +61,8 @@ export function aroundFiles(files: Files, around: Around): Files {
   };
   return {
     open: (file) => around({ operation: 'open', file }, async () => opened(file, await files.open(file))),
+    openDurable: (file) =>
+      around({ operation: 'openDurable', file }, async () => opened(file, await files.openDurable(file))),
     create: (file) =>
       around({ operation: 'create', file }, async () => opened(file, await files.create(file))),
     list: (file) => around({ operation: 'list', file }, () => files.list(file)),
@@ -53,6 +77,10 @@ export function aroundFiles(files: Files, around: Around): Files {
   };
 }
 
+function firstBytes(pieces: readonly Buffer[], length: number): readonly Buffer[] {
+  return [Buffer.concat(pieces).subarray(0, length)];
+}
+
 /** Remembers what was opened and locked, so that all of it can be let go of as the end of a process would. */
 export class Holdings {
   readonly #held = new Set<() => Promise<void>>();
@@ -61,13 +89,7 @@ export class Holdings {
     const keep = async (opening: Promise<OpenFile>): Promise<OpenFile> => {
       const open = await opening;
       const close = this.#once(() => open.close());
-      return {
-        size: () => open.size(),
-        write: (bytes, position) => open.write(bytes, position),
-        read: (bytes, position) => open.read(bytes, position),
-        sync: () => open.sync(),
-        close,
-      };
+      return { ...open, close };
     };
     const lock = async (file: string, owner: string): Promise<FileLock | undefined> => {
       const held = await files.lock(file, owner);
@@ -77,6 +99,7 @@ export class Holdings {
       ...files,
       lock,
       open: (file) => keep(files.open(file)),
+      openDurable: (file) => keep(files.openDurable(file)),
       create: (file) => keep(files.create(file)),
     };
   }

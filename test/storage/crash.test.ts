@@ -3,7 +3,7 @@ import type { FsyncPolicy, Operation } from '../../src/engine.js';
 import { seededRandom, testSeed } from '../random.js';
 import type { Random } from '../random.js';
 import { aroundFiles } from './around-files.js';
-import type { Around } from './around-files.js';
+import type { Around, AroundNow } from './around-files.js';
 import { DB_PATH } from './images.js';
 import { MemoryDisk } from './memory-files.js';
 import { TestNode, range } from './test-node.js';
@@ -91,30 +91,45 @@ class CrashRun {
       segmentBytes: 1024,
       snapshotLogBytes: 3000,
       random: this.#random,
+      withinTurn: () => this.#random.next() < 0.3,
     });
   }
 
   async #live(): Promise<void> {
     const crash = { isDone: false, left: 1 + this.#random.below(CALLS_A_LIFE) };
+    // The call that the crash meets is done, or not, or under way.
+    const meet = (): boolean => {
+      crash.isDone = true;
+      const phase = this.#random.pick(['before', 'in', 'behind']);
+      if (phase === 'in') this.#disk.interrupt();
+      return phase !== 'before';
+    };
     const around: Around = async (_call, run) => {
       if (--crash.left !== 0) return run();
-      crash.isDone = true;
-      // The call that the crash meets is done, or not.
-      const running = this.#random.next() < 0.5 ? run() : undefined;
+      const running = meet() ? run() : undefined;
       await running?.catch(() => undefined);
-      this.#crash();
-      throw new Error('crashed');
+      return this.#crash();
+    };
+    const aroundNow: AroundNow = (_call, run) => {
+      if (--crash.left !== 0) return run();
+      if (meet()) run();
+      return this.#crash();
     };
     let node: TestNode | undefined;
     try {
-      node = await this.#start(aroundFiles(this.#disk.mount(), around));
+      node = await this.#start(aroundFiles(this.#disk.mount(), around, aroundNow));
       this.#check(node.content);
       await this.#work(node, crash);
     } catch (error) {
       if (!crash.isDone) throw error;
     }
     await node?.finish().catch(() => undefined);
-    if (!crash.isDone) this.#crash();
+    if (crash.isDone) return;
+    try {
+      this.#crash();
+    } catch {
+      // Nobody was in a call.
+    }
   }
 
   /** The content is what the last start found, and a prefix of what was submitted since, every acknowledged one included. */
@@ -154,11 +169,12 @@ class CrashRun {
     await Promise.all(waiting);
   }
 
-  #crash(): void {
+  #crash(): never {
     const isPowerCut = this.#random.next() < 0.7;
     if (isPowerCut && this.#fsync !== 'always') this.#isAllKept = false;
     if (isPowerCut) this.#disk.cutPower(this.#random);
     else this.#disk.endProcess();
+    throw new Error('crashed');
   }
 }
 

@@ -3,7 +3,12 @@ import type { Random } from '../random.js';
 
 const BLOCK_BYTES = 512;
 
-type Change = { readonly position: number; readonly bytes: Buffer } | { readonly position: undefined };
+interface Patch {
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
+type Change = Patch | { readonly position: undefined };
 
 /** The content of a file: what is durable, and what was done since, in order. */
 class MemoryFile {
@@ -17,10 +22,21 @@ class MemoryFile {
     this.current = Buffer.from(content);
   }
 
-  write(bytes: Buffer, position: number): void {
-    const copy = Buffer.from(bytes);
-    this.#changes.push({ position, bytes: copy });
-    this.current = patch(this.current, copy, position);
+  write(bytes: Buffer, position: number): Patch {
+    const change = { position, bytes: Buffer.from(bytes) };
+    this.#changes.push(change);
+    this.current = patch(this.current, change.bytes, position);
+    return change;
+  }
+
+  /** Makes exactly the bytes of one write durable. */
+  makeDurable(change: Patch): void {
+    const at = this.#changes.indexOf(change);
+    // It was synced meanwhile.
+    if (at < 0) return;
+    const before = this.#changes.slice(0, at).flatMap((each) => without(each, change));
+    this.#durable = patch(this.#durable, change.bytes, change.position);
+    this.#changes = [...before, ...this.#changes.slice(at + 1)];
   }
 
   truncate(): void {
@@ -55,6 +71,18 @@ class MemoryFile {
     this.current = Buffer.from(left);
     this.#changes = [];
   }
+}
+
+/** What a change does outside of another one's bytes. */
+function without(change: Change, { position, bytes }: Patch): Change[] {
+  if (change.position === undefined) return [change];
+  const end = position + bytes.length;
+  const left = change.bytes.subarray(0, Math.max(0, position - change.position));
+  const right = change.bytes.subarray(Math.max(0, end - change.position));
+  return [
+    { position: change.position, bytes: left },
+    { position: change.position + change.bytes.length - right.length, bytes: right },
+  ].filter((each) => each.bytes.length > 0);
 }
 
 function patch(content: Buffer, bytes: Buffer, position: number): Buffer {
@@ -102,6 +130,12 @@ class MemoryDirectory {
   }
 }
 
+/** What becomes of a write that is durable when it returns. */
+interface Durably {
+  isInterrupted(): boolean;
+  whileWriting(): Promise<void>;
+}
+
 /** All the files of a disk, by path. */
 export type Image = ReadonlyMap<string, Buffer>;
 
@@ -112,6 +146,7 @@ export type Image = ReadonlyMap<string, Buffer>;
 export class MemoryDisk {
   #root = new MemoryDirectory();
   #life = 0;
+  #isInterrupted = false;
 
   /** A disk that holds these files, all of it durable. */
   static holding(image: Image): MemoryDisk {
@@ -145,9 +180,15 @@ export class MemoryDisk {
     return image;
   }
 
+  /** From now on, a write that should be durable when it returns is under way when the next crash comes. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
   /** The process that used the disk is gone: nothing that it still does reaches the disk. */
   endProcess(): void {
     this.#life++;
+    this.#isInterrupted = false;
     this.#everyFile((file) => (file.isLocked = false));
   }
 
@@ -157,17 +198,29 @@ export class MemoryDisk {
     this.#root.cut(random, random.pick([0, 0.5, 0.9, 1]));
   }
 
-  /** The files as a process sees them that starts now. */
-  mount(): Files {
+  /**
+   * The files as a process sees them that starts now.
+   *
+   * @param whileWriting - awaited by each durable write when its bytes are on their way.
+   */
+  mount(whileWriting: () => Promise<void> = () => Promise.resolve()): Files {
     const life = this.#life;
-    const alive = async <T>(work: () => T): Promise<T> => {
-      await Promise.resolve();
+    const now = <T>(work: () => T): T => {
       if (life !== this.#life) throw new Error('the process that made this call is gone');
       return work();
     };
+    const alive = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return now(work);
+    };
+    const durably: Durably = {
+      isInterrupted: () => this.#isInterrupted,
+      whileWriting,
+    };
     return {
-      open: (file) => alive(() => this.#opened(this.#file(file), alive)),
-      create: (file) => alive(() => this.#opened(this.#created(file), alive)),
+      open: (file) => alive(() => this.#opened(this.#file(file), now)),
+      openDurable: (file) => alive(() => this.#opened(this.#file(file), now, durably)),
+      create: (file) => alive(() => this.#opened(this.#created(file), now)),
       list: (path) =>
         alive(() => {
           const directory = this.#find(path);
@@ -189,19 +242,37 @@ export class MemoryDisk {
     };
   }
 
-  #opened(file: MemoryFile, alive: <T>(work: () => T) => Promise<T>): OpenFile {
+  #opened(file: MemoryFile, now: <T>(work: () => T) => T, durably?: Durably): OpenFile {
     let isOpen = true;
-    const whenOpen = <T>(work: () => T): Promise<T> =>
-      alive(() => {
+    const whenOpenNow = <T>(work: () => T): T =>
+      now(() => {
         if (!isOpen) throw systemError('EBADF', 'the file is closed');
         return work();
       });
+    const whenOpen = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return whenOpenNow(work);
+    };
+    const write = async (bytes: Buffer, position: number): Promise<void> => {
+      const change = await whenOpen(() => file.write(bytes, position));
+      if (durably === undefined) return;
+      await durably.whileWriting();
+      if (!durably.isInterrupted()) whenOpenNow(() => file.makeDurable(change));
+    };
     return {
       size: () => whenOpen(() => file.current.length),
-      write: (bytes, position) => whenOpen(() => file.write(bytes, position)),
+      write,
+      writeGathered: (pieces, position) => write(Buffer.concat(pieces), position),
+      writeGatheredNow(pieces, position) {
+        const change = whenOpenNow(() => file.write(Buffer.concat(pieces), position));
+        if (durably?.isInterrupted() === false) file.makeDurable(change);
+      },
       read: (bytes, position) => whenOpen(() => file.current.subarray(position).copy(bytes)),
       sync: () => whenOpen(() => file.sync()),
-      close: () => alive(() => void (isOpen = false)),
+      async close() {
+        await Promise.resolve();
+        now(() => (isOpen = false));
+      },
     };
   }
 
