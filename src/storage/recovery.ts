@@ -249,6 +249,7 @@ function judgeEnd(
     if (!same) throw damaged(segment.file, 'it is not as the last clean stop left it', offset);
   }
   if (isWhole) return undefined;
-  if (later === 'proof') throw damaged(segment.file, 'a record does not hold, and one behind it does', offset);
+  if (later === 'proof')
+    throw damaged(segment.file, 'a record does not hold, and one behind it does', offset);
   return { file: segment.file, offset, bytes: bytes.subarray(offset, writtenUpTo(bytes, offset)) };
 }

@@ -337,9 +337,9 @@ export class SegmentLog {
   }
 
   #headerBehind(after: LogEnd, size: number): SegmentHeader {
-    const { cluster, node, random } = this.#options;
+    const { cluster, node } = this.#options;
     return {
-      salt: Math.floor(random() * SALT_RANGE),
+      salt: Math.floor(this.#options.random() * SALT_RANGE),
       size,
       sequence: (this.#segments.at(-1)?.header.sequence ?? 0) + 1,
       cluster,

@@ -4,6 +4,8 @@ import type { Files, FileLock, OpenFile } from '../../src/storage/files.js';
 export interface FilesCall {
   readonly operation: keyof Files | keyof OpenFile;
   readonly file: string;
+  /** Of a rename: the new name. */
+  readonly to?: string;
 }
 
 /** Stands between the caller and the files: it runs the call, or fails in its place. */
@@ -67,7 +69,7 @@ export function aroundFiles(
       around({ operation: 'create', file }, async () => opened(file, await files.create(file))),
     list: (file) => around({ operation: 'list', file }, () => files.list(file)),
     makeDirectory: (file) => around({ operation: 'makeDirectory', file }, () => files.makeDirectory(file)),
-    rename: (file, to) => around({ operation: 'rename', file }, () => rename(file, to)),
+    rename: (file, to) => around({ operation: 'rename', file, to }, () => rename(file, to)),
     duplicate: (file, to) => around({ operation: 'duplicate', file }, () => files.duplicate(file, to)),
     remove: (file) => around({ operation: 'remove', file }, () => files.remove(file)),
     replace: (file, bytes) => around({ operation: 'replace', file }, () => files.replace(file, bytes)),

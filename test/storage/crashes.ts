@@ -53,10 +53,10 @@ export async function atEachCrash(
             return crash();
           },
           (met, run) => {
-            if (--left !== 0) return run();
-            meet(met);
-            if (phase !== 'before') run();
-            return crash();
+            const isNow = --left === 0;
+            if (isNow) meet(met);
+            if (!isNow || phase !== 'before') run();
+            if (isNow) crash();
           },
         );
         await work(files, (what) => {

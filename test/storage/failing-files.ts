@@ -35,7 +35,10 @@ export class FailingFiles {
     };
     const aroundNow: AroundNow = (call, run, write) => {
       const code = this.#codeFor(call);
-      if (code === undefined) return run();
+      if (code === undefined) {
+        run();
+        return;
+      }
       write(PARTIAL_WRITE_BYTES);
       throw new InjectedFailure(code, call);
     };
