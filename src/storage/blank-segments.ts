@@ -14,7 +14,7 @@ export interface BlankSegment {
   readonly size: number;
 }
 
-/** As many spares of the usual size are kept ready; what else the log lets go of is removed. */
+/** As many spares of the usual size are kept, new ones included; what else the log lets go of is removed. */
 export const READY_SPARES_MAX = 4;
 const BLANK_NAME = /^spare(-\d+|-large)?$/;
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -124,7 +124,8 @@ export class BlankSegments {
   }
 
   #hasPlaceFor(size: number): boolean {
-    return size === this.#usualSize && this.#ready.length < READY_SPARES_MAX;
+    const spares = this.#ready.length + (this.#making === undefined ? 0 : 1);
+    return size === this.#usualSize && spares < READY_SPARES_MAX;
   }
 
   #newName(): string {
