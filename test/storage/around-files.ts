@@ -63,6 +63,8 @@ export function aroundFiles(
   };
   return {
     open: (file) => around({ operation: 'open', file }, async () => opened(file, await files.open(file))),
+    openToRead: (file) =>
+      around({ operation: 'openToRead', file }, async () => opened(file, await files.openToRead(file))),
     openDurable: (file) =>
       around({ operation: 'openDurable', file }, async () => opened(file, await files.openDurable(file))),
     create: (file) =>
@@ -74,6 +76,7 @@ export function aroundFiles(
     remove: (file) => around({ operation: 'remove', file }, () => files.remove(file)),
     replace: (file, bytes) => around({ operation: 'replace', file }, () => files.replace(file, bytes)),
     lock: (file, owner) => around({ operation: 'lock', file }, () => files.lock(file, owner)),
+    lockOwner: (file) => around({ operation: 'lockOwner', file }, () => files.lockOwner(file)),
     syncDirectory: (file) => around({ operation: 'syncDirectory', file }, () => files.syncDirectory(file)),
     exists: (file) => around({ operation: 'exists', file }, () => files.exists(file)),
   };
@@ -101,6 +104,7 @@ export class Holdings {
       ...files,
       lock,
       open: (file) => keep(files.open(file)),
+      openToRead: (file) => keep(files.openToRead(file)),
       openDurable: (file) => keep(files.openDurable(file)),
       create: (file) => keep(files.create(file)),
     };

@@ -76,5 +76,16 @@ export function writesBytes({ operation }: FilesCall): boolean {
 
 /** Whether a call changes what is stored, or makes it durable. */
 export function changesFiles(call: FilesCall): boolean {
-  return !['open', 'openDurable', 'list', 'exists', 'size', 'read', 'close', 'lock'].includes(call.operation);
+  return ![
+    'open',
+    'openToRead',
+    'openDurable',
+    'list',
+    'exists',
+    'size',
+    'read',
+    'close',
+    'lock',
+    'lockOwner',
+  ].includes(call.operation);
 }
