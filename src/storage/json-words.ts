@@ -8,22 +8,31 @@ const DOUBLED_BYTES_MAX = 1024 * 1024;
 const LONGEST_WORD_BYTES = 128 * 1024 * 1024;
 /** Up to here copying byte by byte beats a call into the engine. */
 const SHORT_BYTES = 32;
+const CHARACTER_BYTES_MAX = 4;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
+const ZERO = 0x30;
 
 /** By byte: 1 where it stands for itself inside a string, 0 for a quote, a backslash and what may not stand there. */
 const PLAIN = new Uint8Array(256).fill(1, 0x20);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
-/** By the byte behind a backslash: what both of them mean. */
-const MEANINGS = new Map<number, number>(
-  Object.entries({ '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }).map(
-    ([letter, meant]) => [letter.charCodeAt(0), meant.charCodeAt(0)],
-  ),
-);
+/** By the byte behind a backslash: what both of them mean, 0 where they mean nothing. */
+const MEANINGS = new Uint8Array(256);
+const LETTERS = '"\\/bfnrt';
+const MEANT = '"\\/\b\f\n\r\t';
+for (let at = 0; at < LETTERS.length; at++) MEANINGS[LETTERS.charCodeAt(at)] = MEANT.charCodeAt(at);
+
+/** By byte: 0 to 15, or -1 for one that is no hexadecimal digit. */
+const DIGITS = new Int8Array(256).fill(-1);
+for (let digit = 0; digit < 16; digit++) {
+  const letter = digit.toString(16);
+  DIGITS[letter.charCodeAt(0)] = digit;
+  DIGITS[letter.toUpperCase().charCodeAt(0)] = digit;
+}
 
 /** The first byte from `at` on that is a quote, a backslash or a control character; where the bytes end if there is none. */
 export function wordStop(bytes: Buffer, at: number): number {
@@ -61,20 +70,18 @@ class WordBytes {
     this.bytes = grown;
   }
 
+  /** For these there is room already. */
   add(source: Buffer, from: number, to: number): void {
-    this.reserve(to - from);
     if (to - from > SHORT_BYTES) source.copy(this.bytes, this.length, from, to);
     else for (let at = from; at < to; at++) this.bytes[this.length + at - from] = source[at] ?? 0;
     this.length += to - from;
   }
 
   addByte(byte: number): void {
-    this.reserve(1);
     this.bytes[this.length++] = byte;
   }
 
   addCharacter(codePoint: number): void {
-    this.reserve(4);
     this.length += this.bytes.write(String.fromCodePoint(codePoint), this.length);
   }
 }
@@ -118,22 +125,27 @@ export class TextWord implements WordReader {
   }
 
   read(chunk: Buffer, at: number): number {
+    // Nothing becomes longer by being read, but for a character of which all but the last byte was in the chunk before.
+    this.#word.reserve(chunk.length - at + CHARACTER_BYTES_MAX);
     while (at < chunk.length) {
-      const byte = chunk[at] ?? 0;
       if (this.#isEscape) {
-        if (!this.#readEscape(byte)) return -1;
-        at++;
-      } else if (byte === BACKSLASH) {
-        this.#isEscape = true;
-        at++;
-      } else {
-        const stop = wordStop(chunk, at);
-        if (stop > at) this.#endHalf();
+        if (!this.#readEscape(chunk[at++] ?? 0)) return -1;
+        continue;
+      }
+      if (chunk[at] === BACKSLASH) {
+        const behind = this.#high === 0 ? this.#readWholeEscape(chunk, at) : at;
+        this.#isEscape = behind === at;
+        at = this.#isEscape ? at + 1 : behind;
+        continue;
+      }
+      const stop = wordStop(chunk, at);
+      if (stop > at) {
+        this.#endHalf();
         this.#word.add(chunk, at, stop);
         at = stop;
-        if (chunk[at] === QUOTE) return at;
-        if (at < chunk.length && chunk[at] !== BACKSLASH) return -1;
       }
+      if (chunk[at] === QUOTE) return at;
+      if (at < chunk.length && chunk[at] !== BACKSLASH) return -1;
     }
     return at;
   }
@@ -143,10 +155,27 @@ export class TextWord implements WordReader {
     return !this.#isEscape;
   }
 
+  /** Takes one of the common escapes that stands whole in the chunk, and answers where it ends; `at` when it is none. */
+  #readWholeEscape(chunk: Buffer, at: number): number {
+    const letter = chunk[at + 1] ?? 0;
+    const meant = MEANINGS[letter] ?? 0;
+    if (meant !== 0) {
+      this.#word.addByte(meant);
+      return at + 2;
+    }
+    if (letter !== LOWER_U || chunk[at + 2] !== ZERO || chunk[at + 3] !== ZERO) return at;
+    const high = DIGITS[chunk[at + 4] ?? 0] ?? -1;
+    const low = DIGITS[chunk[at + 5] ?? 0] ?? -1;
+    if (high < 0 || high >= 8 || low < 0) return at;
+    const unit = high * 16 + low;
+    this.#word.addByte(unit);
+    return at + 6;
+  }
+
   /** Takes one byte behind a backslash. */
   #readEscape(byte: number): boolean {
     if (this.#digitsLeft > 0) {
-      const digit = hexDigit(byte);
+      const digit = DIGITS[byte] ?? -1;
       this.#unit = this.#unit * 16 + digit;
       if (--this.#digitsLeft === 0) this.#takeUnit(this.#unit);
       return digit !== -1;
@@ -156,8 +185,8 @@ export class TextWord implements WordReader {
       this.#unit = 0;
       return true;
     }
-    const meant = MEANINGS.get(byte);
-    if (meant === undefined) return false;
+    const meant = MEANINGS[byte] ?? 0;
+    if (meant === 0) return false;
     this.#endHalf();
     this.#word.addByte(meant);
     this.#isEscape = false;
@@ -230,11 +259,4 @@ export class Base64Word implements WordReader {
     this.#word.length += size;
     return written === size;
   }
-}
-
-/** 0 to 15, or -1 for a byte that is no hexadecimal digit. */
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
