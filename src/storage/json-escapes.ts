@@ -11,15 +11,15 @@ export const ESCAPE_BYTES_MAX = 6;
 /** Up to here copying byte by byte beats a call into the engine. */
 const SHORT_BYTES = 48;
 /** How much is looked at in one turn to see whether it is UTF-8. Memory that was not touched lately is read at 5 to 10 GB/s. */
-const CHECK_BYTES_A_TURN = 1024 * 1024;
+export const CHECK_BYTES_A_TURN = 1024 * 1024;
 
 /** By byte: whether it stands for itself. In the second one also where it is a part of a longer character. */
 const PLAIN_ASCII = new Uint8Array(256);
 const PLAIN_TEXT = new Uint8Array(256);
 /** By byte: its escape; empty where there is none. */
-const ESCAPES: readonly Buffer[] = Array.from({ length: 128 }, (_, byte) => {
+const ESCAPES: readonly (readonly number[])[] = Array.from({ length: 128 }, (_, byte) => {
   const escaped = JSON.stringify(String.fromCharCode(byte)).slice(1, -1);
-  return Buffer.from(escaped.length === 1 ? '' : escaped);
+  return escaped.length === 1 ? [] : [...Buffer.from(escaped)];
 });
 for (let byte = 0; byte < 256; byte++) {
   const standsForItself = byte >= 0x80 || ESCAPES[byte]?.length === 0 ? 1 : 0;
@@ -54,7 +54,7 @@ function copy(source: Buffer, from: number, end: number, target: Buffer, at: num
 function escape(byte: number, target: Buffer, at: number): number {
   const escaped = ESCAPES[byte];
   if (escaped === undefined || escaped.length === 0) throw new Error(`byte ${String(byte)} has no escape`);
-  for (let digit = 0; digit < escaped.length; digit++) target[at++] = escaped[digit] ?? 0;
+  for (const letter of escaped) target[at++] = letter;
   return at;
 }
 

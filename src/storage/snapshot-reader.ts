@@ -60,7 +60,11 @@ async function checkWhole(file: OpenFile, path: string): Promise<SnapshotSummary
   let checksum = 0;
   let head: SnapshotHead | undefined;
   await eachChunk(file, CHECKED_BYTES_A_TURN, last.coveredBytes, (chunk) => {
-    head ??= readHead(chunk.toString('latin1', 0, Math.min(LINE_BYTES_MAX, chunk.indexOf(LF) + 1)), path, damage);
+    head ??= readHead(
+      chunk.toString('latin1', 0, Math.min(LINE_BYTES_MAX, chunk.indexOf(LF) + 1)),
+      path,
+      damage,
+    );
     checksum = crc32(chunk, checksum);
   });
   if (head === undefined || checksum !== last.checksum) return undefined;

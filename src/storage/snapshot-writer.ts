@@ -125,7 +125,13 @@ export class SnapshotWriter {
   }
 
   #textPiece(key: ByteRange, value: ByteRange): LargePiece {
-    const sources = [new RawSource(',\n"'), new TextSource(key), new RawSource('":"'), new TextSource(value), new RawSource('"')];
+    const sources = [
+      new RawSource(',\n"'),
+      new TextSource(key),
+      new RawSource('":"'),
+      new TextSource(value),
+      new RawSource('"'),
+    ];
     return piece(key, value, sources, async () => {
       const isBoth = isUtf8(subarray(key)) && (await isText(value, () => this.#giveTurn()));
       if (!isBoth) this.#largeBinary(key, value);
