@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { errorCode } from './files.js';
+import { isFullDisk } from './files.js';
 import type { Files, OpenFile } from './files.js';
 import { SEGMENT_HEADER_BYTES } from './segment.js';
 
@@ -51,6 +51,22 @@ export class BlankSegments {
     this.#spare ??= this.#make(this.#usualSize);
     // Whoever takes it learns of a failure; until then nobody need be told.
     this.#spare.catch(() => undefined);
+  }
+
+  /**
+   * Resolves once the spare is there.
+   *
+   * @throws DiskFull where there is no room for it.
+   */
+  async ready(): Promise<void> {
+    const isThere = await this.#spare?.then(
+      () => true,
+      () => false,
+    );
+    if (isThere === true) return;
+    this.#spare = undefined;
+    this.prepareSpare();
+    await this.#spare;
   }
 
   /** Makes sure that segments of these sizes, to be taken in this order, are there. All of them, or none. */
@@ -113,8 +129,7 @@ export class BlankSegments {
 
 /** Tells a full disk, where the next attempt may find room, from failures that are final. */
 export function asDiskFull(error: unknown, directory: string): Error {
-  const isFull = errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT';
-  return isFull ? new DiskFull(`no room left in ${directory}`) : asError(error);
+  return isFullDisk(error) ? new DiskFull(`no room left in ${directory}`) : asError(error);
 }
 
 export function asError(error: unknown): Error {

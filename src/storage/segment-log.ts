@@ -51,6 +51,8 @@ export class SegmentLog {
   #end: LogEnd;
   #syncedIndex: Index;
   #appendedBytes: number;
+  /** What was read ended torn, and nothing goes behind that: the current segment takes nothing more. */
+  #isTorn = false;
   #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
   /** How often entries were taken away again: a read that was under way then is made anew. */
@@ -74,13 +76,24 @@ export class SegmentLog {
   }
 
   /**
-   * Goes on with a log that was read. What was kept is synced again before it counts as durable: the reader
-   * saw the page cache, which a power cut may still lose.
+   * Opens a log that was read, to go on with it: what it is to be appended to needs {@link goOnAfresh} first. What was kept is
+   * synced again before it counts as durable: the reader saw the page cache, which a power cut may still lose.
    */
   static async resume(options: SegmentLogOptions, found: RecoveredLog): Promise<SegmentLog> {
     const log = new SegmentLog(options, [...found.segments], found.end, found.bytesBehindSnapshot);
-    await log.#orClose(log.#goOn(found.torn !== undefined));
+    log.#isTorn = found.torn !== undefined;
+    await log.#orClose(log.#open());
     return log;
+  }
+
+  /**
+   * Leaves a torn end behind, in a fresh segment. Does nothing where there is none.
+   *
+   * @throws DiskFull when nothing was written. Any other error is final.
+   */
+  async goOnAfresh(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isTorn) await this.#orFail(this.#beginSegment(0, this.#end));
   }
 
   get end(): LogEnd {
@@ -97,6 +110,21 @@ export class SegmentLog {
     return this.#appendedBytes;
   }
 
+  /** Whether a frame of this size needs no segment but the current one. */
+  hasRoomFor(frameBytes: number): boolean {
+    return recordBytes(frameBytes) <= this.#roomBytes;
+  }
+
+  /**
+   * Makes sure that the next segment is there when it is needed.
+   *
+   * @throws DiskFull when there is no room for it. Nothing was changed then.
+   */
+  async makeReady(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#blanks.ready();
+  }
+
   /**
    * Makes sure that the next append of one frame of this size begins no segment, so that it finds room.
    *
@@ -105,9 +133,7 @@ export class SegmentLog {
   async reserve(frameBytes: number): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const size = recordBytes(frameBytes);
-    if (this.#current.end + size > this.#current.header.size) {
-      await this.#orFail(this.#beginSegment(size, this.#end));
-    }
+    if (size > this.#roomBytes) await this.#orFail(this.#beginSegment(size, this.#end));
   }
 
   /**
@@ -156,6 +182,8 @@ export class SegmentLog {
     if (next === undefined || typeof next === 'string' || next.previous !== end.checksum) {
       throw new Error(`the log cannot be cut behind entry ${String(end.index)}, which it does not hold`);
     }
+    // Before anything is kept: whoever tries again for want of room would keep it again.
+    await this.#orFail(this.#blanks.provide([this.#blanks.sizeFor(0)]));
     const kept = await this.keep(end.index);
     await this.#orFail(this.#beginSegment(0, end));
     return kept ?? '';
@@ -199,6 +227,11 @@ export class SegmentLog {
     return current;
   }
 
+  /** What the current segment still takes. */
+  get #roomBytes(): number {
+    return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
+  }
+
   get #openFile(): OpenFile {
     if (this.#file === undefined) throw new Error('the log is closed');
     return this.#file;
@@ -217,7 +250,7 @@ export class SegmentLog {
   /** The sizes of the segments that these frames will begin. */
   #segmentsNeeded(frames: readonly Frame[]): number[] {
     const sizes: number[] = [];
-    let room = this.#current.header.size - this.#current.end;
+    let room = this.#roomBytes;
     for (const frame of frames) {
       const size = recordBytes(frame.end - frame.start);
       if (size > room) {
@@ -232,7 +265,7 @@ export class SegmentLog {
 
   async #write(frame: Frame, isFirst: boolean): Promise<void> {
     const size = recordBytes(frame.end - frame.start);
-    if (this.#current.end + size > this.#current.header.size) {
+    if (size > this.#roomBytes) {
       try {
         await this.#beginSegment(size, this.#end);
       } catch (error) {
@@ -290,11 +323,10 @@ export class SegmentLog {
     }
   }
 
-  async #goOn(isTorn: boolean): Promise<void> {
+  async #open(): Promise<void> {
     this.#file = await this.#options.files.open(this.#current.file);
     await this.#file.sync();
-    if (isTorn) await this.#beginSegment(0, this.#end);
-    else this.#blanks.prepareSpare();
+    this.#blanks.prepareSpare();
   }
 
   /** Goes on behind `after`, the end or an entry before it, in a fresh segment with room for a record of `size`. */
@@ -324,6 +356,7 @@ export class SegmentLog {
     const before = this.#file;
     this.#file = blank.file;
     this.#segments = [...this.#segments, logSegment(header, name)];
+    this.#isTorn = false;
     if (after.index < this.#end.index) this.#cutTo(after);
     await before?.close();
     await files.syncDirectory(directory);

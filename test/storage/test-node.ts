@@ -70,6 +70,7 @@ export class TestNode {
       },
     });
     try {
+      await data.makeReady();
       const writer = await Writer.start(data, table, random.next(), options.snapshotLogBytes ?? 2 ** 40);
       return new TestNode(data, table, writer, events, fsync);
     } catch (error) {
