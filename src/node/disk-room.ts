@@ -29,6 +29,15 @@ export function endsForWantOfRoom(error: unknown): boolean {
   return isDiskFull(error) || code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+/** A stop came while something waited for room. What had to be noted was not. */
+export class StoppedWithoutRoom extends Error {
+  override readonly name = 'DiskFull';
+
+  constructor() {
+    super('the node was stopped while something waited for room on the disk');
+  }
+}
+
 /** What a client is told whose write or change was refused for want of room. */
 export function diskFull(what: string): Refusal {
   return refusal(

@@ -24,7 +24,7 @@ import { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
-import { RETRY_FULL_MS, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
+import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
 /** So many keys are read in one turn; more of them in slices, with the lock held. */
 const KEYS_AT_ONCE = 1000;
@@ -308,9 +308,9 @@ export class ReplicaEngine implements Engine {
     }
   }
 
-  /** Nothing can be written, and nothing changed, for want of room on the disk. */
-  get isStuck(): boolean {
-    return this.#assembly.room.isStuck;
+  /** Something could not be written for want of room on the disk, and is tried again. */
+  get isDiskFull(): boolean {
+    return this.#assembly.room.isFull;
   }
 
   /** The short form of {@link status}, for whoever looks often. */
@@ -324,7 +324,7 @@ export class ReplicaEngine implements Engine {
 
   async reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured> {
     if (this.#closing !== undefined) return refusal('INTERNAL', 'this node is stopping');
-    if (this.isStuck) return diskFull('nothing was changed');
+    if (this.#assembly.room.isStuck) return diskFull('nothing was changed');
     const wanted = change.kind === 'addBackup' ? await this.#identify(change.address) : change;
     if ('code' in wanted) return wanted;
     const outcome = await this.#assembly.replica.command(wanted);
@@ -396,7 +396,7 @@ export class ReplicaEngine implements Engine {
       events.info({}, 'stopped before there was room on the disk; nothing was changed');
       return;
     }
-    if (replica.isUnfinished) throw new Error('it was stopped while something waited for room on the disk');
+    if (replica.isUnfinished) throw new StoppedWithoutRoom();
     await log.sync();
     // A failure was told as an event; the log has everything, so the stop is a clean one all the same.
     await snapshotter.write().catch(() => undefined);

@@ -165,7 +165,10 @@ export class Snapshotter {
     const wasTold = this.#lacksRoom;
     this.#lacksRoom = true;
     if (wasTold) return;
-    events.error({}, 'the disk has no room for the JSON file; the log keeps everything, and it is tried again');
+    events.error(
+      {},
+      'the disk has no room for the JSON file; the log keeps everything, and it is tried again',
+    );
   }
 
   async #walk(output: SnapshotOutput): Promise<LogEnd> {

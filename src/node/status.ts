@@ -49,7 +49,10 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
 }
 
 /** What is to be done about the disk comes first: the rest may follow from it. */
-function adviceWith({ room, snapshotter, replica }: Assembly, advice: string | undefined): string | undefined {
+function adviceWith(
+  { room, snapshotter, replica }: Assembly,
+  advice: string | undefined,
+): string | undefined {
   const aboutDisk = room.isFull
     ? fullDiskAdvice(serviceOf(replica.state))
     : snapshotter.lacksRoom

@@ -64,8 +64,7 @@ export class BlankSegments {
       () => false,
     );
     if (isThere === true) return;
-    this.#spare = undefined;
-    this.prepareSpare();
+    this.#spare = this.#make(this.#usualSize);
     await this.#spare;
   }
 

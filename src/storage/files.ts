@@ -89,10 +89,12 @@ export const systemFiles: Files = {
     await fs.promises.rm(temporary, { force: true });
   },
   remove: (file) => fs.promises.rm(file, { force: true }),
-  // The library writes once, and a disk that is nearly full takes a part of that without an error. This writes all or fails;
-  // the library's own write then goes over bytes that are there.
-  replace: (file, bytes) =>
-    writeFileAtomic(file, bytes, { tmpfileCreated: (temporary) => fs.promises.writeFile(temporary, bytes) }),
+  async replace(file, bytes) {
+    // The library writes once, and a disk that is nearly full takes a part of that without an error. This writes all or
+    // fails, and the library, which waits for it, then writes over bytes that are there.
+    const fill = (temporary: string): Promise<void> => fs.promises.writeFile(temporary, bytes);
+    await writeFileAtomic(file, bytes, { tmpfileCreated: fill as (temporary: string) => void });
+  },
   lock: lockFile,
   async syncDirectory(directory) {
     const handle = await fs.promises.open(directory, 'r');
