@@ -92,8 +92,8 @@ export const systemFiles: Files = {
   async replace(file, bytes) {
     // The library writes once, and a disk that is nearly full takes a part of that without an error. This writes all or
     // fails, and the library, which waits for it, then writes over bytes that are there.
-    const fill = (temporary: string): Promise<void> => fs.promises.writeFile(temporary, bytes);
-    await writeFileAtomic(file, bytes, { tmpfileCreated: fill as (temporary: string) => void });
+    const options = { tmpfileCreated: (temporary: string) => fs.promises.writeFile(temporary, bytes) };
+    await writeFileAtomic(file, bytes, options);
   },
   lock: lockFile,
   async syncDirectory(directory) {
