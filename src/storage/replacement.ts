@@ -112,6 +112,8 @@ export async function installArrival(files: Files, main: string, directory: stri
     throw asDiskFull(error, directory);
   });
   await files.rename(temporary, main);
+  // Where both are names of one file already, a rename leaves the two of them.
+  await files.remove(temporary);
   await files.syncDirectory(path.dirname(main));
   // It belongs to what is replaced: the log no longer leads from it to the JSON file.
   await files.remove(path.join(directory, PREVIOUS_NAME));

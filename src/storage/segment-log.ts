@@ -185,7 +185,12 @@ export class SegmentLog {
     // Before anything is kept: whoever tries again for want of room would keep it again.
     await this.#orFail(this.#blanks.provide([this.#blanks.sizeFor(0)]));
     const kept = await this.keep(end.index);
-    await this.#orFail(this.#beginSegment(0, end));
+    try {
+      await this.#orFail(this.#beginSegment(0, end));
+    } catch (error) {
+      if (error instanceof DiskFull && kept !== undefined) await this.#options.files.remove(kept);
+      throw error;
+    }
     return kept ?? '';
   }
 
