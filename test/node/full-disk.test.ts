@@ -8,7 +8,7 @@ import { RETRY_FULL_MS } from '../../src/node/disk-room.js';
 import { BACKLOG_MAX } from '../../src/node/replica.js';
 import type { Message } from '../../src/replication/message.js';
 import type { NodeState } from '../../src/storage/node-state.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import { NEW_STATE, codeOf, get, put, range, startEngine, until } from './engine-fixture.js';
 import type { EngineFixture } from './engine-fixture.js';
@@ -246,7 +246,7 @@ describe('While the node state has no room', () => {
 });
 
 function filledStore(): Store {
-  const store = new Store(new HashTable(1));
+  const store = new Store(makeTable());
   store.put(range('k'), range('v'));
   return store;
 }

@@ -13,8 +13,8 @@ const SYNCING = new Set<FilesCall['operation']>(['sync', 'syncDirectory', 'repla
 /** A disk with a temper: it takes its time, is full for a while, and fails. It outlives the processes that use it. */
 export class SimulatedDisk {
   readonly memory = new MemoryDisk();
-  /** Whether there is any left: for new files, or for anything at all. */
-  room: 'enough' | 'for no new file' | 'for nothing' = 'enough';
+  /** Whether there is any left: for new files, for anything but what has its room already, as segments have, or for anything at all. */
+  room: 'enough' | 'for no new file' | 'for nothing new' | 'for nothing' = 'enough';
   /** The next sync fails, once. */
   failsNextSync = false;
   /** How long the longest sync takes. */
@@ -44,12 +44,12 @@ export class SimulatedDisk {
     return aroundFiles(this.memory.mount(), around);
   }
 
-  #isTooMuch({ operation }: FilesCall): boolean {
+  #isTooMuch({ operation, file }: FilesCall): boolean {
     if (this.room === 'enough') return false;
-    return (
-      operation === 'create' ||
-      (this.room === 'for nothing' && (operation === 'write' || operation === 'replace'))
-    );
+    if (operation === 'create') return true;
+    if (this.room === 'for no new file') return false;
+    if (operation === 'replace' || operation === 'duplicate') return true;
+    return operation === 'write' && (this.room === 'for nothing' || !file.includes('/segment-'));
   }
 
   #refuse(call: FilesCall): never {
