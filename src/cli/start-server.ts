@@ -174,7 +174,8 @@ interface Parts {
 /** What the caller sees of a server that is up. */
 function running(parts: Parts, failed: Promise<Error>, events: EventLog): RunningNode {
   const { role, service, term, keys, advice } = parts.engine.status();
-  if (advice !== undefined) events.warn({ role, service }, advice);
+  // Of a full disk it was told already.
+  if (advice !== undefined && !parts.engine.isDiskFull) events.warn({ role, service }, advice);
   let stopping: Promise<void> | undefined;
   return {
     address: addressOf(parts.server),

@@ -31,8 +31,10 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
   const nowMs = clock.nowMs();
   const { office } = state;
   const isFollowing = office.kind === 'backup' && office.primary !== undefined;
+  const standing = standingOf(parts, assembly);
+  const members = memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind));
   return {
-    ...standingOf(parts, assembly),
+    ...standing,
     advice: adviceWith(assembly, adviceOf(state, nowMs)),
     primary: primaryAddress(state) ?? assembly.hint,
     primarySilentMs: isFollowing ? nowMs - office.heardMs : undefined,
@@ -44,22 +46,23 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     snapshot: snapshots.current,
     waitingBytes: proposals.waitingBytes,
     guarantees,
-    members: memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind)),
+    members: members.map((member) =>
+      member.node === state.self ? { ...member, role: standing.role } : member,
+    ),
   };
 }
 
 /** What is to be done about the disk comes first: the rest may follow from it. */
-function adviceWith(
-  { room, snapshotter, replica }: Assembly,
-  advice: string | undefined,
-): string | undefined {
+function adviceWith(assembly: Assembly, advice: string | undefined): string | undefined {
+  const { room, snapshotter, replica } = assembly;
   const aboutDisk = room.isFull
     ? fullDiskAdvice(serviceOf(replica.state))
     : snapshotter.lacksRoom
       ? 'the disk had no room for the JSON file: make room on it; the log keeps everything, and the file is written once there is room'
       : undefined;
   if (aboutDisk === undefined) return advice;
-  return advice === undefined ? aboutDisk : `${aboutDisk}. Besides: ${advice}`;
+  // Who is alone waits for nobody else.
+  return advice === undefined || assembly.isSolePrimary ? aboutDisk : `${aboutDisk}. Besides: ${advice}`;
 }
 
 function fullDiskAdvice(service: Service): string {

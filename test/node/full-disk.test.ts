@@ -274,7 +274,11 @@ describe('A start on a full disk', () => {
     expect(engine.count()).to.equal(1);
     expect(codeOf(await put(engine, 'k', 'new'))).to.equal('DISK_FULL');
     expect(engine.status()).to.include({ role: 'primary', service: 'waiting' });
-    expect(advice(fixture)).to.match(/^the disk is full: make room on it; writes are refused/);
+    expect(advice(fixture)).to.match(
+      /^the disk is full: make room on it; writes are refused.* without a restart$/,
+    );
+    expect(engine.status().members).to.have.length(1);
+    expect(engine.status().members[0]).to.include({ role: 'primary' });
     expect(await engine.snapshot()).to.include({ code: 'DISK_FULL' });
     for (let round = 0; round < 5; round++) await lookAgain(fixture);
     // It takes no part: nobody reaches it, and nothing is in the log.
