@@ -187,6 +187,7 @@ export class MemoryDisk {
     };
     return {
       open: (file) => alive(() => this.#opened(this.#file(file), alive)),
+      openToRead: (file) => alive(() => readOnly(this.#opened(this.#file(file), alive))),
       create: (file) => alive(() => this.#opened(this.#created(file), alive)),
       list: (path) =>
         alive(() => {
@@ -199,6 +200,7 @@ export class MemoryDisk {
       remove: (file) => alive(() => this.#remove(file)),
       replace: (file, bytes) => alive(() => this.#replace(file, bytes)),
       lock: (file, owner) => alive(() => this.#lock(file, owner)),
+      lockOwner: (file) => alive(() => this.#lockOwner(file)),
       syncDirectory: (path) =>
         alive(() => {
           const directory = this.#find(path);
@@ -277,6 +279,11 @@ export class MemoryDisk {
     return { release: () => Promise.resolve().then(release) };
   }
 
+  #lockOwner(path: string): string | undefined {
+    const found = this.#find(path);
+    return found instanceof MemoryFile && found.isLocked ? found.current.toString('latin1') : undefined;
+  }
+
   #file(path: string): MemoryFile {
     const found = this.#find(path);
     if (!(found instanceof MemoryFile)) throw missing(path);
@@ -319,6 +326,14 @@ export class MemoryDisk {
       for (const entry of directory.current.values()) if (entry instanceof MemoryFile) work(entry);
     });
   }
+}
+
+function readOnly(file: OpenFile): OpenFile {
+  const refuse = async (): Promise<never> => {
+    await Promise.resolve();
+    throw systemError('EBADF', 'the file is open for reading');
+  };
+  return { ...file, write: refuse };
 }
 
 function namesOf(path: string): string[] {
