@@ -8,6 +8,8 @@ import writeFileAtomic from 'write-file-atomic';
 export interface Files {
   /** Opens a file that must be there. */
   open(file: string): Promise<OpenFile>;
+  /** The same for reading alone: it needs no right to write, and writing fails. */
+  openToRead(file: string): Promise<OpenFile>;
   /** Opens a new, empty file for writing, in place of one of that name, which keeps its content under other names. */
   create(file: string): Promise<OpenFile>;
   /** Names in a directory; undefined when there is no such directory. */
@@ -27,6 +29,8 @@ export interface Files {
    * undefined when another holds it. The lock goes with the process, however it ends.
    */
   lock(file: string, owner: string): Promise<FileLock | undefined>;
+  /** What the one left in the file who holds its lock now; undefined when nobody does. Changes nothing. */
+  lockOwner(file: string): Promise<string | undefined>;
   /** Makes the names in a directory durable: what was created, renamed or removed there. */
   syncDirectory(directory: string): Promise<void>;
   exists(file: string): Promise<boolean>;
@@ -50,6 +54,7 @@ export interface OpenFile {
 
 export const systemFiles: Files = {
   open: (file) => openFile(file, 'r+'),
+  openToRead: (file) => openFile(file, 'r'),
   async create(file) {
     // Truncating what is there would empty it under every other name that it has.
     await fs.promises.rm(file, { force: true });
@@ -85,6 +90,7 @@ export const systemFiles: Files = {
   remove: (file) => fs.promises.rm(file, { force: true }),
   replace: (file, bytes) => writeFileAtomic(file, bytes),
   lock: lockFile,
+  lockOwner,
   async syncDirectory(directory) {
     const handle = await fs.promises.open(directory, 'r');
     await handle.sync().finally(() => handle.close());
@@ -121,7 +127,26 @@ async function lockFile(file: string, owner: string): Promise<FileLock | undefin
   return { release: () => handle.close() };
 }
 
-async function openFile(file: string, flags: 'r+' | 'wx+'): Promise<OpenFile> {
+async function lockOwner(file: string): Promise<string | undefined> {
+  const { tryLock, unlock } = await import('fs-native-extensions');
+  let handle: fs.promises.FileHandle;
+  try {
+    handle = await fs.promises.open(file, 'r');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    // Shared, since a file that is open for reading takes no other; and for a moment, so that no server meets it.
+    if (!tryLock(handle.fd, { shared: true })) return (await handle.readFile()).toString('latin1');
+    unlock(handle.fd);
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFile(file: string, flags: 'r' | 'r+' | 'wx+'): Promise<OpenFile> {
   const handle = await fs.promises.open(file, flags);
   return {
     size: async () => (await handle.stat()).size,

@@ -42,9 +42,13 @@ export async function importContent(
   target: SnapshotTarget,
 ): Promise<Imported> {
   const entries: [Buffer, Buffer][] = [];
-  const end = await readForeign(files, main, directory, (key, value) => {
+  const { end, isBare } = await readContent(files, main, (key, value) => {
     entries.push([key, value]);
   });
+  if (isBare) {
+    await files.duplicate(main, path.join(directory, IMPORTED_NAME));
+    await files.syncDirectory(directory);
+  }
   const snapshots = new SnapshotFiles(files, main, directory, undefined, end.index);
   const writer = await snapshots.begin();
   try {
@@ -64,14 +68,25 @@ export async function importContent(
 
 type Take = (key: Buffer, value: Buffer) => void;
 
-async function readForeign(files: Files, main: string, directory: string, take: Take): Promise<LogEnd> {
+/** What a file is that a new node is to begin with. */
+export interface Content {
+  readonly end: LogEnd;
+  /** It is no snapshot of a node. */
+  readonly isBare: boolean;
+}
+
+/**
+ * Reads the content that a new node would begin with, and changes nothing.
+ *
+ * @throws StorageFault when a node cannot begin with it.
+ */
+export async function readContent(files: Files, main: string, take: Take): Promise<Content> {
   const head = await readStart(files, main);
-  if (head.startsWith(`{"format":"${SNAPSHOT_FORMAT}"`)) return await readComplete(files, main, take);
-  const bytes = await readWhole(files, main);
-  readBare(main, bytes, take);
-  await files.duplicate(main, path.join(directory, IMPORTED_NAME));
-  await files.syncDirectory(directory);
-  return { term: 0 as Term, index: IMPORTED_INDEX, checksum: 0 };
+  if (head.startsWith(`{"format":"${SNAPSHOT_FORMAT}"`)) {
+    return { end: await readComplete(files, main, take), isBare: false };
+  }
+  readBare(main, await readWhole(files, main), take);
+  return { end: { term: 0 as Term, index: IMPORTED_INDEX, checksum: 0 }, isBare: true };
 }
 
 async function readComplete(files: Files, main: string, take: Take): Promise<LogEnd> {

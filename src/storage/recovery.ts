@@ -98,13 +98,13 @@ export async function recoverLog(request: RecoveryRequest): Promise<RecoveredLog
 }
 
 /** What the first frame of a segment follows. */
-function startOf({ header }: LogSegment): LogEnd {
+export function startOf({ header }: LogSegment): LogEnd {
   const index = (header.firstIndex - 1) as Index;
   return { term: header.previousTerm, index, checksum: header.previousChecksum };
 }
 
 /** How far the log was read. */
-class LogReading {
+export class LogReading {
   end: LogEnd;
   replayedTo: LogEnd;
   bytesBehindSnapshot = 0;
@@ -158,23 +158,36 @@ async function readable(work: () => Promise<void> | void, file: string, offset: 
 
 async function findSegments(request: RecoveryRequest): Promise<LogSegment[]> {
   const names = (await request.files.list(request.directory)) ?? [];
-  const sequences = names.flatMap((name) => sequenceOf(name) ?? []).sort((a, b) => a - b);
   const found: LogSegment[] = [];
-  for (const sequence of sequences) {
-    const file = path.join(request.directory, segmentName(sequence));
-    const header = decodeSegmentHeader(await readHead(request.files, file));
-    if (header === undefined) throw damaged(file, 'its header does not hold', 0);
-    if (header.sequence !== sequence) throw damaged(file, 'it is a segment of another name', 0);
-    const before = found.at(-1);
-    if (before !== undefined && sequence !== before.header.sequence + 1) {
-      throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
-    }
-    if (header.cluster !== request.cluster || header.node !== request.node) {
-      throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
-    }
-    found.push(logSegment(header, file));
+  for (const sequence of sequencesOf(names)) {
+    const before = found.at(-1)?.header.sequence;
+    found.push(await readSegmentHead(request, sequence, before));
   }
   return found;
+}
+
+/** The segments among the names of a directory, in the order of the log. */
+export function sequencesOf(names: readonly string[]): number[] {
+  return names.flatMap((name) => sequenceOf(name) ?? []).sort((a, b) => a - b);
+}
+
+/** @param before - the segment that was found before this one, if there was one. */
+export async function readSegmentHead(
+  { files, directory, cluster, node }: Pick<RecoveryRequest, 'files' | 'directory' | 'cluster' | 'node'>,
+  sequence: number,
+  before: number | undefined,
+): Promise<LogSegment> {
+  const file = path.join(directory, segmentName(sequence));
+  const header = decodeSegmentHeader(await readHead(files, file));
+  if (header === undefined) throw damaged(file, 'its header does not hold', 0);
+  if (header.sequence !== sequence) throw damaged(file, 'it is a segment of another name', 0);
+  if (before !== undefined && sequence !== before + 1) {
+    throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
+  }
+  if (header.cluster !== cluster || header.node !== node) {
+    throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
+  }
+  return logSegment(header, file);
 }
 
 async function readHead(files: Files, file: string): Promise<Buffer> {
@@ -188,7 +201,7 @@ async function readHead(files: Files, file: string): Promise<Buffer> {
 }
 
 /** Segments never change their size, also those of which the log needs nothing any more. */
-async function checkSize(files: Files, { file, header }: LogSegment): Promise<void> {
+export async function checkSize(files: Files, { file, header }: LogSegment): Promise<void> {
   const open = await files.open(file);
   try {
     const size = await open.size();
@@ -201,7 +214,7 @@ async function checkSize(files: Files, { file, header }: LogSegment): Promise<vo
 }
 
 /** A segment is begun only once the one before is durable to its end: a gap between them is damage. */
-function checkFollows(segment: LogSegment, end: LogEnd, before: LogSegment | undefined): void {
+export function checkFollows(segment: LogSegment, end: LogEnd, before: LogSegment | undefined): void {
   const { header, file } = segment;
   const follows =
     header.firstIndex === end.index + 1 &&
@@ -225,7 +238,7 @@ function checkBase(base: LogEnd, end: LogEnd, file: string, offset: number): voi
 }
 
 /** Tells a torn end from a damaged one; undefined when the log ends cleanly. */
-function judgeEnd(
+export function judgeEnd(
   request: RecoveryRequest,
   segment: LogSegment,
   bytes: Buffer,

@@ -39,6 +39,8 @@ export function aroundFiles(files: Files, around: Around): Files {
   };
   return {
     open: (file) => around({ operation: 'open', file }, async () => opened(file, await files.open(file))),
+    openToRead: (file) =>
+      around({ operation: 'openToRead', file }, async () => opened(file, await files.openToRead(file))),
     create: (file) =>
       around({ operation: 'create', file }, async () => opened(file, await files.create(file))),
     list: (file) => around({ operation: 'list', file }, () => files.list(file)),
@@ -48,6 +50,7 @@ export function aroundFiles(files: Files, around: Around): Files {
     remove: (file) => around({ operation: 'remove', file }, () => files.remove(file)),
     replace: (file, bytes) => around({ operation: 'replace', file }, () => files.replace(file, bytes)),
     lock: (file, owner) => around({ operation: 'lock', file }, () => files.lock(file, owner)),
+    lockOwner: (file) => around({ operation: 'lockOwner', file }, () => files.lockOwner(file)),
     syncDirectory: (file) => around({ operation: 'syncDirectory', file }, () => files.syncDirectory(file)),
     exists: (file) => around({ operation: 'exists', file }, () => files.exists(file)),
   };
@@ -77,6 +80,7 @@ export class Holdings {
       ...files,
       lock,
       open: (file) => keep(files.open(file)),
+      openToRead: (file) => keep(files.openToRead(file)),
       create: (file) => keep(files.create(file)),
     };
   }

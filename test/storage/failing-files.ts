@@ -58,5 +58,7 @@ export class FailingFiles {
 
 /** Whether a call changes what is stored, or makes it durable. */
 export function changesFiles(call: FilesCall): boolean {
-  return !['open', 'list', 'exists', 'size', 'read', 'close', 'lock'].includes(call.operation);
+  return !['open', 'openToRead', 'list', 'exists', 'size', 'read', 'close', 'lock', 'lockOwner'].includes(
+    call.operation,
+  );
 }

@@ -59,6 +59,19 @@ export function filesContract(
     expect(await files.exists(directory)).to.equal(true);
   });
 
+  keeps('OpensForReadingWithoutLettingAnybodyWrite', async (files, directory) => {
+    expect(await codeOf(files.openToRead(`${directory}/a`))).to.equal('ENOENT');
+    await store(files, `${directory}/a`, 'text');
+    const open = await files.openToRead(`${directory}/a`);
+    expect(await open.size()).to.equal(4);
+    const bytes = Buffer.alloc(4);
+    expect(await open.read(bytes, 0)).to.equal(4);
+    expect(bytes.toString()).to.equal('text');
+    expect(await codeOf(open.write(Buffer.from('other'), 0))).to.equal('EBADF');
+    await open.close();
+    expect(await textOf(files, `${directory}/a`)).to.equal('text');
+  });
+
   keeps('ListsNames', async (files, directory) => {
     expect(await files.list(`${directory}/none`)).to.equal(undefined);
     await files.makeDirectory(`${directory}/one/two`);
@@ -124,5 +137,18 @@ export function filesContract(
     expect(second).to.not.equal(undefined);
     expect(await textOf(files, `${directory}/lock`)).to.equal('second\n');
     await second?.release();
+  });
+
+  keeps('NamesWhoHoldsALockAndLeavesNoTraceOfHavingLooked', async (files, directory) => {
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal(undefined);
+    expect(await files.list(directory)).to.deep.equal([]);
+    const lock = await files.lock(`${directory}/lock`, 'first\n');
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal('first\n');
+    await lock?.release();
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal(undefined);
+    expect(await textOf(files, `${directory}/lock`)).to.equal('first\n');
+    const next = await files.lock(`${directory}/lock`, 'second\n');
+    expect(next).to.not.equal(undefined);
+    await next?.release();
   });
 }
