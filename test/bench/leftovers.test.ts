@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const LEFTOVERS = new URL('../../bench/leftovers.js', import.meta.url).href;
@@ -28,21 +28,31 @@ function script(last: string): string {
 
 describe('What a bench leaves behind', () => {
   let bench: ChildProcessWithoutNullStreams;
+  let directory: string;
+  let pids: number[];
 
+  beforeEach(() => {
+    [directory, pids] = ['', []];
+  });
+
+  // Where the bench did leave something, this test does not.
   afterEach(() => {
     bench.kill('SIGKILL');
+    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL');
+    if (directory !== '') rmSync(directory, { recursive: true, force: true });
   });
 
   async function leftBy(last: string, signal?: NodeJS.Signals): Promise<string[]> {
     bench = spawn(process.execPath, ['--input-type=module', '-e', script(last)]);
     const ended = once(bench, 'exit');
     const [line] = (await once(createInterface({ input: bench.stdout }), 'line')) as [string];
-    const [directory, ...pids] = line.split(' ');
+    const words = line.split(' ');
+    [directory, pids] = [words[0] ?? '', words.slice(1).map(Number)];
     if (signal !== undefined) bench.kill(signal);
     await ended;
     expect(pids).to.have.length(2);
-    const isThere = existsSync(directory!) ? [directory!] : [];
-    for (const pid of pids) if (await outlives(Number(pid))) isThere.push(pid);
+    const isThere = existsSync(directory) ? [directory] : [];
+    for (const pid of pids) if (await outlives(pid)) isThere.push(String(pid));
     return isThere;
   }
 
