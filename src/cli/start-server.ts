@@ -23,7 +23,8 @@ import { StorageFault } from '../storage/fault.js';
 import type { NodeState } from '../storage/node-state.js';
 import { errorCode, systemFiles } from '../storage/files.js';
 import type { Files } from '../storage/files.js';
-import { HashTable } from '../store/hash-table.js';
+import { ArenaTable } from '../store/arena-table.js';
+import { HASH_SECRET_BYTES } from '../store/keyed-hash.js';
 import { Store } from '../store/store.js';
 import { readVersion } from './version.js';
 
@@ -224,8 +225,7 @@ async function openData(
   options: StartOptions,
   events: EventLog,
 ): Promise<{ data: DataDirectory; store: Store; isNew: boolean }> {
-  const seed = randomBytes(4).readInt32LE();
-  const store = new Store(new HashTable(seed));
+  const store = new Store(new ArenaTable({ secret: randomBytes(HASH_SECRET_BYTES) }));
   let isNew = false;
   const { role, primary } = options;
   const data = await openDataDirectory({

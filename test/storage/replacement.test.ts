@@ -4,7 +4,7 @@ import type { LogEnd } from '../../src/log/frame.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import type { Files } from '../../src/storage/files.js';
 import type { NodeState } from '../../src/storage/node-state.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { atEachCrash } from './crashes.js';
 import { FailingFiles } from './failing-files.js';
 import { DB_PATH, changed } from './images.js';
@@ -31,7 +31,7 @@ async function receive(data: DataDirectory, bytes: Buffer, pieceBytes = 1000) {
 }
 
 async function loaded(data: DataDirectory): Promise<Map<string, string>> {
-  const table = new HashTable(1);
+  const table = makeTable();
   await data.load((key, value) => table.put(key, value));
   return contentOf(table);
 }

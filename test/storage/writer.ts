@@ -7,10 +7,10 @@ import { termAfter } from '../../src/log/term.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import type { NodeState } from '../../src/storage/node-state.js';
 import type { SegmentLog } from '../../src/storage/segment-log.js';
-import type { HashTable } from '../../src/store/hash-table.js';
+import type { ArenaTable } from '../../src/store/arena-table.js';
 
 /** Applies the entries of a frame. */
-export function applyFrame(table: HashTable, frame: Frame): void {
+export function applyFrame(table: ArenaTable, frame: Frame): void {
   const reader = new EntryReader(frame);
   while (reader.nextEntry()) {
     while (reader.nextItem()) {
@@ -20,7 +20,7 @@ export function applyFrame(table: HashTable, frame: Frame): void {
   }
 }
 
-export function eachEntry(table: HashTable, show: (key: ByteRange, value: ByteRange) => void): void {
+export function eachEntry(table: ArenaTable, show: (key: ByteRange, value: ByteRange) => void): void {
   for (let slot = 0; slot < table.slots; slot++) table.visit(slot, show);
 }
 
@@ -36,7 +36,7 @@ export class Writer {
   failure: unknown;
   readonly #data: DataDirectory;
   readonly #log: SegmentLog;
-  readonly #table: HashTable;
+  readonly #table: ArenaTable;
   readonly #snapshotLogBytes: number;
   #state: NodeState;
   #waiting: Batch[] = [];
@@ -47,7 +47,7 @@ export class Writer {
   #applied: LogEnd;
   #closing: Promise<void> | undefined;
 
-  private constructor(data: DataDirectory, table: HashTable, state: NodeState, snapshotLogBytes: number) {
+  private constructor(data: DataDirectory, table: ArenaTable, state: NodeState, snapshotLogBytes: number) {
     this.#data = data;
     this.#log = data.log!;
     this.#table = table;
@@ -58,7 +58,7 @@ export class Writer {
 
   static async start(
     data: DataDirectory,
-    table: HashTable,
+    table: ArenaTable,
     random: number,
     snapshotLogBytes: number,
   ): Promise<Writer> {
