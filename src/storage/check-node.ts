@@ -119,11 +119,11 @@ async function surveyFiles(files: Files, place: DataPlace, known: Known): Promis
   const { dbPath, directory, names } = place;
   const loaded = start.found !== undefined && 'loaded' in start.found ? start.found.loaded : undefined;
   const held = loaded?.mainFault === undefined ? loaded?.summary : undefined;
-  const snapshot =
-    held === undefined ? await checkSnapshot(files, dbPath, known) : wholeSnapshot(dbPath, held);
-  if (snapshot.state === 'missing' && loaded?.mainFault !== undefined) {
-    damages.add({ file: dbPath, offset: undefined, message: `${dbPath} is missing` });
-  }
+  const found = held === undefined ? await checkSnapshot(files, dbPath, known) : wholeSnapshot(dbPath, held);
+  const isMissed = loaded?.mainFault !== undefined || start.refusal?.damage.file === dbPath;
+  const isMissing = found.state === 'none' && isMissed;
+  if (isMissing) damages.add({ file: dbPath, offset: undefined, message: `${dbPath} is missing` });
+  const snapshot = isMissing ? ({ ...found, state: 'missing' } as const) : found;
   const previous = await checkSnapshot(files, path.join(directory, PREVIOUS_NAME), known);
   const end = snapshot.head?.end ?? previous.head?.end ?? EMPTY_LOG;
   const isProvenBySnapshot = end.index >= (state?.logIndex ?? 0);
@@ -145,7 +145,10 @@ async function surveyFiles(files: Files, place: DataPlace, known: Known): Promis
 /** While everything is replaced, what is replaced may be there in any part. */
 async function surveyArrival(files: Files, place: DataPlace, damages: Damages): Promise<Survey> {
   const { dbPath, directory } = place;
-  const arrival = await checkSnapshot(files, path.join(directory, ARRIVING_NAME), { damages });
+  const file = path.join(directory, ARRIVING_NAME);
+  const found = await checkSnapshot(files, file, { damages });
+  if (found.state === 'none') damages.add({ file, offset: undefined, message: `${file} is missing` });
+  const arrival = found.state === 'none' ? ({ ...found, state: 'missing' } as const) : found;
   const previous = notLookedAt(path.join(directory, PREVIOUS_NAME));
   return { snapshot: notLookedAt(dbPath), previous, arrival, log: NO_LOG };
 }
@@ -163,7 +166,7 @@ async function checkSnapshot(
   file: string,
   { start, state, damages }: Partial<Known> & Pick<Known, 'damages'>,
 ): Promise<SnapshotCheck> {
-  let found: SnapshotCheck = { ...notLookedAt(file), state: 'missing' };
+  let found: SnapshotCheck = { ...notLookedAt(file), state: 'none' };
   await damages.during(file, async () => {
     if (!(await files.exists(file))) return;
     found = { ...found, state: 'damaged', bytes: await sizeOf(files, file) };

@@ -14,7 +14,8 @@ export interface Damage {
 /** A snapshot: the JSON file, the one before it, or one that was to replace everything. */
 export interface SnapshotCheck {
   readonly file: string;
-  readonly state: 'whole' | 'damaged' | 'missing' | 'not looked at';
+  /** `none`: it is not there, and need not be. */
+  readonly state: 'whole' | 'damaged' | 'missing' | 'none' | 'not looked at';
   /** Of a whole one. */
   readonly head: SnapshotHead | undefined;
   readonly entries: number;
