@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Index } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import { isBlankName } from './blank-segments.js';
-import type { CheckOptions } from './check.js';
+import type { CheckOptions } from './check-options.js';
 import { checkKept, keptKind, sizeOf } from './check-kept.js';
 import { checkLog } from './check-log.js';
 import type { DataPlace } from './check-place.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { EMPTY_LOG } from '../log/frame.js';
-import type { CheckOptions } from './check.js';
+import type { CheckOptions } from './check-options.js';
 import type { DataPlace } from './check-place.js';
 import type { Repair, Verdict } from './check-report.js';
 import type { FoundNode, ReadNode } from './found-node.js';

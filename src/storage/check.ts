@@ -1,30 +1,10 @@
-import type { ByteRange } from '../engine.js';
-import type { Frame } from '../log/frame.js';
 import { checkContent } from './check-content.js';
 import { checkNode } from './check-node.js';
+import type { CheckOptions } from './check-options.js';
 import { findPlace, holdsNode } from './check-place.js';
 import type { CheckReport } from './check-report.js';
-import type { DataDirectoryOptions } from './data-directory-options.js';
 import { refuseInUse } from './directory-lock.js';
 import { readingFiles } from './reading-files.js';
-import type { ReadingProgress } from './reading-files.js';
-
-/** Counts the keys that a node would hold, without holding its content. */
-export interface KeyCount {
-  /** What a start would replay, in order. */
-  replay(frame: Frame): void;
-  /** Whether what was replayed concerns any key, so that it matters which ones the snapshot holds. */
-  readonly needsSnapshot: boolean;
-  /** A key of the snapshot, once everything was replayed. */
-  inSnapshot(key: ByteRange): void;
-  /** @param snapshotCount - how many entries the snapshot has. */
-  total(snapshotCount: number): number;
-}
-
-export interface CheckOptions extends Pick<DataDirectoryOptions, 'files' | 'isCommitted'> {
-  readonly keys: KeyCount;
-  readonly progress?: ReadingProgress | undefined;
-}
 
 /**
  * Reads the data of a node, or a file that a new one could begin with, and says how it is. Nothing is changed, and nothing is

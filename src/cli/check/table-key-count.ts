@@ -1,7 +1,7 @@
 import type { ByteRange } from '../../engine.js';
 import { EntryKind, EntryReader } from '../../log/entry.js';
 import type { Frame } from '../../log/frame.js';
-import type { KeyCount } from '../../storage/check.js';
+import type { KeyCount } from '../../storage/check-options.js';
 import type { Table } from '../../store/table.js';
 
 const NO_VALUE: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
