@@ -13,7 +13,7 @@ export function readingFiles(files: Files, progress: ReadingProgress = () => und
     return {
       size: () => open.size(),
       async read(bytes, position) {
-        const filled = await open.read(bytes, position);
+        const filled = await named(file, open.read(bytes, position));
         progress(file, position + filled, size);
         return filled;
       },
@@ -37,4 +37,13 @@ export function readingFiles(files: Files, progress: ReadingProgress = () => und
     lock: refuse,
     syncDirectory: refuse,
   };
+}
+
+/** The system names the file where one cannot be opened, and not where it cannot be read. */
+async function named<T>(file: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw error instanceof Error && !('path' in error) ? Object.assign(error, { path: file }) : error;
+  }
 }
