@@ -5,7 +5,7 @@ import { StorageFault } from './fault.js';
 import type { Files } from './files.js';
 import { readContent } from './import.js';
 import type { Content } from './import.js';
-import { SNAPSHOT_FORMAT } from './snapshot-writer.js';
+import { SNAPSHOT_FORMAT } from './snapshot-format.js';
 
 const START_BYTES = 64;
 

@@ -1,6 +1,6 @@
 import type { Position } from '../engine.js';
 import type { NodeState } from './node-state.js';
-import type { SnapshotHead } from './snapshot-writer.js';
+import type { SnapshotHead } from './snapshot-format.js';
 
 /** One place where something is not as it was written. */
 export interface Damage {
