@@ -6,7 +6,7 @@ import type { KeptFile } from './check-report.js';
 import type { Damages } from './damages.js';
 import { damaged } from './fault.js';
 import type { Files, OpenFile } from './files.js';
-import { IMPORTED_NAME, readContent } from './import.js';
+import { IMPORTED_NAME } from './import.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -22,7 +22,7 @@ export function keptKind(name: string): KeptFile['kind'] | undefined {
   return KINDS.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-/** Looks at what was kept, as far as it says by itself whether it is whole: torn ends and damaged files do not. */
+/** Looks at what was kept, as far as it says by itself whether it is whole: lost entries do. */
 export async function checkKept(
   files: Files,
   directory: string,
@@ -38,7 +38,7 @@ export async function checkKept(
     await damages.during(file, async () => {
       content.bytes = await sizeOf(files, file);
       if (kind === 'lost entries') await readLost(files, file, content);
-      if (kind === 'imported file') await readImported(files, file, content);
+      if (kind === 'imported file' && content.bytes === 0) throw damaged(file, 'it is empty', 0);
     });
     found.push({ file, kind, ...content });
   }
@@ -55,12 +55,6 @@ interface KeptContent {
 export async function sizeOf(files: Files, file: string): Promise<number> {
   const open = await files.openToRead(file);
   return open.size().finally(() => open.close());
-}
-
-async function readImported(files: Files, file: string, content: KeptContent): Promise<void> {
-  let entries = 0;
-  await readContent(files, file, () => entries++);
-  content.entries = entries;
 }
 
 async function readLost(files: Files, file: string, content: KeptContent): Promise<void> {

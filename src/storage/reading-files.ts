@@ -5,7 +5,7 @@ export type ReadingProgress = (file: string, bytesRead: number, size: number) =>
 
 /** Files that are only ever looked at: whatever would change one of them fails, and none is opened for writing. */
 export function readingFiles(files: Files, progress: ReadingProgress = () => undefined): Files {
-  const refuse = (what: string): Promise<never> => Promise.reject(new Error(refusal(what)));
+  const refuse = (what: string): Promise<never> => Promise.reject(onlyLookedAt(what));
   const openToRead = async (file: string): Promise<OpenFile> => {
     const open = await files.openToRead(file);
     const size = await open.size();
@@ -18,8 +18,8 @@ export function readingFiles(files: Files, progress: ReadingProgress = () => und
       },
       write: () => refuse(file),
       writeGathered: () => refuse(file),
-      writeGatheredNow: () => {
-        throw new Error(refusal(file));
+      writeGatheredNow() {
+        throw onlyLookedAt(file);
       },
       sync: () => refuse(file),
       close: () => open.close(),
@@ -28,10 +28,10 @@ export function readingFiles(files: Files, progress: ReadingProgress = () => und
   return {
     open: openToRead,
     openToRead,
-    openDurable: refuse,
     list: (directory) => files.list(directory),
     exists: (file) => files.exists(file),
     lockOwner: (file) => files.lockOwner(file),
+    openDurable: refuse,
     create: refuse,
     makeDirectory: refuse,
     rename: refuse,
@@ -43,8 +43,8 @@ export function readingFiles(files: Files, progress: ReadingProgress = () => und
   };
 }
 
-function refusal(what: string): string {
-  return `${what} would be changed, and it is only looked at`;
+function onlyLookedAt(what: string): Error {
+  return new Error(`${what} would be changed, and it is only looked at`);
 }
 
 /** The system names the file where one cannot be opened, and not where it cannot be read. */

@@ -128,7 +128,7 @@ function snapshotRow({ file, state, head, entries, bytes }: SnapshotCheck): stri
 function segmentTable(segments: readonly SegmentCheck[], paint: Painter): string[] {
   if (segments.length === 0) return [];
   const rows = segments.map(segmentRow);
-  const headings = ['log', 'state', 'first', 'last', 'entries', 'frames', 'used', 'size'];
+  const headings = ['log', 'state', 'first', 'last', 'entries', 'frames', 'used'];
   const lines = table(headings, rows, stateColumn(paint), paint);
   if (segments.length <= SEGMENTS_SHOWN_MAX) return lines;
   const isShown = segments.map(({ state }, at) => {
@@ -139,8 +139,8 @@ function segmentTable(segments: readonly SegmentCheck[], paint: Painter): string
   return [...left, `and ${String(hidden)} more, which are whole; --format json lists them`];
 }
 
-function segmentRow({ file, state, first, last, entries, frames, usedBytes, bytes }: SegmentCheck): string[] {
-  const counts = [String(entries), String(frames), showBytes(usedBytes), showBytes(bytes)];
+function segmentRow({ file, state, first, last, entries, frames, usedBytes }: SegmentCheck): string[] {
+  const counts = [String(entries), String(frames), showBytes(usedBytes)];
   return [path.basename(file), state, shown(first), shown(last), ...counts];
 }
 
