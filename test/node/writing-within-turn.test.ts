@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { Frame } from '../../src/log/frame.js';
+import { LogWriter } from '../../src/node/log-writer.js';
 import {
   AFTER_SLOW_WRITE_MS,
   SLOW_WRITE_MS,
@@ -7,7 +9,9 @@ import {
   notBeforeAfter,
   sizeOf,
 } from '../../src/node/writing-within-turn.js';
+import { HeldClock } from './engine-fixture.js';
 import { chain } from './frames.js';
+import { MemoryLog } from './memory-log.js';
 
 const MOMENT = { bytes: 1000, entries: 20, connections: 50, nowMs: 100, notBeforeMs: 0 };
 
@@ -55,5 +59,66 @@ describe('A group of frames', () => {
     const entries = frames.reduce((sum, { count }) => sum + count, 0);
     expect(sizeOf(frames)).to.deep.equal({ bytes, entries });
     expect(sizeOf([])).to.deep.equal({ bytes: 0, entries: 0 });
+  });
+});
+
+describe('The writer of the log, of a group that may be written within the turn', () => {
+  /** A log that takes its time, and notes how it was asked. */
+  class SlowLog extends MemoryLog {
+    readonly asked: (boolean | undefined)[] = [];
+    tookMs = 0;
+    readonly #clock: HeldClock;
+
+    constructor(clock: HeldClock) {
+      super();
+      this.#clock = clock;
+    }
+
+    override async append(frames: readonly Frame[], withinTurn?: boolean): Promise<void> {
+      this.asked.push(withinTurn);
+      this.#clock.pass(this.tookMs);
+      await super.append(frames);
+    }
+  }
+
+  async function write(
+    frames: number,
+    connections?: number,
+    tookMs: readonly number[] = [0],
+  ): Promise<unknown> {
+    const clock = new HeldClock();
+    const log = new SlowLog(clock);
+    const writer = new LogWriter({
+      log: () => log,
+      clock,
+      ...(connections === undefined ? {} : { connections: () => connections }),
+      written: () => undefined,
+      idle: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+      full: () => undefined,
+    });
+    const all = chain(frames * tookMs.length);
+    for (const [at, ms] of tookMs.entries()) {
+      log.tookMs = ms;
+      writer.append(all.slice(at * frames, (at + 1) * frames));
+      await writer.idle();
+    }
+    return log.asked;
+  }
+
+  it('SaysSoWhereItIsOfManyOfTheClients', async () => {
+    expect(await write(1, 2)).to.deep.equal([true]);
+    expect(await write(1, 1000)).to.deep.equal([false]);
+  });
+
+  it('NeverSaysSoWhereNobodyKnowsHowManyClientsThereAre', async () => {
+    expect(await write(1)).to.deep.equal([false]);
+  });
+
+  it('SaysSoNoMoreForAWhileAfterASlowOne', async () => {
+    const times = [SLOW_WRITE_MS, SLOW_WRITE_MS + 1, 1, AFTER_SLOW_WRITE_MS, 1];
+    expect(await write(1, 1, times)).to.deep.equal([true, true, false, false, true]);
   });
 });
