@@ -76,7 +76,7 @@ export function writesBytes({ operation }: FilesCall): boolean {
 
 /** Whether a call changes what is stored, or makes it durable. */
 export function changesFiles(call: FilesCall): boolean {
-  return ![
+  const harmless = [
     'open',
     'openToRead',
     'openDurable',
@@ -87,5 +87,6 @@ export function changesFiles(call: FilesCall): boolean {
     'close',
     'lock',
     'lockOwner',
-  ].includes(call.operation);
+  ];
+  return !harmless.includes(call.operation);
 }
