@@ -57,8 +57,10 @@ export interface NodeStates {
 export interface SnapshotOutput {
   start(head: { readonly cluster: ClusterId; readonly node: NodeId; readonly end: LogEnd }): void;
   add(key: ByteRange, value: ByteRange): void;
-  /** Whether to wait for `drained` before the next entry. */
+  /** Whether to wait for `drained` before the walk goes on. */
   readonly backedUp: boolean;
+  /** Whether to wait for `drained` before anything changes whose old value would be added first. */
+  readonly isFull: boolean;
   drained(): Promise<void>;
   finish(): Promise<void>;
   abandon(): Promise<void>;
