@@ -136,6 +136,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       dataBytesMax: options.dataBytesMax,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
+      connections: () => server?.connections ?? 0,
       address: () => showAddress(options.advertise ?? listeningAt),
       random,
       failed: (error) => {

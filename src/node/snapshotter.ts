@@ -6,6 +6,7 @@ import type { LogEnd } from '../log/frame.js';
 import type { Store } from '../store/store.js';
 import type { Log, SnapshotOutput, Snapshots } from './ports.js';
 
+/** How far the walk goes in one turn, or less far: it stops also when its output has rendered as much as it should in one. */
 const SLOTS_A_SLICE = 500;
 
 export interface SnapshotterParts {
@@ -41,7 +42,7 @@ export class Snapshotter {
 
   /** Whether applying has to wait for the file. */
   get isBehind(): boolean {
-    return this.#output?.backedUp ?? false;
+    return this.#output?.isFull ?? false;
   }
 
   /** Whether it goes through the store just now. */
