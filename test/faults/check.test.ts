@@ -89,7 +89,7 @@ describe('kv check', () => {
       const { code, stdout } = await check(servers.dbPath);
       expect(code).to.equal(EXIT.refused);
       expect(stdout).to.include(json.damage[0]!.message);
-      expect(stdout).to.match(/^\S+kv-store\.json is damaged/m);
+      expect(stdout).to.match(/^The data of \S+kv-store\.json is damaged/m);
       changeByte(file, at);
     }
     expect((await check(servers.dbPath)).code).to.equal(EXIT.done);
