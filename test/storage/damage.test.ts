@@ -3,6 +3,7 @@ import type { NodeId } from '../../src/engine.js';
 import { controlFrame } from '../../src/log/control.js';
 import type { Configuration } from '../../src/log/control.js';
 import { StorageFault } from '../../src/storage/fault.js';
+import { END_MARK_BYTES, SEGMENT_HEADER_BYTES, writtenUpTo } from '../../src/storage/segment.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
 import {
@@ -144,6 +145,7 @@ for (const stop of ['clean', 'crash'] as const) {
       expect(segments.length).to.be.greaterThan(2);
       expect(nameOf(segments[0]!)).to.not.equal('segment-0000000001');
       expect(files.some((file) => nameOf(file).startsWith('spare'))).to.equal(true);
+      expect(segments.some((file) => hasStaleRecords(image.get(file)!))).to.equal(true);
       const snapshot = image.get(DB_PATH)!.toString();
       expect(snapshot)
         .to.include(`"kept":"text`)
@@ -151,7 +153,7 @@ for (const stop of ['clean', 'crash'] as const) {
     });
 
     it(`AreEachRefusedOrMadeGoodWithAnyByteOfThemChanged: ${stop}`, async function () {
-      this.timeout(120_000);
+      this.timeout(300_000);
       const { image, files, last } = recorded;
       const outcomes = new Outcomes();
       const cutAt: number[] = [];
@@ -234,6 +236,16 @@ for (const stop of ['clean', 'crash'] as const) {
       show('files in the place of others', outcomes.counts);
     });
   });
+}
+
+/** Whether a segment was one before, and what it held then still stands behind what it holds now. */
+function hasStaleRecords(segment: Buffer): boolean {
+  const end = recordEnd(framesOf(segment).at(-1)?.end ?? SEGMENT_HEADER_BYTES) + END_MARK_BYTES;
+  return writtenUpTo(segment, end) > end;
+}
+
+function recordEnd(frameEnd: number): number {
+  return Math.ceil(frameEnd / 8) * 8;
 }
 
 /** Lengths that a file may be cut to: none, all but one byte, and others. */
