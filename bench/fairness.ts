@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { casesOf, fill } from './cases.js';
 import type { Case, Sizes } from './cases.js';
+import { removeDirectory, scratchDirectory } from './leftovers.js';
 import { Reader, encode } from './reader.js';
 import type { Framing } from './reader.js';
 import { PingWatch, startServer } from './server-process.js';
@@ -139,7 +140,7 @@ async function measureAll(server: BenchServer, watch: PingWatch, settings: Setti
 }
 
 const settings = readSettings();
-const directory = mkdtempSync(path.join(tmpdir(), 'kv-fairness-'));
+const directory = scratchDirectory(tmpdir());
 try {
   const server = await startServer(path.join(directory, 'kv-store.json'), [
     '--fsync',
@@ -155,5 +156,5 @@ try {
   });
   if (settings.json !== undefined) writeFileSync(settings.json, `${JSON.stringify(rows, undefined, 2)}\n`);
 } finally {
-  rmSync(directory, { recursive: true, force: true });
+  removeDirectory(directory);
 }

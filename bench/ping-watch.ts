@@ -45,6 +45,8 @@ function watch(host: string, port: number): void {
     // The ping that is under way may be the one that waits longest: its answer ends the report.
     else isReportDue = true;
   });
+  // Whoever asked is gone.
+  process.on('disconnect', () => socket.destroy());
 }
 
 function summary(waits: readonly number[]): PingReport {

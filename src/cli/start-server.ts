@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import dns from 'node:dns';
+import { once } from 'node:events';
 import net from 'node:net';
 import { showAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
@@ -9,7 +10,6 @@ import type { EventLog } from '../event-log.js';
 import { showPosition } from '../log/term.js';
 import { replayFrame } from '../node/applier.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
-import { committedAtStart } from '../replication/beginning.js';
 import { LARGEST_REQUEST_LIMITS } from '../protocol/limits.js';
 import type { RequestLimits } from '../protocol/limits.js';
 import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../server/limits.js';
@@ -23,8 +23,10 @@ import { StorageFault } from '../storage/fault.js';
 import type { NodeState } from '../storage/node-state.js';
 import { errorCode, systemFiles } from '../storage/files.js';
 import type { Files } from '../storage/files.js';
-import { HashTable } from '../store/hash-table.js';
+import { ArenaTable } from '../store/arena-table.js';
+import { HASH_SECRET_BYTES } from '../store/keyed-hash.js';
 import { Store } from '../store/store.js';
+import { committedWith } from './committed-at-start.js';
 import { readVersion } from './version.js';
 
 export { DEFAULT_SERVER_LIMITS };
@@ -134,6 +136,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       dataBytesMax: options.dataBytesMax,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
+      connections: () => server?.connections ?? 0,
       address: () => showAddress(options.advertise ?? listeningAt),
       random,
       failed: (error) => {
@@ -224,8 +227,7 @@ async function openData(
   options: StartOptions,
   events: EventLog,
 ): Promise<{ data: DataDirectory; store: Store; isNew: boolean }> {
-  const seed = randomBytes(4).readInt32LE();
-  const store = new Store(new HashTable(seed));
+  const store = new Store(new ArenaTable({ secret: randomBytes(HASH_SECRET_BYTES) }));
   let isNew = false;
   const { role, primary } = options;
   const data = await openDataDirectory({
@@ -237,8 +239,7 @@ async function openData(
       role === 'backup' && primary !== undefined
         ? { role: 'backup', primaryAddress: showAddress(primary) }
         : { role: 'primary' },
-    isCommitted: ({ node, configuration, leftOutAt, commit }) =>
-      committedAtStart({ self: node, configuration, leftOutAt, commit }),
+    isCommitted: committedWith,
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {
@@ -339,18 +340,23 @@ async function isLoopback(host: string): Promise<boolean> {
   return found.every(({ address, family }) => loopback.check(address, family === 6 ? 'ipv6' : 'ipv4'));
 }
 
-/** Finds out early whether the port can be had: recovering a large store first would waste the user's time. */
+/**
+ * Finds out early whether the port can be had: recovering a large store first would waste the user's time.
+ *
+ * A client's socket has to have the port too, and takes no connections, as a listening one would that is closed again:
+ * whoever waits for the port must not be let in and thrown out. It goes to port 0, where nobody is.
+ */
 async function probe(address: Address): Promise<void> {
-  const server = net.createServer();
+  const { address: host } = await dns.promises.lookup(address.host);
+  const socket = net.connect({ host, port: 0, localAddress: host, localPort: address.port });
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(address.port, address.host, resolve);
-    });
+    // It has its own port by then, or has failed.
+    await once(socket, 'connectionAttempt');
   } catch (error) {
     throw listenFault(address, error);
+  } finally {
+    socket.on('error', () => undefined).destroy();
   }
-  await new Promise((resolve) => server.close(resolve));
 }
 
 function listenFault(address: Address, error: unknown): unknown {

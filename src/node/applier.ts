@@ -4,7 +4,7 @@ import type { Frame } from '../log/frame.js';
 import type { Store } from '../store/store.js';
 
 /** Keys that are changed in one turn. A larger operation goes on in the next one, with the lock held. */
-export const ITEMS_A_SLICE = 10_000;
+export const ITEMS_A_SLICE = 2000;
 
 /** What there is to wait for before the rest of a frame is applied. */
 export type Pause = 'turn' | 'snapshot';

@@ -143,6 +143,7 @@ export class Assembly {
     return new LogWriter({
       log: () => this.#log(),
       clock,
+      connections: () => this.#parts.connections?.() ?? Infinity,
       written: (end) => {
         this.#lengths.note(end.index, this.#log().appendedBytes);
         this.replica.written(end);

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { Log } from './ports.js';
+import { mayWriteWithinTurn, notBeforeAfter, sizeOf } from './writing-within-turn.js';
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
@@ -10,6 +11,8 @@ const RETRY_FULL_MS = 500;
 export interface LogWriterParts {
   log(): Log;
   readonly clock: Clock;
+  /** How many clients there are. Without it no write keeps others waiting. */
+  connections?(): number;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
   /** There is nothing more to write for now. */
@@ -30,6 +33,8 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   #hasFailed = false;
   #isStopped = false;
+  /** Until when a slow write forbids another one within the turn. */
+  #notBeforeMs = 0;
 
   constructor(parts: LogWriterParts) {
     this.#parts = parts;
@@ -89,10 +94,22 @@ export class LogWriter {
     return this.#queue.length > 0 && !this.#hasFailed;
   }
 
+  async #append(group: readonly Frame[]): Promise<void> {
+    const { clock } = this.#parts;
+    const connections = this.#parts.connections?.() ?? Infinity;
+    const nowMs = clock.nowMs();
+    const moment = { ...sizeOf(group), connections, nowMs, notBeforeMs: this.#notBeforeMs };
+    const withinTurn = mayWriteWithinTurn(moment);
+    await this.#parts.log().append(group, withinTurn);
+    if (!withinTurn) return;
+    const afterMs = clock.nowMs();
+    this.#notBeforeMs = notBeforeAfter(this.#notBeforeMs, afterMs - nowMs, afterMs);
+  }
+
   async #write(group: readonly Frame[]): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       try {
-        await this.#parts.log().append(group);
+        await this.#append(group);
         if (!isFirst) this.#parts.full(undefined);
         return true;
       } catch (error) {

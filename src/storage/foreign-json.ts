@@ -47,7 +47,7 @@ export interface ReadingOfJson {
   readonly names?: readonly string[];
   readonly take?: (member: Member) => void;
   /** Awaited after each piece. */
-  readonly pause?: () => Promise<void>;
+  readonly pause?: (() => Promise<void>) | undefined;
 }
 
 /**

@@ -14,7 +14,7 @@ import type { SnapshotSummary } from './snapshot-reader.js';
 import { SnapshotFiles } from './snapshots.js';
 import type { SnapshotTarget } from './snapshots.js';
 
-const IMPORTED_NAME = 'imported.json';
+export const IMPORTED_NAME = 'imported.json';
 const KEY_BYTES_MAX = 64 * 1024;
 const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 /** A bare file has none of these: one that has was a snapshot, and may have held more than its `data`. */
@@ -68,15 +68,22 @@ export async function importContent(
   return { summary: await readSnapshot(files, main), entries };
 }
 
-/** What was found to be fit, and is read once more to be taken. */
-interface Content {
-  readonly isBare: boolean;
+/** What a new node may begin with. It was found to be fit, and is read once more to be taken. */
+export interface Content {
+  /** Where the log begins behind it. */
   readonly end: LogEnd;
-  /** Shows each entry. Large values are lasting. */
-  read(take: EntryTaker, pause: () => Promise<void>): Promise<void>;
+  /** It is no snapshot of a node. */
+  readonly isBare: boolean;
+  /** Shows each key once, with its value. Large values are lasting. */
+  read(take: EntryTaker, pause?: () => Promise<void>): Promise<void>;
 }
 
-async function findContent(files: Files, main: string): Promise<Content> {
+/**
+ * Finds out what a new node would begin with, and changes nothing.
+ *
+ * @throws StorageFault when a node cannot begin with it.
+ */
+export async function findContent(files: Files, main: string): Promise<Content> {
   const head = await readStart(files, main);
   const isWritten = head.startsWith(`{"format":"${SNAPSHOT_FORMAT}"`);
   return isWritten ? findSnapshot(files, main) : findBare(files, main);
@@ -118,7 +125,7 @@ async function findBare(files: Files, main: string): Promise<Content> {
       await readJson(files, main, { take: takeMember, pause });
       for (const [key, value] of waiting) {
         take(wholeRange(Buffer.from(key)), value);
-        await pause();
+        await pause?.();
       }
     },
   };

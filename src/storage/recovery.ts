@@ -12,7 +12,8 @@ import {
   SEGMENT_HEADER_BYTES,
   decodeRecord,
   decodeSegmentHeader,
-  laterRecordProves,
+  hasEndMark,
+  laterRecords,
   segmentName,
   sequenceOf,
   writtenUpTo,
@@ -42,7 +43,7 @@ export interface RecoveryRequest {
 export interface TornEnd {
   readonly file: string;
   readonly offset: number;
-  /** What stood there, up to the last byte that is not zero. */
+  /** What stood there, up to the last byte that is not zero. What an earlier life of the file left may be part of it. */
   readonly bytes: Buffer;
 }
 
@@ -98,13 +99,13 @@ export async function recoverLog(request: RecoveryRequest): Promise<RecoveredLog
 }
 
 /** What the first frame of a segment follows. */
-function startOf({ header }: LogSegment): LogEnd {
+export function startOf({ header }: LogSegment): LogEnd {
   const index = (header.firstIndex - 1) as Index;
   return { term: header.previousTerm, index, checksum: header.previousChecksum };
 }
 
 /** How far the log was read. */
-class LogReading {
+export class LogReading {
   end: LogEnd;
   replayedTo: LogEnd;
   bytesBehindSnapshot = 0;
@@ -158,23 +159,43 @@ async function readable(work: () => Promise<void> | void, file: string, offset: 
 
 async function findSegments(request: RecoveryRequest): Promise<LogSegment[]> {
   const names = (await request.files.list(request.directory)) ?? [];
-  const sequences = names.flatMap((name) => sequenceOf(name) ?? []).sort((a, b) => a - b);
   const found: LogSegment[] = [];
-  for (const sequence of sequences) {
-    const file = path.join(request.directory, segmentName(sequence));
-    const header = decodeSegmentHeader(await readHead(request.files, file));
-    if (header === undefined) throw damaged(file, 'its header does not hold', 0);
-    if (header.sequence !== sequence) throw damaged(file, 'it is a segment of another name', 0);
-    const before = found.at(-1);
-    if (before !== undefined && sequence !== before.header.sequence + 1) {
-      throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
-    }
-    if (header.cluster !== request.cluster || header.node !== request.node) {
-      throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
-    }
-    found.push(logSegment(header, file));
+  for (const sequence of sequencesOf(names)) {
+    const before = found.at(-1)?.header.sequence;
+    const segment = await readSegmentHead(request, sequence, before);
+    checkOwner(segment, request);
+    found.push(segment);
   }
   return found;
+}
+
+/** The segments among the names of a directory, in the order of the log. */
+export function sequencesOf(names: readonly string[]): number[] {
+  return names.flatMap((name) => sequenceOf(name) ?? []).sort((a, b) => a - b);
+}
+
+/** @param before - the segment that was found before this one, if there was one. */
+export async function readSegmentHead(
+  { files, directory }: Pick<RecoveryRequest, 'files' | 'directory'>,
+  sequence: number,
+  before: number | undefined,
+): Promise<LogSegment> {
+  const file = path.join(directory, segmentName(sequence));
+  const header = decodeSegmentHeader(await readHead(files, file));
+  if (header === undefined) throw damaged(file, 'its header does not hold', 0);
+  if (header.sequence !== sequence) throw damaged(file, 'it is a segment of another name', 0);
+  if (before !== undefined && sequence !== before + 1) {
+    throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
+  }
+  return logSegment(header, file);
+}
+
+export function checkOwner(
+  { header, file }: LogSegment,
+  { cluster, node }: Pick<RecoveryRequest, 'cluster' | 'node'>,
+): void {
+  if (header.cluster === cluster && header.node === node) return;
+  throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
 }
 
 async function readHead(files: Files, file: string): Promise<Buffer> {
@@ -188,7 +209,7 @@ async function readHead(files: Files, file: string): Promise<Buffer> {
 }
 
 /** Segments never change their size, also those of which the log needs nothing any more. */
-async function checkSize(files: Files, { file, header }: LogSegment): Promise<void> {
+export async function checkSize(files: Files, { file, header }: LogSegment): Promise<void> {
   const open = await files.open(file);
   try {
     const size = await open.size();
@@ -201,7 +222,7 @@ async function checkSize(files: Files, { file, header }: LogSegment): Promise<vo
 }
 
 /** A segment is begun only once the one before is durable to its end: a gap between them is damage. */
-function checkFollows(segment: LogSegment, end: LogEnd, before: LogSegment | undefined): void {
+export function checkFollows(segment: LogSegment, end: LogEnd, before: LogSegment | undefined): void {
   const { header, file } = segment;
   const follows =
     header.firstIndex === end.index + 1 &&
@@ -224,8 +245,12 @@ function checkBase(base: LogEnd, end: LogEnd, file: string, offset: number): voi
   throw damaged(file, `it disagrees with the snapshot about entry ${String(base.index)}`, offset);
 }
 
-/** Tells a torn end from a damaged one; undefined when the log ends cleanly. */
-function judgeEnd(
+/**
+ * Tells a torn end from a damaged one; undefined when the log ends cleanly. Behind a mark anything may stand but records of
+ * this segment: where one of several that were written at once, or since the last sync, was lost, those behind it must go as
+ * well, or what is written in its place could seem to be followed by them.
+ */
+export function judgeEnd(
   request: RecoveryRequest,
   segment: LogSegment,
   bytes: Buffer,
@@ -233,18 +258,18 @@ function judgeEnd(
 ): TornEnd | undefined {
   const { cleanEnd, provenIndex, provenBy } = request;
   const offset = segment.end;
-  const written = writtenUpTo(bytes, offset);
+  const later = laterRecords(bytes, offset, segment.header.salt, (end.index + 1) as Index);
+  const isWhole = hasEndMark(bytes, offset) && later === 'none';
   if (end.index < provenIndex) {
     const what = `its last whole entry is ${String(end.index)}, and ${provenBy} proves that entry ${String(provenIndex)} was written`;
     throw damaged(segment.file, what, offset);
   }
   if (cleanEnd !== undefined) {
-    const same = end.index === cleanEnd.index && end.checksum === cleanEnd.checksum && written === offset;
+    const same = end.index === cleanEnd.index && end.checksum === cleanEnd.checksum && isWhole;
     if (!same) throw damaged(segment.file, 'it is not as the last clean stop left it', offset);
   }
-  if (written === offset) return undefined;
-  if (laterRecordProves(bytes, offset, segment.header.salt, (end.index + 1) as Index)) {
+  if (isWhole) return undefined;
+  if (later === 'proof')
     throw damaged(segment.file, 'a record does not hold, and one behind it does', offset);
-  }
-  return { file: segment.file, offset, bytes: bytes.subarray(offset, written) };
+  return { file: segment.file, offset, bytes: bytes.subarray(offset, writtenUpTo(bytes, offset)) };
 }

@@ -5,7 +5,7 @@ import { asDiskFull } from './blank-segments.js';
 import { damaged } from './fault.js';
 import type { Files, OpenFile } from './files.js';
 import { saveNodeState } from './node-state.js';
-import type { NodeState, StoredNodeState } from './node-state.js';
+import type { NodeState } from './node-state.js';
 import { sequenceOf } from './segment.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
@@ -121,25 +121,30 @@ export async function finishReplacement(
   main: string,
   directory: string,
   names: readonly string[],
-  { replacing, ...state }: StoredNodeState & { readonly replacing: LogEnd },
-): Promise<NodeState> {
-  await checkArrival(files, path.join(directory, ARRIVING_NAME), replacing);
+  state: NodeState,
+): Promise<void> {
   await installArrival(files, main, directory);
   for (const name of names.filter((each) => sequenceOf(each) !== undefined)) {
     await files.remove(path.join(directory, name));
   }
   await files.syncDirectory(directory);
   await saveNodeState(files, directory, state);
-  return state;
 }
 
-async function checkArrival(files: Files, arriving: string, end: LogEnd): Promise<void> {
+/** Makes sure that a replacement can be finished, before anything is changed for it. */
+export async function checkArrival(
+  files: Files,
+  directory: string,
+  end: LogEnd,
+  { cluster }: NodeState,
+): Promise<void> {
+  const arriving = path.join(directory, ARRIVING_NAME);
   if (!(await files.exists(arriving))) {
     throw damaged(arriving, 'it is missing, and it was to become the content of this node');
   }
   try {
     const { head } = await readSnapshot(files, arriving);
-    if (!isSameEnd(head.end, end))
+    if (head.cluster !== cluster || !isSameEnd(head.end, end))
       throw damaged(arriving, 'it is not what was to become the content of this node');
   } catch (error) {
     if (error instanceof SnapshotDamage) throw damaged(arriving, error.what, error.offset);

@@ -12,8 +12,8 @@ export class Walk {
   /** Slots below this were reached. */
   #reached = 0;
   readonly #limit: number;
-  /** Slots ahead whose state at the beginning was dealt with: visited early, or free then. */
-  readonly #settled = new Set<number>();
+  /** A bit for each slot: set when its state at the beginning was dealt with early, because it was about to change. */
+  readonly #settled: Uint8Array;
   #ended = false;
 
   constructor(table: Table, visitor: EntryVisitor) {
@@ -21,6 +21,7 @@ export class Walk {
     this.#table = table;
     this.#visitor = visitor;
     this.#limit = table.slots;
+    this.#settled = new Uint8Array(Math.ceil(table.slots / 8));
     table.watch = (slot) => {
       this.#settle(slot);
     };
@@ -35,7 +36,7 @@ export class Walk {
     const stop = Math.min(this.#limit, this.#reached + slotsMax);
     while (this.#reached < stop) {
       const slot = this.#reached++;
-      if (!this.#settled.delete(slot)) this.#table.visit(slot, this.#visitor);
+      if (!this.#isSettled(slot)) this.#table.visit(slot, this.#visitor);
       if (enough()) break;
     }
     if (this.#reached === this.#limit) this.end();
@@ -47,12 +48,15 @@ export class Walk {
     if (this.#ended) return;
     this.#ended = true;
     this.#table.watch = undefined;
-    this.#settled.clear();
   }
 
   #settle(slot: number): void {
-    if (slot < this.#reached || slot >= this.#limit || this.#settled.has(slot)) return;
-    this.#settled.add(slot);
+    if (slot < this.#reached || slot >= this.#limit || this.#isSettled(slot)) return;
+    this.#settled[slot >>> 3] = (this.#settled[slot >>> 3] ?? 0) | (1 << (slot & 7));
     this.#table.visit(slot, this.#visitor);
+  }
+
+  #isSettled(slot: number): boolean {
+    return ((this.#settled[slot >>> 3] ?? 0) & (1 << (slot & 7))) !== 0;
   }
 }

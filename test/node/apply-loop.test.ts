@@ -4,7 +4,7 @@ import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
 import { ApplyLoop } from '../../src/node/apply-loop.js';
 import { FrameCache } from '../../src/node/frame-cache.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import { HeldClock } from './engine-fixture.js';
 import { chain, frameAfter } from './frames.js';
@@ -17,7 +17,7 @@ interface Options {
 
 function startLoop({ start = EMPTY_LOG, observersOf = () => [] }: Options = {}) {
   const log = new MemoryLog(start);
-  const store = new Store(new HashTable(1));
+  const store = new Store(makeTable());
   const cache = new FrameCache(start.index);
   const applied: number[] = [];
   const failures: unknown[] = [];

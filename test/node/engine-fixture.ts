@@ -15,7 +15,7 @@ import { ReplicaEngine } from '../../src/node/replica-engine.js';
 import type { ReplicaEngineParts } from '../../src/node/engine-parts.js';
 import { historyBehind } from '../../src/storage/log-history.js';
 import type { NodeState } from '../../src/storage/node-state.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import { MemoryLog } from './memory-log.js';
 
@@ -190,7 +190,7 @@ export async function startEngine(parts: Partial<ReplicaEngineParts> = {}): Prom
   const log = new MemoryLog();
   const snapshots = new MemorySnapshots();
   const clock = new HeldClock();
-  const store = parts.store ?? new Store(new HashTable(1));
+  const store = parts.store ?? new Store(makeTable());
   const states: NodeState[] = [];
   const failures: unknown[] = [];
   const engine = await ReplicaEngine.start({

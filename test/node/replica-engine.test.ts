@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Refusal, Term } from '../../src/engine.js';
 import { termCount } from '../../src/log/term.js';
 import type { ReplicaEngine } from '../../src/node/replica-engine.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { RwLock } from '../../src/store/rw-lock.js';
 import { Store } from '../../src/store/store.js';
 import { EMPTY_LOG } from '../../src/log/frame.js';
@@ -286,11 +286,11 @@ async function countTornReads(store: Store): Promise<number> {
 
 describe('A read of many keys', () => {
   it('SeesOneState', async () => {
-    expect(await countTornReads(new Store(new HashTable(1)))).to.equal(0);
+    expect(await countTornReads(new Store(makeTable()))).to.equal(0);
   });
 
   it('IsTornWithoutTheLock', async () => {
-    const store = new Store(new HashTable(1));
+    const store = new Store(makeTable());
     Object.defineProperty(store, 'lock', { value: new OpenLock() });
     expect(await countTornReads(store)).to.be.above(0);
   });

@@ -7,7 +7,7 @@ import { committedAtStart } from '../../src/replication/beginning.js';
 import { RULES } from '../../src/replication/rules.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import type { NodePorts, RunningNode } from './sim-node.js';
 import { watchedLog, watchedReplacements } from './watched.js';
@@ -18,7 +18,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** Starts the real loop on the simulated disk, network and clock: what `startServer` does, without sockets. */
 export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
-  const table = new HashTable(1);
+  const table = makeTable();
   const store = new Store(table);
   const data = await openData(ports, store);
   const isPrimary = { now: (): boolean => false };
@@ -45,6 +45,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     snapshotLogBytes: ports.snapshotLogBytes,
     timing: ports.timing,
     windows: ports.windows,
+    connections: () => ports.connections,
     address: () => ports.address,
     random: () => ports.random.next(),
     failed: (error) => {

@@ -42,6 +42,41 @@ export function filesContract(
     expect(await textOf(files, `${directory}/a`)).to.equal('first\0\0\0\0\0later');
   });
 
+  for (const [how, opened] of [
+    ['open', (files: Files, file: string) => files.open(file)],
+    ['openDurable', (files: Files, file: string) => files.openDurable(file)],
+  ] as const) {
+    keeps(`WritesPiecesOneBehindTheOther: ${how}`, async (files, directory) => {
+      await store(files, `${directory}/a`, '0123456789abcdef');
+      const open = await opened(files, `${directory}/a`);
+      const pieces = ['one', '', 'two', 'three'].map((text) => Buffer.from(text));
+      await open.writeGathered(pieces, 2);
+      expect(await textOf(files, `${directory}/a`)).to.equal('01onetwothreedef');
+      open.writeGatheredNow(pieces.slice(0, 3), 5);
+      expect(await textOf(files, `${directory}/a`)).to.equal('01oneonetwoeedef');
+      await open.writeGathered(
+        Array.from({ length: 3000 }, (_, at) => Buffer.from(String(at % 10))),
+        0,
+      );
+      expect(await open.size()).to.equal(3000);
+      open.writeGatheredNow(
+        Array.from({ length: 3000 }, (_, at) => Buffer.from(String(at % 7))),
+        3000,
+      );
+      expect((await textOf(files, `${directory}/a`)).slice(2995, 3010)).to.equal('567890123456012');
+      await open.close();
+      expect(await codeOf(open.writeGathered(pieces, 0))).to.equal('EBADF');
+      expect(() => {
+        open.writeGatheredNow(pieces, 0);
+      }).to.throw();
+    });
+  }
+
+  keeps('OpensForDurableWritesOnlyWhatIsThere', async (files, directory) => {
+    expect(await codeOf(files.openDurable(`${directory}/a`))).to.equal('ENOENT');
+    expect(await files.exists(`${directory}/a`)).to.equal(false);
+  });
+
   keeps('CreatesInPlaceOfWhatWasThere', async (files, directory) => {
     await store(files, `${directory}/a`, 'long content');
     await store(files, `${directory}/a`, 'short');
@@ -57,6 +92,19 @@ export function filesContract(
     await store(files, `${directory}/a`, '');
     expect(await files.exists(`${directory}/a`)).to.equal(true);
     expect(await files.exists(directory)).to.equal(true);
+  });
+
+  keeps('OpensForReadingWithoutLettingAnybodyWrite', async (files, directory) => {
+    expect(await codeOf(files.openToRead(`${directory}/a`))).to.equal('ENOENT');
+    await store(files, `${directory}/a`, 'text');
+    const open = await files.openToRead(`${directory}/a`);
+    expect(await open.size()).to.equal(4);
+    const bytes = Buffer.alloc(4);
+    expect(await open.read(bytes, 0)).to.equal(4);
+    expect(bytes.toString()).to.equal('text');
+    expect(await codeOf(open.write(Buffer.from('other'), 0))).to.equal('EBADF');
+    await open.close();
+    expect(await textOf(files, `${directory}/a`)).to.equal('text');
   });
 
   keeps('ListsNames', async (files, directory) => {
@@ -124,5 +172,18 @@ export function filesContract(
     expect(second).to.not.equal(undefined);
     expect(await textOf(files, `${directory}/lock`)).to.equal('second\n');
     await second?.release();
+  });
+
+  keeps('NamesWhoHoldsALockAndLeavesNoTraceOfHavingLooked', async (files, directory) => {
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal(undefined);
+    expect(await files.list(directory)).to.deep.equal([]);
+    const lock = await files.lock(`${directory}/lock`, 'first\n');
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal('first\n');
+    await lock?.release();
+    expect(await files.lockOwner(`${directory}/lock`)).to.equal(undefined);
+    expect(await textOf(files, `${directory}/lock`)).to.equal('first\n');
+    const next = await files.lock(`${directory}/lock`, 'second\n');
+    expect(next).to.not.equal(undefined);
+    await next?.release();
   });
 }

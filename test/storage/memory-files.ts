@@ -1,105 +1,57 @@
 import type { FileLock, Files, OpenFile } from '../../src/storage/files.js';
 import type { Random } from '../random.js';
-
-const BLOCK_BYTES = 512;
-
-type Change = { readonly position: number; readonly bytes: Buffer } | { readonly position: undefined };
-
-/** The content of a file: what is durable, and what was done since, in order. */
-class MemoryFile {
-  current: Buffer;
-  isLocked = false;
-  #durable: Buffer;
-  #changes: Change[] = [];
-
-  constructor(content: Buffer) {
-    this.#durable = content;
-    this.current = Buffer.from(content);
-  }
-
-  write(bytes: Buffer, position: number): void {
-    const copy = Buffer.from(bytes);
-    this.#changes.push({ position, bytes: copy });
-    this.current = patch(this.current, copy, position);
-  }
-
-  truncate(): void {
-    this.#changes.push({ position: undefined });
-    this.current = Buffer.alloc(0);
-  }
-
-  sync(): void {
-    this.#durable = Buffer.from(this.current);
-    this.#changes = [];
-  }
-
-  /** Each block of what was not synced survives or does not, or in part. */
-  cut(random: Random, survival: number): void {
-    let left = this.#durable;
-    for (const { position, ...change } of this.#changes) {
-      if (position === undefined) {
-        if (random.next() < survival) left = Buffer.alloc(0);
-        continue;
-      }
-      const { bytes } = change as { bytes: Buffer };
-      for (let at = 0; at < bytes.length;) {
-        const blockEnd = Math.floor((position + at) / BLOCK_BYTES + 1) * BLOCK_BYTES - position;
-        const end = Math.min(bytes.length, blockEnd);
-        const isTorn = random.next() < 0.1;
-        const kept = random.next() < survival ? (isTorn ? at + random.below(end - at) : end) : at;
-        if (kept > at) left = patch(left, bytes.subarray(at, kept), position + at);
-        at = end;
-      }
-    }
-    this.#durable = left;
-    this.current = Buffer.from(left);
-    this.#changes = [];
-  }
-}
-
-function patch(content: Buffer, bytes: Buffer, position: number): Buffer {
-  let target = content;
-  if (position + bytes.length > content.length) {
-    target = Buffer.alloc(position + bytes.length);
-    content.copy(target);
-  }
-  bytes.copy(target, position);
-  return target;
-}
+import { leftBy, randomFate } from './disk-state.js';
+import type { DirectoryState, EntryState, Fate, LeftDirectory } from './disk-state.js';
+import { MemoryFile } from './memory-file.js';
 
 type Entry = MemoryFile | MemoryDirectory;
 
 /** Names: as they are durable, as they are, and what each was in between. */
 class MemoryDirectory {
   readonly current = new Map<string, Entry>();
+  readonly #changed: () => void;
   #durable = new Map<string, Entry>();
   readonly #history = new Map<string, (Entry | undefined)[]>();
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
 
   set(name: string, entry: Entry | undefined): void {
     const states = this.#history.get(name) ?? [];
     this.#history.set(name, [...states, entry]);
     if (entry === undefined) this.current.delete(name);
     else this.current.set(name, entry);
+    this.#changed();
   }
 
   sync(): void {
     this.#durable = new Map(this.current);
     this.#history.clear();
+    this.#changed();
   }
 
-  /** Each name that was not synced is as it was at any one moment since: no order between names is kept. */
-  cut(random: Random, survival: number): void {
-    for (const [name, states] of this.#history) {
-      if (random.next() >= survival) continue;
-      const entry = random.pick(states);
-      if (entry === undefined) this.#durable.delete(name);
-      else this.#durable.set(name, entry);
-    }
-    this.current.clear();
-    for (const [name, entry] of this.#durable) this.current.set(name, entry);
-    this.#history.clear();
-    for (const entry of new Set(this.current.values())) entry.cut(random, survival);
+  capture(captured: Map<Entry, EntryState>): DirectoryState {
+    const stateOf = (entry: Entry): EntryState => {
+      let state = captured.get(entry);
+      if (state === undefined) {
+        state = entry.capture(captured);
+        captured.set(entry, state);
+      }
+      return state;
+    };
+    const durable = [...this.#durable].map(([name, entry]) => [name, stateOf(entry)] as const);
+    const history = [...this.#history].map(
+      ([name, entries]) => [name, entries.map((entry) => entry && stateOf(entry))] as const,
+    );
+    return { durable: new Map(durable), history: new Map(history) };
   }
+}
+
+/** What becomes of a write that is durable when it returns. */
+interface Durably {
+  isInterrupted(): boolean;
+  whileWriting(): Promise<void>;
 }
 
 /** All the files of a disk, by path. */
@@ -110,8 +62,13 @@ export type Image = ReadonlyMap<string, Buffer>;
  * seed decides; a crash of the process alone keeps them.
  */
 export class MemoryDisk {
-  #root = new MemoryDirectory();
+  readonly #changed = (): void => {
+    this.#watcher?.();
+  };
+  #root = new MemoryDirectory(this.#changed);
   #life = 0;
+  #watcher: (() => void) | undefined;
+  #isInterrupted = false;
 
   /** A disk that holds these files, all of it durable. */
   static holding(image: Image): MemoryDisk {
@@ -120,10 +77,17 @@ export class MemoryDisk {
     return disk;
   }
 
+  /** A disk as a power cut leaves it at that moment. */
+  static afterPowerCut(state: DirectoryState, fate: Fate): MemoryDisk {
+    const disk = new MemoryDisk();
+    disk.#root = disk.#rebuilt(leftBy(fate, state), new Map());
+    return disk;
+  }
+
   /** Stores a file durably, as if it had always been there. */
   put(file: string, content: Buffer): void {
     const [directory, name] = this.#place(file, true);
-    directory.set(name, new MemoryFile(Buffer.from(content)));
+    directory.set(name, new MemoryFile(Buffer.from(content), this.#changed));
     this.#everyDirectory((each) => each.sync());
   }
 
@@ -145,29 +109,74 @@ export class MemoryDisk {
     return image;
   }
 
+  /** From now on, a write that should be durable when it returns is under way when the next crash comes. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
   /** The process that used the disk is gone: nothing that it still does reaches the disk. */
   endProcess(): void {
     this.#life++;
+    this.#isInterrupted = false;
     this.#everyFile((file) => (file.isLocked = false));
   }
 
   /** As `endProcess`, and what was not synced is at the mercy of chance. */
   cutPower(random: Random): void {
     this.endProcess();
-    this.#root.cut(random, random.pick([0, 0.5, 0.9, 1]));
+    const fate = randomFate(random, random.pick([0, 0.5, 0.9, 1]));
+    this.#root = this.#rebuilt(leftBy(fate, this.capture()), new Map());
   }
 
-  /** The files as a process sees them that starts now. */
-  mount(): Files {
+  /** What it holds at this moment, and what of that is durable. */
+  capture(): DirectoryState {
+    return this.#root.capture(new Map());
+  }
+
+  /** From now on, `see` is called after each change of what is stored or durable. */
+  watch(see: () => void): void {
+    this.#watcher = see;
+  }
+
+  #rebuilt(left: LeftDirectory, files: Map<object, MemoryFile>): MemoryDirectory {
+    const directory = new MemoryDirectory(this.#changed);
+    for (const [name, entry] of left.names) {
+      if (!('file' in entry)) {
+        directory.set(name, this.#rebuilt(entry, files));
+        continue;
+      }
+      const file = files.get(entry.file) ?? new MemoryFile(entry.file.content, this.#changed);
+      files.set(entry.file, file);
+      directory.set(name, file);
+    }
+    directory.sync();
+    return directory;
+  }
+
+  /**
+   * The files as a process sees them that starts now.
+   *
+   * @param whileWriting - awaited by each durable write when its bytes are on their way.
+   */
+  mount(whileWriting: () => Promise<void> = () => Promise.resolve()): Files {
     const life = this.#life;
-    const alive = async <T>(work: () => T): Promise<T> => {
-      await Promise.resolve();
+    const now = <T>(work: () => T): T => {
       if (life !== this.#life) throw new Error('the process that made this call is gone');
       return work();
     };
+    const alive = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return now(work);
+    };
+    const durably: Durably = {
+      isInterrupted: () => this.#isInterrupted,
+      whileWriting,
+    };
     return {
-      open: (file) => alive(() => this.#opened(this.#file(file), alive)),
-      create: (file) => alive(() => this.#opened(this.#created(file), alive)),
+      open: (file) => alive(() => this.#opened(this.#file(file), now)),
+      openToRead: (file) => alive(() => readOnly(this.#opened(this.#file(file), now))),
+      openDurable: (file) => alive(() => this.#opened(this.#file(file), now, durably)),
+      create: (file) => alive(() => this.#opened(this.#created(file), now)),
       list: (path) =>
         alive(() => {
           const directory = this.#find(path);
@@ -179,6 +188,7 @@ export class MemoryDisk {
       remove: (file) => alive(() => this.#remove(file)),
       replace: (file, bytes) => alive(() => this.#replace(file, bytes)),
       lock: (file, owner) => alive(() => this.#lock(file, owner)),
+      lockOwner: (file) => alive(() => this.#lockOwner(file)),
       syncDirectory: (path) =>
         alive(() => {
           const directory = this.#find(path);
@@ -189,25 +199,43 @@ export class MemoryDisk {
     };
   }
 
-  #opened(file: MemoryFile, alive: <T>(work: () => T) => Promise<T>): OpenFile {
+  #opened(file: MemoryFile, now: <T>(work: () => T) => T, durably?: Durably): OpenFile {
     let isOpen = true;
-    const whenOpen = <T>(work: () => T): Promise<T> =>
-      alive(() => {
+    const whenOpenNow = <T>(work: () => T): T =>
+      now(() => {
         if (!isOpen) throw systemError('EBADF', 'the file is closed');
         return work();
       });
+    const whenOpen = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return whenOpenNow(work);
+    };
+    const write = async (bytes: Buffer, position: number): Promise<void> => {
+      const change = await whenOpen(() => file.write(bytes, position));
+      if (durably === undefined) return;
+      await durably.whileWriting();
+      if (!durably.isInterrupted()) whenOpenNow(() => file.makeDurable(change));
+    };
     return {
       size: () => whenOpen(() => file.current.length),
-      write: (bytes, position) => whenOpen(() => file.write(bytes, position)),
+      write,
+      writeGathered: (pieces, position) => write(Buffer.concat(pieces), position),
+      writeGatheredNow(pieces, position) {
+        const change = whenOpenNow(() => file.write(Buffer.concat(pieces), position));
+        if (durably?.isInterrupted() === false) file.makeDurable(change);
+      },
       read: (bytes, position) => whenOpen(() => file.current.subarray(position).copy(bytes)),
       sync: () => whenOpen(() => file.sync()),
-      close: () => alive(() => void (isOpen = false)),
+      async close() {
+        await Promise.resolve();
+        now(() => (isOpen = false));
+      },
     };
   }
 
   #created(path: string): MemoryFile {
     const [directory, name] = this.#place(path, false);
-    const file = new MemoryFile(Buffer.alloc(0));
+    const file = new MemoryFile(Buffer.alloc(0), this.#changed);
     directory.set(name, file);
     return file;
   }
@@ -237,7 +265,7 @@ export class MemoryDisk {
 
   #replace(path: string, bytes: Buffer): void {
     const [directory, name] = this.#place(path, false);
-    const file = new MemoryFile(Buffer.from(bytes));
+    const file = new MemoryFile(Buffer.from(bytes), this.#changed);
     directory.set(`${name}.12345`, file);
     directory.set(name, file);
     directory.set(`${name}.12345`, undefined);
@@ -255,6 +283,11 @@ export class MemoryDisk {
       if (life === this.#life) file.isLocked = false;
     };
     return { release: () => Promise.resolve().then(release) };
+  }
+
+  #lockOwner(path: string): string | undefined {
+    const found = this.#find(path);
+    return found instanceof MemoryFile && found.isLocked ? found.current.toString('latin1') : undefined;
   }
 
   #file(path: string): MemoryFile {
@@ -279,7 +312,7 @@ export class MemoryDisk {
     let directory = this.#root;
     for (const name of names) {
       let next = directory.current.get(name);
-      if (next === undefined && isMade) directory.set(name, (next = new MemoryDirectory()));
+      if (next === undefined && isMade) directory.set(name, (next = new MemoryDirectory(this.#changed)));
       if (!(next instanceof MemoryDirectory)) throw missing(path);
       directory = next;
     }
@@ -311,4 +344,19 @@ function missing(path: string): Error {
 
 function systemError(code: string, message: string): Error {
   return Object.assign(new Error(`${code}: ${message}`), { code });
+}
+
+function readOnly(file: OpenFile): OpenFile {
+  const refuse = async (): Promise<never> => {
+    await Promise.resolve();
+    throw systemError('EBADF', 'the file is open for reading');
+  };
+  return {
+    ...file,
+    write: refuse,
+    writeGathered: refuse,
+    writeGatheredNow() {
+      throw systemError('EBADF', 'the file is open for reading');
+    },
+  };
 }

@@ -7,7 +7,8 @@ import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory, DataDirectoryOptions, RecoveryEvent } from '../../src/storage/data-directory.js';
 import type { Files } from '../../src/storage/files.js';
 import type { SegmentLog } from '../../src/storage/segment-log.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import type { ArenaTable } from '../../src/store/arena-table.js';
+import { makeTable } from '../store/make-table.js';
 import { seededRandom } from '../random.js';
 import { DB_PATH } from './images.js';
 import { MemoryDisk } from './memory-files.js';
@@ -20,7 +21,7 @@ export const PRIMARY_ADDRESS = '127.0.0.1:7001';
 /** A data directory, and what it showed. */
 export interface Replica {
   readonly data: DataDirectory;
-  readonly table: HashTable;
+  readonly table: ArenaTable;
   readonly events: readonly RecoveryEvent[];
 }
 
@@ -31,7 +32,7 @@ export async function openReplica(
 ): Promise<Replica> {
   const random = seededRandom(11);
   const events: RecoveryEvent[] = [];
-  let table = new HashTable(1);
+  let table = makeTable();
   const data = await openDataDirectory({
     files,
     dbPath: DB_PATH,
@@ -43,7 +44,7 @@ export async function openReplica(
     randomIdentity: () => random.bytes(16).toString('hex'),
     report: (event) => events.push(event),
     target: {
-      clear: () => (table = new HashTable(1)),
+      clear: () => (table = makeTable()),
       put: (key, value) => table.put(key, value),
       replay: (frame) => applyFrame(table, frame),
     },
@@ -52,7 +53,7 @@ export async function openReplica(
   return { data, table, events };
 }
 
-export function contentOf(table: HashTable): Map<string, string> {
+export function contentOf(table: ArenaTable): Map<string, string> {
   const content = new Map<string, string>();
   const text = ({ bytes, start, end }: ByteRange): string => bytes.toString('latin1', start, end);
   eachEntry(table, (key, value) => content.set(text(key), text(value)));

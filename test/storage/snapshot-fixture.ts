@@ -66,7 +66,7 @@ export interface SizedCall extends FilesCall {
 /** Files that note every read and write of an open file with its size. */
 export function watchedFiles(inner: Files, calls: SizedCall[]): Files {
   const open = (file: string, opened: Awaited<ReturnType<Files['open']>>): typeof opened => ({
-    size: () => opened.size(),
+    ...opened,
     write: (bytes, position) => {
       calls.push({ operation: 'write', file, bytes: bytes.length });
       return opened.write(bytes, position);
@@ -75,8 +75,6 @@ export function watchedFiles(inner: Files, calls: SizedCall[]): Files {
       calls.push({ operation: 'read', file, bytes: bytes.length });
       return opened.read(bytes, position);
     },
-    sync: () => opened.sync(),
-    close: () => opened.close(),
   });
   return {
     ...inner,

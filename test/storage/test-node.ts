@@ -3,7 +3,8 @@ import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory, RecoveryEvent } from '../../src/storage/data-directory.js';
 import type { Files } from '../../src/storage/files.js';
 import type { SegmentLog } from '../../src/storage/segment-log.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import type { ArenaTable } from '../../src/store/arena-table.js';
+import { makeTable } from '../store/make-table.js';
 import { seededRandom } from '../random.js';
 import type { Random } from '../random.js';
 import { Writer, applyFrame, eachEntry } from './writer.js';
@@ -15,6 +16,8 @@ export interface NodeOptions {
   readonly segmentBytes?: number;
   readonly snapshotLogBytes?: number;
   readonly random?: Random;
+  /** Whether the next write may keep everything else waiting. */
+  withinTurn?(): boolean;
 }
 
 export const SEGMENT_BYTES = 4096;
@@ -30,13 +33,13 @@ export function range(content: string | Buffer): ByteRange {
 export class TestNode {
   readonly events: readonly RecoveryEvent[];
   readonly data: DataDirectory;
-  readonly #table: HashTable;
+  readonly #table: ArenaTable;
   readonly #writer: Writer;
   readonly #isSyncedBySecond: boolean;
 
   private constructor(
     data: DataDirectory,
-    table: HashTable,
+    table: ArenaTable,
     writer: Writer,
     events: readonly RecoveryEvent[],
     fsync: FsyncPolicy,
@@ -52,7 +55,7 @@ export class TestNode {
     const random = options.random ?? seededRandom(Math.floor(Math.random() * 2 ** 31));
     const fsync = options.fsync ?? 'always';
     const events: RecoveryEvent[] = [];
-    let table = new HashTable(1);
+    let table = makeTable();
     const data = await openDataDirectory({
       files: options.files,
       dbPath: options.dbPath,
@@ -64,13 +67,16 @@ export class TestNode {
       randomIdentity: () => random.bytes(16).toString('hex'),
       report: (event) => events.push(event),
       target: {
-        clear: () => (table = new HashTable(1)),
+        clear: () => (table = makeTable()),
         put: (key, value) => table.put(key, value),
         replay: (frame) => applyFrame(table, frame),
       },
     });
     try {
-      const writer = await Writer.start(data, table, random.next(), options.snapshotLogBytes ?? 2 ** 40);
+      const writer = await Writer.start(data, table, random.next(), {
+        snapshotLogBytes: options.snapshotLogBytes ?? 2 ** 40,
+        withinTurn: () => options.withinTurn?.() ?? false,
+      });
       return new TestNode(data, table, writer, events, fsync);
     } catch (error) {
       await data.close();

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from './make-table.js';
 import { Store } from '../../src/store/store.js';
 import { testSeed, withSeed } from '../random.js';
 import { range, textOf } from './table-contract.js';
@@ -11,7 +11,7 @@ describe('A walk over the store', () => {
     const seed = testSeed();
     await withSeed(seed, (random) => {
       for (let round = 0; round < 200; round++) {
-        const store = new Store(new HashTable(round));
+        const store = new Store(makeTable(round));
         const model = new Map<string, string>();
         const step = (): void => {
           const key = `k${String(random.below(60))}`;
@@ -40,7 +40,7 @@ describe('A walk over the store', () => {
   });
 
   it('StopsASliceWhenItsVisitorHasEnough', () => {
-    const store = new Store(new HashTable(1));
+    const store = new Store(makeTable());
     for (let key = 0; key < 10; key++) store.put(range(String(key)), range('v'));
     let visited = 0;
     const walk = store.walk(() => {
@@ -53,7 +53,7 @@ describe('A walk over the store', () => {
   });
 
   it('OnlyOneAtATimeAndAnAbandonedOneLetsGo', () => {
-    const store = new Store(new HashTable(1));
+    const store = new Store(makeTable());
     store.put(range('a'), range('1'));
     const walk = store.walk(() => undefined);
     expect(() => store.walk(() => undefined)).to.throw('another walk');
@@ -66,7 +66,7 @@ describe('Pages of keys', () => {
   it('ListEveryKeyThatStaysExactlyOnceWhileOthersComeAndGo', async () => {
     const seed = testSeed();
     await withSeed(seed, (random) => {
-      const store = new Store(new HashTable(3));
+      const store = new Store(makeTable(3));
       for (let key = 0; key < 5000; key++) store.put(range(`stays${String(key)}`), range('v'));
       const seen = new Map<string, number>();
       const { end } = store.stretch(0, Infinity);
@@ -90,7 +90,7 @@ describe('Pages of keys', () => {
   });
 
   it('StayShortWhenKeysAreLong', () => {
-    const store = new Store(new HashTable(3));
+    const store = new Store(makeTable(3));
     const long = 'x'.repeat(60_000);
     for (let key = 0; key < 100; key++) store.put(range(`${long}${String(key)}`), range('v'));
     const page = store.page(0, 100);
@@ -102,7 +102,7 @@ describe('Pages of keys', () => {
 
 describe('A stretch of slots', () => {
   it('HoldsAboutAsManyKeysAsAreWantedAndTheWholeIterationEachKeyOnce', () => {
-    const store = new Store(new HashTable(3));
+    const store = new Store(makeTable(3));
     for (let key = 0; key < 1000; key++) store.put(range(`k${String(key)}`), range('v'));
     // Every second slot is free from here on.
     for (let key = 0; key < 1000; key += 2) store.delete(range(`k${String(key)}`));
@@ -123,7 +123,7 @@ describe('A stretch of slots', () => {
   });
 
   it('IsBoundedWhereNearlyAllKeysWereDeleted', () => {
-    const store = new Store(new HashTable(3));
+    const store = new Store(makeTable(3));
     for (let key = 0; key < 1000; key++) store.put(range(`k${String(key)}`), range('v'));
     for (let key = 0; key < 999; key++) store.delete(range(`k${String(key)}`));
     expect(store.stretch(0, 10)).to.deep.equal({ end: 100, cursor: 100 });
@@ -132,7 +132,7 @@ describe('A stretch of slots', () => {
   });
 
   it('EndsAtOnceBehindTheLastSlotAndInAnEmptyStore', () => {
-    const store = new Store(new HashTable(3));
+    const store = new Store(makeTable(3));
     for (const keys of [10, Infinity]) expect(store.stretch(0, keys)).to.deep.equal({ end: 0, cursor: 0 });
     store.put(range('k'), range('v'));
     expect(store.stretch(0, Infinity)).to.deep.equal({ end: 1, cursor: 0 });

@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { startRedis, writeRedisSnapshot } from './redis-process.js';
+import { startServer, writeOwnSnapshot } from './server-process.js';
+import type { BenchServer, ServerStart, WrittenSnapshot } from './server-process.js';
+
+/**
+ * What is kept of writes: `off` nothing is synced (Redis: nothing is written either, where this project always has its log),
+ * `everysec`, or `always` before the reply.
+ */
+export type Durability = 'off' | 'everysec' | 'always';
+
+/** Where a start finds all data: in the file of a snapshot, or in nothing but the log. */
+export type Source = 'snapshot' | 'log';
+
+/** A kind of server that speaks RESP and can be measured. */
+export interface Peer {
+  readonly name: 'Understudy' | 'Redis';
+  readonly version: string;
+  /** How it is started, for the report. */
+  settings(durability: Durability): string;
+  start(directory: string, durability: Durability, how?: ServerStart): Promise<BenchServer>;
+  /** One whose data lies in `source` once it has ended: stopped for a snapshot, killed for a log. */
+  startToFill(directory: string, source: Source): Promise<BenchServer>;
+  /** One that finds its data in `source`. */
+  startAgain(directory: string, source: Source, port: number): Promise<BenchServer>;
+  /** Has the snapshot written, and resolves once it is on the disk. */
+  writeSnapshot(server: BenchServer): Promise<WrittenSnapshot>;
+}
+
+const UNSYNCED = ['--fsync', 'off', '--log-level', 'error'];
+
+const UNDERSTUDY: Peer = {
+  name: 'Understudy',
+  version: ownVersion(),
+  settings: (durability) => `kv server --fsync ${durability}`,
+  start: (directory, durability, how) =>
+    startServer(dbPathIn(directory), ['--fsync', durability, '--log-level', 'error'], how),
+  startToFill: (directory, source) =>
+    startServer(dbPathIn(directory), UNSYNCED, { isWithoutSnapshots: source === 'log' }),
+  startAgain: (directory, _, port) => startServer(dbPathIn(directory), UNSYNCED, { port }),
+  writeSnapshot: writeOwnSnapshot,
+};
+
+function dbPathIn(directory: string): string {
+  mkdirSync(directory, { recursive: true });
+  return path.join(directory, 'kv-store.json');
+}
+
+/** A snapshot is written when the server is stopped, and only then; the log begins with the first write, and is never replaced. */
+const REDIS_SOURCES: Readonly<Record<Source, Record<string, string>>> = {
+  snapshot: { appendonly: 'no', save: '3600 1' },
+  log: { appendonly: 'yes', appendfsync: 'everysec', 'auto-aof-rewrite-percentage': '0' },
+};
+
+function redis(version: string): Peer {
+  const start = (directory: string, options: Record<string, string>, port?: number): Promise<BenchServer> => {
+    mkdirSync(directory, { recursive: true });
+    return startRedis(directory, options, port);
+  };
+  return {
+    name: 'Redis',
+    version,
+    settings: (durability) =>
+      [
+        'redis-server --save ""',
+        ...Object.entries(persistenceOf(durability)).map(([name, value]) => `--${name} ${value}`),
+      ].join(' '),
+    start: (directory, durability, how) => start(directory, persistenceOf(durability), how?.port),
+    startToFill: (directory, source) => start(directory, REDIS_SOURCES[source]),
+    startAgain: (directory, source, port) => start(directory, REDIS_SOURCES[source], port),
+    writeSnapshot: writeRedisSnapshot,
+  };
+}
+
+function persistenceOf(durability: Durability): Record<string, string> {
+  return durability === 'off' ? { appendonly: 'no' } : { appendonly: 'yes', appendfsync: durability };
+}
+
+/** What is installed, and what is not, with what to do about it. */
+export function findPeers(): { peers: Peer[]; missing: string[] } {
+  const version = versionOf('redis-server');
+  return {
+    peers: version === undefined ? [UNDERSTUDY] : [UNDERSTUDY, redis(version)],
+    missing: version === undefined ? ['redis-server is not installed: apt-get install redis-server'] : [],
+  };
+}
+
+/** The version of an installed program of Redis; undefined where there is none. */
+export function versionOf(program: 'redis-server' | 'redis-benchmark'): string | undefined {
+  const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  if (error !== undefined) return undefined;
+  return /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? stdout.trim();
+}
+
+function ownVersion(): string {
+  const file = path.join(import.meta.dirname, '..', '..', 'package.json');
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  return version;
+}

@@ -1,0 +1,122 @@
+import type { Case, Figure, Sample, Subject } from '../comparison.js';
+import { bytesOf, load } from '../entries.js';
+import type { Content } from '../entries.js';
+import { pause } from '../first-answer.js';
+import { removeDirectory } from '../leftovers.js';
+import { LightLoad } from '../light-load.js';
+import type { Peer } from '../peers.js';
+import { forgetPeak, memoryOf } from '../process-files.js';
+import type { LoopReport } from '../loop-probe.js';
+import { PingWatch } from '../server-process.js';
+import type { BenchServer } from '../server-process.js';
+import { settledResidentBytes } from './settling.js';
+import { SMALL_VALUE_BYTES } from './sizes.js';
+import type { Sizes } from './sizes.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const IDLE_MS = 2000;
+/** Where values are larger, what is light goes to keys of its own. */
+const LIGHT_VALUE_BYTES_MAX = KIB;
+const LIGHT: Content = { from: 500_000_000, entries: 1000, valueBytes: SMALL_VALUE_BYTES };
+
+export function snapshotFigure({ entries, snapshotBytes, largeValueBytes, settledMs }: Sizes): Figure {
+  const contents: Content[] = [
+    { entries, valueBytes: SMALL_VALUE_BYTES },
+    { entries: snapshotBytes / KIB, valueBytes: KIB },
+    { entries: snapshotBytes / largeValueBytes, valueBytes: largeValueBytes },
+  ];
+  return {
+    name: 'snapshot',
+    title: 'SNAPSHOT (Redis: BGSAVE) beside a light load of 1,000 GET and SET a second',
+    notes: [
+      'Stalls are the longest waits of a client that pings every millisecond; "before" is the same load without a snapshot.',
+      'Extra memory is the highest during the snapshot minus before. Redis: with what its child copied (rdb_last_cow_size).',
+      'With large values the load goes to a thousand small keys of its own.',
+    ],
+    metrics: [
+      { name: 'longest ping', unit: 'ms', digits: 1 },
+      { name: 'p99 of pings', unit: 'ms', digits: 2 },
+      { name: 'longest ping before', unit: 'ms', digits: 1 },
+      { name: 'longest turn of the event loop', unit: 'ms', digits: 1 },
+      { name: 'longest garbage collection', unit: 'ms', digits: 1 },
+      { name: 'garbage collections', unit: 'ms', digits: 0 },
+      { name: 'took', unit: 'ms', digits: 0 },
+      { name: 'keys and values', unit: 'MB/s', digits: 0 },
+      { name: 'memory before', unit: 'MiB', digits: 1 },
+      { name: 'extra memory', unit: 'MiB', digits: 1 },
+    ],
+    cases: contents.map((content) => caseOf(content, settledMs)),
+  };
+}
+
+function caseOf(content: Content, settledMs: number): Case {
+  const { entries, valueBytes } = content;
+  const size = valueBytes < KIB ? `${String(valueBytes)} B` : `${String(valueBytes / KIB)} KiB`;
+  return {
+    name: `${entries.toLocaleString('en')} x ${size}`,
+    prepare: async (peer, directory): Promise<Subject> => {
+      const server = await peer.start(directory, 'off', { isProbed: true });
+      await load(server, content);
+      const light = valueBytes > LIGHT_VALUE_BYTES_MAX ? LIGHT : content;
+      if (light === LIGHT) await load(server, LIGHT);
+      const watch = await PingWatch.start(server);
+      return {
+        measure: () => measure({ peer, server, watch, content, light, settledMs }),
+        close: async () => {
+          await watch.stop();
+          await server.kill();
+          removeDirectory(directory);
+        },
+      };
+    },
+  };
+}
+
+interface Scene {
+  readonly peer: Peer;
+  readonly server: BenchServer;
+  readonly watch: PingWatch;
+  readonly content: Content;
+  readonly light: Content;
+  readonly settledMs: number;
+}
+
+async function measure({ peer, server, watch, content, light, settledMs }: Scene): Promise<Sample> {
+  const before = await settledResidentBytes(server.processId, settledMs);
+  const load = await LightLoad.start(server, light);
+  const idle = await watch.during(() => pause(IDLE_MS));
+  forgetPeak(server.processId);
+  let tookMs = 0;
+  let elsewhereBytes = 0;
+  const snapshot = async (): Promise<void> => {
+    const fromMs = performance.now();
+    ({ elsewhereBytes } = await peer.writeSnapshot(server));
+    tookMs = performance.now() - fromMs;
+  };
+  let stalls: LoopReport | undefined;
+  const pings = await watch.during(async () => {
+    if (server.stallsDuring === undefined) await snapshot();
+    else stalls = await server.stallsDuring(snapshot);
+  });
+  const { peakResidentBytes } = memoryOf(server.processId);
+  await load.stop();
+  return {
+    'longest ping': pings.longestMs,
+    'p99 of pings': pings.p99Ms,
+    'longest ping before': idle.longestMs,
+    ...(stalls === undefined ? {} : stallsOf(stalls)),
+    took: tookMs,
+    'keys and values': bytesOf(content) / 1e6 / (tookMs / 1000),
+    'memory before': before / MIB,
+    'extra memory': (peakResidentBytes - before + elsewhereBytes) / MIB,
+  };
+}
+
+function stallsOf(stalls: LoopReport): Sample {
+  return {
+    'longest turn of the event loop': stalls.longestTurnMs,
+    'longest garbage collection': stalls.longestCollectionMs,
+    'garbage collections': stalls.collectionsMs,
+  };
+}

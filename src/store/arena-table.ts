@@ -1,0 +1,223 @@
+import { LASTING_BYTES_MIN } from '../engine.js';
+import type { ByteRange } from '../engine.js';
+import { Arena } from './arena.js';
+import { KeyIndex } from './key-index.js';
+import { KeyedHash } from './keyed-hash.js';
+import { LargeEntries } from './large-entries.js';
+import { FREE_PLACES, LARGE_PLACES } from './place.js';
+import { Slots } from './slots.js';
+import type { EntryVisitor, Table } from './table.js';
+
+export interface ArenaTableOptions {
+  /** See {@link KeyedHash}. */
+  readonly secret: Buffer;
+  /** The arena's pages, a power of two. Small ones make tests go where only very large tables do. */
+  readonly pageBytes?: number;
+  readonly pagesMax?: number;
+  readonly cellsABucket?: number;
+}
+
+const PAGE_BYTES = 1024 * 1024;
+const CELLS_A_BUCKET = 1024;
+/** A larger entry gets memory of its own: what a page cannot hold at its end stays small. */
+const ARENA_ENTRY_BYTES_MAX = 8 * 1024;
+const PAGE_SHARE_MAX = 1 / 4;
+const NONE = -1;
+/** Up to here a loop compares faster than a call. */
+const LOOP_BYTES_MAX = 64;
+
+/**
+ * A table keyed by bytes, with keys and values in an arena: an entry is no object, so millions of them cost the garbage collector
+ * nothing. No operation does more than a bounded piece of work, however many keys there are.
+ */
+export class ArenaTable implements Table {
+  watch: ((slot: number) => void) | undefined = undefined;
+  #count = 0;
+  #dataBytes = 0;
+  readonly #hash: KeyedHash;
+  readonly #index: KeyIndex;
+  readonly #slots = new Slots();
+  readonly #arena: Arena;
+  readonly #large = new LargeEntries();
+  readonly #arenaEntryBytesMax: number;
+
+  constructor(options: ArenaTableOptions) {
+    const { secret, pageBytes = PAGE_BYTES, pagesMax, cellsABucket = CELLS_A_BUCKET } = options;
+    this.#hash = new KeyedHash(secret);
+    this.#index = new KeyIndex(cellsABucket);
+    this.#arena = new Arena(this.#slots, pageBytes, pagesMax);
+    this.#arenaEntryBytesMax = Math.min(ARENA_ENTRY_BYTES_MAX, pageBytes * PAGE_SHARE_MAX);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get dataBytes(): number {
+    return this.#dataBytes;
+  }
+
+  get slots(): number {
+    return this.#slots.count;
+  }
+
+  /** Bytes of memory that the arena holds, in use or not. */
+  get arenaBytes(): number {
+    return this.#arena.reservedBytes;
+  }
+
+  /** Of those, bytes of entries that were overwritten or deleted. */
+  get idleBytes(): number {
+    return this.#arena.idleBytes;
+  }
+
+  find(key: ByteRange): number {
+    return this.#slotOf(key, this.#hash.of(key.bytes, key.start, key.end));
+  }
+
+  valueAt(slot: number): ByteRange {
+    const place = this.#slots.placeOf(slot);
+    if (place >= FREE_PLACES) throw new Error(`slot ${String(slot)} is free`);
+    if (place >= LARGE_PLACES) {
+      const { bytes, keyLength } = this.#large.at(place - LARGE_PLACES);
+      return { bytes, start: keyLength, end: bytes.length };
+    }
+    const arena = this.#arena;
+    arena.open(place);
+    return { bytes: arena.bytes, start: arena.valueStart, end: arena.end };
+  }
+
+  visit(slot: number, visitor: EntryVisitor): boolean {
+    const place = this.#slots.placeOf(slot);
+    if (place >= FREE_PLACES) return false;
+    if (place >= LARGE_PLACES) {
+      const { bytes, keyLength } = this.#large.at(place - LARGE_PLACES);
+      visitor({ bytes, start: 0, end: keyLength }, { bytes, start: keyLength, end: bytes.length });
+      return true;
+    }
+    const arena = this.#arena;
+    arena.open(place);
+    const { bytes, keyStart, valueStart, end } = arena;
+    visitor({ bytes, start: keyStart, end: valueStart }, { bytes, start: valueStart, end });
+    return true;
+  }
+
+  put(key: ByteRange, value: ByteRange): void {
+    const hash = this.#hash.of(key.bytes, key.start, key.end);
+    const slot = this.#slotOf(key, hash);
+    if (slot === NONE) this.#insert(key, value, hash);
+    else this.#overwrite(slot, key, value);
+  }
+
+  delete(key: ByteRange): boolean {
+    const slot = this.find(key);
+    if (slot === NONE) return false;
+    this.watch?.(slot);
+    const place = this.#slots.placeOf(slot);
+    this.#dataBytes -= this.#contentBytes(place);
+    this.#index.remove();
+    this.#slots.release(slot);
+    this.#free(place);
+    this.#count--;
+    return true;
+  }
+
+  clear(): void {
+    this.#index.clear();
+    this.#slots.clear();
+    this.#arena.clear();
+    this.#large.clear();
+    this.#count = 0;
+    this.#dataBytes = 0;
+  }
+
+  /** Throws where an invariant does not hold. Looks at everything, so it takes long. */
+  verify(): void {
+    this.#arena.verify();
+    let [found, bytes] = [0, 0];
+    this.#index.verify((hash, slot) => {
+      const isThere = this.visit(slot, (key, value) => {
+        if (this.#hash.of(key.bytes, key.start, key.end) !== hash)
+          throw new Error('a hash is not that of its key');
+        bytes += key.end - key.start + value.end - value.start;
+      });
+      if (!isThere) throw new Error(`slot ${String(slot)} is free, and the index knows it`);
+      found++;
+    });
+    for (let slot = 0; slot < this.slots; slot++) if (this.#slots.placeOf(slot) < FREE_PLACES) found--;
+    if (found !== 0) throw new Error('the index does not know every slot');
+    if (bytes !== this.#dataBytes) throw new Error('the bytes of all entries are not what is counted');
+  }
+
+  #slotOf(key: ByteRange, hash: number): number {
+    let slot = this.#index.first(hash);
+    while (slot !== NONE && !this.#holds(slot, key)) slot = this.#index.next(hash);
+    return slot;
+  }
+
+  #holds(slot: number, key: ByteRange): boolean {
+    const place = this.#slots.placeOf(slot);
+    if (place >= LARGE_PLACES) {
+      const { bytes, keyLength } = this.#large.at(place - LARGE_PLACES);
+      return isSame(key, bytes, 0, keyLength);
+    }
+    const arena = this.#arena;
+    arena.open(place);
+    return isSame(key, arena.bytes, arena.keyStart, arena.valueStart);
+  }
+
+  #insert(key: ByteRange, value: ByteRange, hash: number): void {
+    const slot = this.#slots.next;
+    this.watch?.(slot);
+    this.#slots.take(this.#store(slot, key, value));
+    this.#index.add(hash, slot);
+    this.#count++;
+    this.#dataBytes += width(key) + width(value);
+  }
+
+  #overwrite(slot: number, key: ByteRange, value: ByteRange): void {
+    this.watch?.(slot);
+    const place = this.#slots.placeOf(slot);
+    this.#dataBytes += width(key) + width(value) - this.#contentBytes(place);
+    const staysSmall = place < LARGE_PLACES && this.#isSmall(key, value);
+    if (staysSmall && this.#arena.overwrite(place, value)) return;
+    this.#slots.move(slot, this.#store(slot, key, value));
+    this.#free(place);
+  }
+
+  #isSmall(key: ByteRange, value: ByteRange): boolean {
+    return width(value) < LASTING_BYTES_MIN && width(key) + width(value) <= this.#arenaEntryBytesMax;
+  }
+
+  #store(slot: number, key: ByteRange, value: ByteRange): number {
+    const place = this.#isSmall(key, value) ? this.#arena.add(slot, key, value) : undefined;
+    if (place !== undefined) return place;
+    const number = this.#large.add(key, value);
+    if (number >= FREE_PLACES - LARGE_PLACES) throw new RangeError('no more large entries can be held');
+    return LARGE_PLACES + number;
+  }
+
+  #free(place: number): void {
+    if (place >= LARGE_PLACES) this.#large.remove(place - LARGE_PLACES);
+    else this.#arena.free(place);
+  }
+
+  /** Bytes of the key and the value at a place. */
+  #contentBytes(place: number): number {
+    if (place >= LARGE_PLACES) return this.#large.at(place - LARGE_PLACES).bytes.length;
+    this.#arena.open(place);
+    return this.#arena.end - this.#arena.keyStart;
+  }
+}
+
+function width(range: ByteRange): number {
+  return range.end - range.start;
+}
+
+function isSame(key: ByteRange, bytes: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  if (key.end - key.start !== length) return false;
+  if (length > LOOP_BYTES_MAX) return bytes.compare(key.bytes, key.start, key.end, start, end) === 0;
+  for (let at = 0; at < length; at++) if (bytes[start + at] !== key.bytes[key.start + at]) return false;
+  return true;
+}

@@ -1,0 +1,310 @@
+import type { ByteRange } from '../engine.js';
+import { LARGE_PLACES, UNIT_BYTES } from './place.js';
+import type { Slots } from './slots.js';
+
+/**
+ * A record in a page, at a multiple of UNIT_BYTES:
+ *
+ *     at  bytes
+ *      0      4  slot
+ *      4      2  length of the key
+ *      6      2  length of the value
+ *      8         key, value
+ *
+ * It is live as long as its slot says that it lies here.
+ */
+const RECORD_HEADER_BYTES = 8;
+const SLOT_BYTES = 4;
+/** The first unit of a page holds nothing, so that no place is 0. */
+const PAGE_START = UNIT_BYTES;
+/** Up to here a loop copies faster than a call: measured with keys of 16 bytes and values of 64. */
+const LOOP_BYTES_MAX = 96;
+
+/** What may lie idle: a share of what is live, and so many pages. More of it is reclaimed. */
+const IDLE_SHARE = 1 / 8;
+const IDLE_PAGES = 4;
+/**
+ * So many bytes are looked at for each one that falls idle. A page that is emptied has at most as large a share of live bytes as all of
+ * them have, 8/9: looking at 9 bytes gains one. Twice as much makes up for what falls idle in the meantime.
+ */
+const SCAN_FACTOR = 18;
+/** Empty pages that are kept for what comes next; more of them are let go. */
+const EMPTY_PAGES_MAX = 8;
+
+interface Page {
+  readonly number: number;
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  /** Records end here. */
+  used: number;
+  /** Bytes of its live records. */
+  live: number;
+}
+
+/**
+ * Keys and values, side by side in pages. A page is filled from its start to its end; what is overwritten or deleted lies idle in it. Once
+ * too much does, the page with the fewest live bytes is emptied, a slice at a time: its live records are moved behind the newest.
+ *
+ * Invariants: of all bytes in records, at most those allowed by IDLE_SHARE and IDLE_PAGES, and what one slice leaves, are idle; the slot
+ * of each live record names its place.
+ */
+export class Arena {
+  readonly #pageBytes: number;
+  /** A place is a page and, in its lowest bits, a unit of it. */
+  readonly #unitBits: number;
+  readonly #pagesMax: number;
+  readonly #slots: Slots;
+  #pages: (Page | undefined)[] = [];
+  #freeNumbers: number[] = [];
+  #empty: Page[] = [];
+  /** Where records are added. */
+  #head: Page | undefined;
+  /** The page that is being emptied, and how far. */
+  #victim: Page | undefined;
+  #scanned = 0;
+  #usedBytes = 0;
+  #liveBytes = 0;
+
+  /** The record that {@link open} was called for: bytes `keyStart` to `valueStart` are its key, those up to `end` its value. */
+  bytes: Buffer = Buffer.alloc(0);
+  keyStart = 0;
+  valueStart = 0;
+  end = 0;
+
+  /**
+   * @param pageBytes - a power of two.
+   * @param pagesMax - fewer than places can tell apart, if given.
+   */
+  constructor(slots: Slots, pageBytes: number, pagesMax = Infinity) {
+    this.#slots = slots;
+    this.#pageBytes = pageBytes;
+    this.#unitBits = Math.log2(pageBytes / UNIT_BYTES);
+    this.#pagesMax = Math.min(pagesMax, LARGE_PLACES >>> this.#unitBits);
+  }
+
+  /** Bytes of all pages. */
+  get reservedBytes(): number {
+    return (this.#pages.length - this.#freeNumbers.length) * this.#pageBytes;
+  }
+
+  /** Bytes of live records. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** Bytes of records that are live no more. */
+  get idleBytes(): number {
+    return this.#usedBytes - this.#liveBytes;
+  }
+
+  /** Copies an entry in, and answers its place; undefined when no place is left. */
+  add(slot: number, key: ByteRange, value: ByteRange): number | undefined {
+    const keyLength = key.end - key.start;
+    const valueLength = value.end - value.start;
+    const size = recordBytes(keyLength + valueLength);
+    const page = this.#pageFor(size);
+    if (page === undefined) return undefined;
+    const at = page.used;
+    page.words[at / SLOT_BYTES] = slot;
+    page.words[at / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
+    copy(key, page.bytes, at + RECORD_HEADER_BYTES);
+    copy(value, page.bytes, at + RECORD_HEADER_BYTES + keyLength);
+    return this.#added(page, size);
+  }
+
+  /** Puts a value in the place of the one of a record if it fits there exactly. */
+  overwrite(place: number, value: ByteRange): boolean {
+    this.open(place);
+    const keyLength = this.valueStart - this.keyStart;
+    const valueLength = value.end - value.start;
+    if (recordBytes(keyLength + valueLength) !== recordBytes(this.end - this.keyStart)) return false;
+    copy(value, this.bytes, this.valueStart);
+    const page = this.#pageOf(place);
+    page.words[this.#offsetOf(place) / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
+    return true;
+  }
+
+  /** Looks at a record. What it shows is good until the next change. */
+  open(place: number): void {
+    const page = this.#pageOf(place);
+    const at = this.#offsetOf(place);
+    const lengths = page.words[at / SLOT_BYTES + 1] ?? 0;
+    this.bytes = page.bytes;
+    this.keyStart = at + RECORD_HEADER_BYTES;
+    this.valueStart = this.keyStart + (lengths & 0xffff);
+    this.end = this.valueStart + (lengths >>> 16);
+  }
+
+  /** Says that a record is live no more, and reclaims a slice of what is idle if that is too much. Its slot must not name it any more. */
+  free(place: number): void {
+    const page = this.#pageOf(place);
+    const size = recordBytesAt(page, this.#offsetOf(place));
+    page.live -= size;
+    this.#liveBytes -= size;
+    if (page.live === 0 && page !== this.#head) this.#release(page);
+    this.#reclaim(size * SCAN_FACTOR);
+  }
+
+  clear(): void {
+    this.#pages = [];
+    this.#freeNumbers = [];
+    this.#empty = [];
+    this.#head = undefined;
+    this.#victim = undefined;
+    this.#usedBytes = 0;
+    this.#liveBytes = 0;
+  }
+
+  /** Throws where an invariant does not hold. */
+  verify(): void {
+    let [used, live] = [0, 0];
+    for (const page of this.#pages) {
+      if (page === undefined || this.#empty.includes(page)) continue;
+      let found = 0;
+      for (let at = PAGE_START; at < page.used; at += recordBytesAt(page, at)) {
+        if (this.#isLive(page, at)) found += recordBytesAt(page, at);
+      }
+      if (found !== page.live) throw new Error(`page ${String(page.number)} does not hold what it counts`);
+      used += page.used - PAGE_START;
+      live += found;
+    }
+    if (used !== this.#usedBytes || live !== this.#liveBytes)
+      throw new Error('the sums of all pages are wrong');
+  }
+
+  #pageOf(place: number): Page {
+    const page = this.#pages[place >>> this.#unitBits];
+    if (page === undefined) throw new Error(`there is no page for place ${String(place)}`);
+    return page;
+  }
+
+  #offsetOf(place: number): number {
+    return (place & ((1 << this.#unitBits) - 1)) * UNIT_BYTES;
+  }
+
+  #placeOf(page: Page, at: number): number {
+    return page.number * (1 << this.#unitBits) + at / UNIT_BYTES;
+  }
+
+  /** The page to add a record of this size to; undefined when no more pages can be told apart. */
+  #pageFor(size: number): Page | undefined {
+    const head = this.#head;
+    if (head !== undefined && head.used + size <= this.#pageBytes) return head;
+    const page = this.#empty.pop() ?? this.#makePage();
+    if (page === undefined) return undefined;
+    this.#head = page;
+    // What was deleted from the page while it was filled may have been all of it.
+    if (head?.live === 0) this.#release(head);
+    return page;
+  }
+
+  #makePage(): Page | undefined {
+    const number = this.#freeNumbers.pop() ?? this.#pages.length;
+    if (number >= this.#pagesMax) return undefined;
+    const memory = new ArrayBuffer(this.#pageBytes);
+    const page = {
+      number,
+      bytes: Buffer.from(memory),
+      words: new Int32Array(memory),
+      used: PAGE_START,
+      live: 0,
+    };
+    this.#pages[number] = page;
+    return page;
+  }
+
+  #added(page: Page, size: number): number {
+    const place = this.#placeOf(page, page.used);
+    page.used += size;
+    page.live += size;
+    this.#usedBytes += size;
+    this.#liveBytes += size;
+    return place;
+  }
+
+  /** Takes back a page without live records. */
+  #release(page: Page): void {
+    if (page === this.#victim) this.#victim = undefined;
+    this.#usedBytes -= page.used - PAGE_START;
+    page.used = PAGE_START;
+    if (this.#empty.length < EMPTY_PAGES_MAX) {
+      this.#empty.push(page);
+      return;
+    }
+    this.#pages[page.number] = undefined;
+    this.#freeNumbers.push(page.number);
+  }
+
+  /** Looks at so many bytes of the page that is being emptied, or of the next ones. */
+  #reclaim(bytes: number): void {
+    for (let left = bytes; left > 0;) {
+      this.#victim ??= this.#nextVictim();
+      const victim = this.#victim;
+      if (victim === undefined) return;
+      const at = this.#scanned;
+      if (at >= victim.used)
+        throw new Error(`page ${String(victim.number)} counts live records that it does not have`);
+      const size = recordBytesAt(victim, at);
+      // Nothing can be moved while no page is left to move it to.
+      if (this.#isLive(victim, at) && !this.#moveRecord(victim, at, size)) return;
+      this.#scanned += size;
+      left -= size;
+      if (victim.live === 0) this.#release(victim);
+    }
+  }
+
+  /** The page with the fewest live bytes; undefined while little lies idle, or all of it in the newest page. */
+  #nextVictim(): Page | undefined {
+    const idleMax = Math.max(IDLE_PAGES * this.#pageBytes, this.#liveBytes * IDLE_SHARE);
+    if (this.idleBytes <= idleMax) return undefined;
+    let least: Page | undefined;
+    for (const page of this.#pages) {
+      if (page === undefined || page === this.#head || page.live === 0) continue;
+      if (least === undefined || page.live < least.live) least = page;
+    }
+    if (least === undefined || least.live === least.used - PAGE_START) return undefined;
+    this.#scanned = PAGE_START;
+    return least;
+  }
+
+  #isLive(page: Page, at: number): boolean {
+    const slot = page.words[at / SLOT_BYTES] ?? 0;
+    return this.#slots.placeOf(slot >>> 0) === this.#placeOf(page, at);
+  }
+
+  #moveRecord(from: Page, at: number, size: number): boolean {
+    const to = this.#pageFor(size);
+    if (to === undefined) return false;
+    if (size <= 2 * LOOP_BYTES_MAX) {
+      const offset = (to.used - at) / SLOT_BYTES;
+      for (let word = at / SLOT_BYTES; word < (at + size) / SLOT_BYTES; word++) {
+        to.words[word + offset] = from.words[word] ?? 0;
+      }
+    } else {
+      from.bytes.copy(to.bytes, to.used, at, at + size);
+    }
+    from.live -= size;
+    this.#liveBytes -= size;
+    const slot = (from.words[at / SLOT_BYTES] ?? 0) >>> 0;
+    this.#slots.move(slot, this.#added(to, size));
+    return true;
+  }
+}
+
+/** Bytes that a record takes whose key and value have so many together. */
+export function recordBytes(contentBytes: number): number {
+  return (RECORD_HEADER_BYTES + contentBytes + UNIT_BYTES - 1) & ~(UNIT_BYTES - 1);
+}
+
+function recordBytesAt(page: Page, at: number): number {
+  const lengths = page.words[at / SLOT_BYTES + 1] ?? 0;
+  return recordBytes((lengths & 0xffff) + (lengths >>> 16));
+}
+
+function copy({ bytes, start, end }: ByteRange, target: Buffer, at: number): void {
+  if (end - start > LOOP_BYTES_MAX) {
+    bytes.copy(target, at, start, end);
+    return;
+  }
+  for (let from = start, to = at; from < end; from++, to++) target[to] = bytes[from] ?? 0;
+}

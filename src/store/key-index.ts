@@ -1,0 +1,224 @@
+/** An index cell: the hash of a key, and its slot + 1. A free cell has 0 in place of a slot. */
+const CELL_WORDS = 2;
+/** A bucket is split when more of its cells than this are in use. */
+const LOAD_MAX = 0.75;
+/** The highest bits of a hash name a bucket, the lowest a cell in it: they must not meet. */
+const HASH_BITS = 32;
+const BUCKETS_A_PAGE = 256;
+const NONE = -1;
+
+/**
+ * Finds slots by the hash of their keys: extendible hashing (Fagin, Nievergelt, Pippenger, Strong 1979) with linear probing
+ * inside a bucket. It grows by splitting one bucket at a time, so no operation moves more cells than a bucket has.
+ *
+ * Invariants: a bucket of depth d holds the hashes that share their first d bits, and 2^(depth - d) entries of the directory,
+ * side by side, name it; in a bucket, from the cell that a hash names to the cell that holds it there is no free cell.
+ *
+ * Usage: `first` and `next` go over the slots whose keys may have a hash; `remove` takes out the one that was answered last.
+ */
+export class KeyIndex {
+  readonly #cells: number;
+  readonly #mask: number;
+  readonly #fillMax: number;
+  readonly #depthMax: number;
+  /** The buckets' cells, so many buckets side by side. */
+  #pages: Int32Array[] = [];
+  /** By bucket. */
+  #depths: number[] = [];
+  #fills: number[] = [];
+  #depth = 1;
+  #directory = new Uint32Array(2);
+  /** Where the search stands: a page, where its bucket begins, and the cell. */
+  #page: Int32Array;
+  #base = 0;
+  #cell = 0;
+  #bucket = 0;
+
+  /** @param cells - how many a bucket has, a power of two. */
+  constructor(cells: number) {
+    this.#cells = cells;
+    this.#mask = cells - 1;
+    this.#fillMax = Math.floor(cells * LOAD_MAX);
+    this.#depthMax = HASH_BITS - Math.log2(cells);
+    this.#page = this.#begin();
+  }
+
+  /** How many buckets there are. */
+  get buckets(): number {
+    return this.#depths.length;
+  }
+
+  /** The first slot whose key may have this hash; -1 when there is none. */
+  first(hash: number): number {
+    this.#enter(hash);
+    return this.#search(hash);
+  }
+
+  /** The slot behind the one that was answered last. */
+  next(hash: number): number {
+    this.#cell = (this.#cell + 1) & this.#mask;
+    return this.#search(hash);
+  }
+
+  /** Adds the slot of a key. Nobody may go on with a search that was begun before. */
+  add(hash: number, slot: number): void {
+    this.#enter(hash);
+    while ((this.#fills[this.#bucket] ?? 0) >= this.#fillMax) {
+      if (!this.#split(this.#bucket, hash)) break;
+      this.#enter(hash);
+    }
+    const fill = (this.#fills[this.#bucket] ?? 0) + 1;
+    // Unreachable with hashes that nobody can choose: so many share the bits that name a bucket. A search ends at a free cell.
+    if (fill === this.#cells) throw new RangeError('too many keys share a hash');
+    this.#insert(hash, slot);
+    this.#fills[this.#bucket] = fill;
+  }
+
+  /** Takes out the slot that `first` or `next` answered last, and moves up what was pushed behind it. */
+  remove(): void {
+    const page = this.#page;
+    const base = this.#base;
+    const mask = this.#mask;
+    let gap = this.#cell;
+    for (let cell = (gap + 1) & mask; ; cell = (cell + 1) & mask) {
+      const at = base + cell * CELL_WORDS;
+      const marked = page[at + 1] ?? 0;
+      if (marked === 0) break;
+      const hash = page[at] ?? 0;
+      if (((cell - hash) & mask) < ((cell - gap) & mask)) continue;
+      page[base + gap * CELL_WORDS] = hash;
+      page[base + gap * CELL_WORDS + 1] = marked;
+      gap = cell;
+    }
+    page[base + gap * CELL_WORDS + 1] = 0;
+    this.#fills[this.#bucket] = (this.#fills[this.#bucket] ?? 0) - 1;
+  }
+
+  clear(): void {
+    this.#page = this.#begin();
+  }
+
+  /** Shows every hash and slot, and throws where an invariant does not hold. */
+  verify(show: (hash: number, slot: number) => void): void {
+    const named = new Map<number, number>();
+    for (const bucket of this.#directory) named.set(bucket, (named.get(bucket) ?? 0) + 1);
+    for (let bucket = 0; bucket < this.buckets; bucket++) {
+      const depth = this.#depths[bucket] ?? 0;
+      if (named.get(bucket) !== 2 ** (this.#depth - depth))
+        throw new Error(`bucket ${String(bucket)} is misnamed`);
+      let fill = 0;
+      for (let cell = 0; cell < this.#cells; cell++) {
+        const at = this.#baseOf(bucket) + cell * CELL_WORDS;
+        const slot = (this.#pageOf(bucket)[at + 1] ?? 0) - 1;
+        if (slot === NONE) continue;
+        const hash = this.#pageOf(bucket)[at] ?? 0;
+        fill++;
+        let found = this.first(hash);
+        while (found !== slot && found !== NONE) found = this.next(hash);
+        if (found === NONE) throw new Error(`slot ${String(slot)} cannot be found`);
+        show(hash, slot);
+      }
+      if (fill !== this.#fills[bucket])
+        throw new Error(`bucket ${String(bucket)} does not hold what it counts`);
+    }
+  }
+
+  #begin(): Int32Array {
+    this.#pages = [];
+    this.#depths = [];
+    this.#fills = [];
+    this.#depth = 1;
+    this.#directory = Uint32Array.of(this.#addBucket(1), this.#addBucket(1));
+    return this.#pageOf(0);
+  }
+
+  #enter(hash: number): void {
+    const bucket = this.#directory[hash >>> (HASH_BITS - this.#depth)] ?? 0;
+    this.#bucket = bucket;
+    this.#page = this.#pageOf(bucket);
+    this.#base = this.#baseOf(bucket);
+    this.#cell = hash & this.#mask;
+  }
+
+  #search(hash: number): number {
+    const page = this.#page;
+    for (let cell = this.#cell; ; cell = (cell + 1) & this.#mask) {
+      const at = this.#base + cell * CELL_WORDS;
+      const marked = page[at + 1] ?? 0;
+      if (marked !== 0 && page[at] !== hash) continue;
+      this.#cell = cell;
+      return marked - 1;
+    }
+  }
+
+  #insert(hash: number, slot: number): void {
+    const page = this.#page;
+    let at = this.#base + (hash & this.#mask) * CELL_WORDS;
+    for (let cell = hash & this.#mask; page[at + 1] !== 0; at = this.#base + cell * CELL_WORDS) {
+      cell = (cell + 1) & this.#mask;
+    }
+    page[at] = hash;
+    page[at + 1] = slot + 1;
+  }
+
+  /** Gives half of a bucket's hashes a bucket of their own; false when there is no bit left to tell them apart. */
+  #split(bucket: number, hash: number): boolean {
+    const depth = this.#depths[bucket] ?? 0;
+    if (depth === this.#depthMax) return false;
+    if (depth === this.#depth) this.#doubleDirectory();
+    const added = this.#addBucket(depth + 1);
+    this.#depths[bucket] = depth + 1;
+    const named = 2 ** (this.#depth - depth);
+    const first = (hash >>> (HASH_BITS - depth)) * named;
+    this.#directory.fill(added, first + named / 2, first + named);
+    this.#share(bucket, depth);
+    return true;
+  }
+
+  /** Puts the cells of a bucket that was split where the directory now says. */
+  #share(bucket: number, depth: number): void {
+    const base = this.#baseOf(bucket);
+    const words = this.#cells * CELL_WORDS;
+    const old = this.#pageOf(bucket).slice(base, base + words);
+    this.#pageOf(bucket).fill(0, base, base + words);
+    const bit = 1 << (HASH_BITS - 1 - depth);
+    let moved = 0;
+    for (let at = 0; at < words; at += CELL_WORDS) {
+      const hash = old[at] ?? 0;
+      const marked = old[at + 1] ?? 0;
+      if (marked === 0) continue;
+      if ((hash & bit) !== 0) moved++;
+      this.#enter(hash);
+      this.#insert(hash, marked - 1);
+    }
+    this.#fills[this.buckets - 1] = moved;
+    this.#fills[bucket] = (this.#fills[bucket] ?? 0) - moved;
+  }
+
+  #doubleDirectory(): void {
+    const doubled = new Uint32Array(this.#directory.length * 2);
+    for (const [at, bucket] of this.#directory.entries()) doubled.fill(bucket, 2 * at, 2 * at + 2);
+    this.#directory = doubled;
+    this.#depth++;
+  }
+
+  #addBucket(depth: number): number {
+    const bucket = this.buckets;
+    if (bucket % BUCKETS_A_PAGE === 0) {
+      this.#pages.push(new Int32Array(BUCKETS_A_PAGE * this.#cells * CELL_WORDS));
+    }
+    this.#depths.push(depth);
+    this.#fills.push(0);
+    return bucket;
+  }
+
+  #pageOf(bucket: number): Int32Array {
+    const page = this.#pages[Math.floor(bucket / BUCKETS_A_PAGE)];
+    if (page === undefined) throw new Error(`there is no bucket ${String(bucket)}`);
+    return page;
+  }
+
+  #baseOf(bucket: number): number {
+    return (bucket % BUCKETS_A_PAGE) * this.#cells * CELL_WORDS;
+  }
+}
