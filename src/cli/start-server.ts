@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import dns from 'node:dns';
+import { once } from 'node:events';
 import net from 'node:net';
 import { showAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
@@ -348,18 +349,23 @@ async function isLoopback(host: string): Promise<boolean> {
   return found.every(({ address, family }) => loopback.check(address, family === 6 ? 'ipv6' : 'ipv4'));
 }
 
-/** Finds out early whether the port can be had: recovering a large store first would waste the user's time. */
+/**
+ * Finds out early whether the port can be had: recovering a large store first would waste the user's time.
+ *
+ * A client's socket has to have the port too, and takes no connections, as a listening one would that is closed again:
+ * whoever waits for the port must not be let in and thrown out. It goes to port 0, where nobody is.
+ */
 async function probe(address: Address): Promise<void> {
-  const server = net.createServer();
+  const { address: host } = await dns.promises.lookup(address.host);
+  const socket = net.connect({ host, port: 0, localAddress: host, localPort: address.port });
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(address.port, address.host, resolve);
-    });
+    // It has its own port by then, or has failed.
+    await once(socket, 'connectionAttempt');
   } catch (error) {
     throw listenFault(address, error);
+  } finally {
+    socket.on('error', () => undefined).destroy();
   }
-  await new Promise((resolve) => server.close(resolve));
 }
 
 function listenFault(address: Address, error: unknown): unknown {

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import type { ByteRange, ClusterId, FsyncPolicy, Index, NodeId, Refusal, Role } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
@@ -68,7 +69,8 @@ export interface Snapshots {
   readonly currentBytes: number;
   /** The log is needed from behind here on. */
   readonly previousIndex: Index;
-  begin(): Promise<SnapshotOutput>;
+  /** @param clock - for turns while a long value is written. */
+  begin(clock: Clock): Promise<SnapshotOutput>;
   /** Completes a snapshot and puts it in the current one's place. */
   install(output: SnapshotOutput): Promise<void>;
   /** Opens the JSON file as it is now, to be sent to a backup: it stays readable until closed, whatever is installed. */

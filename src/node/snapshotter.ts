@@ -133,7 +133,7 @@ export class Snapshotter {
     this.#logBytesAtLast = log.appendedBytes;
     let output: SnapshotOutput | undefined;
     try {
-      output = await snapshots.begin();
+      output = await snapshots.begin(clock);
       const end = await this.#walk(output);
       // The file must never be ahead of the log: recovery takes its position for a proof that the log reached it. What is
       // applied is in the log, and is durable after this whatever the fsync policy says.

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { isFullDisk } from './files.js';
-import type { Files, OpenFile } from './files.js';
+import { errorCode, isFullDisk } from './files.js';
+import type { Files } from './files.js';
 import { SEGMENT_HEADER_BYTES } from './segment.js';
 
 /** There is no room for another file. Nothing was written, and the same may be tried again. */
@@ -8,13 +8,14 @@ export class DiskFull extends Error {
   override readonly name = 'DiskFull';
 }
 
-/** A file of zeros that is to become a segment. */
+/** A file that is to become a segment: whole, durable and closed. */
 export interface BlankSegment {
-  readonly file: OpenFile;
   readonly name: string;
   readonly size: number;
 }
 
+/** As many spares of the usual size are kept, new ones included; what else the log lets go of is removed. */
+export const READY_SPARES_MAX = 4;
 const BLANK_NAME = /^spare(-\d+|-large)?$/;
 const ZEROS = Buffer.alloc(1024 * 1024);
 
@@ -24,14 +25,18 @@ export function isBlankName(name: string): boolean {
 }
 
 /**
- * Makes the files that segments are begun in: at their full size and durable, under names that recovery does not look
- * at. One of the usual size is always ready.
+ * Provides the files that segments are begun in, under names that recovery does not look at. One of the usual size is
+ * always ready: a segment that the log let go of, with what it held still in it, or a new one, filled with zeros.
+ *
+ * A start removes what it finds of them. After a crash one file may still bear two names, that of a spare and that of the
+ * segment which it was or became, and must not be written to under one of them.
  */
 export class BlankSegments {
   readonly #files: Files;
   readonly #directory: string;
   readonly #usualSize: number;
-  #spare: Promise<BlankSegment> | undefined;
+  #making: Promise<BlankSegment> | undefined;
+  #ready: BlankSegment[] = [];
   #ahead: BlankSegment[] = [];
   #count = 0;
 
@@ -46,11 +51,12 @@ export class BlankSegments {
     return Math.max(SEGMENT_HEADER_BYTES + recordSize, this.#usualSize);
   }
 
-  /** Begins to make the spare, if there is none. */
+  /** Begins to make a spare, if there is none. */
   prepareSpare(): void {
-    this.#spare ??= this.#make(this.#usualSize);
+    if (this.#ready.length > 0) return;
+    this.#making ??= this.#make(this.#usualSize);
     // Whoever takes it learns of a failure; until then nobody need be told.
-    this.#spare.catch(() => undefined);
+    this.#making.catch(() => undefined);
   }
 
   /**
@@ -59,68 +65,105 @@ export class BlankSegments {
    * @throws DiskFull where there is no room for it.
    */
   async ready(): Promise<void> {
-    const isThere = await this.#spare?.then(
+    if (this.#ready.length > 0) return;
+    const isMade = this.#making?.then(
       () => true,
       () => false,
     );
-    if (isThere === true) return;
-    this.#spare = this.#make(this.#usualSize);
-    await this.#spare;
+    if ((await isMade) === true) return;
+    this.#making = this.#make(this.#usualSize);
+    this.#making.catch(() => undefined);
+    await this.#making;
   }
 
   /** Makes sure that segments of these sizes, to be taken in this order, are there. All of them, or none. */
   async provide(sizes: readonly number[]): Promise<void> {
-    const made: BlankSegment[] = [];
+    const taken: BlankSegment[] = [];
     try {
-      for (const size of sizes) made.push(await this.take(size));
+      for (const size of sizes) taken.push(await this.take(size));
     } catch (error) {
-      for (const blank of made) await this.giveUp(blank);
+      for (const blank of taken) await this.giveBack(blank);
       throw error;
     }
-    this.#ahead.push(...made);
+    this.#ahead.push(...taken);
   }
 
   async take(size: number): Promise<BlankSegment> {
     for (let ahead = this.#ahead.shift(); ahead !== undefined; ahead = this.#ahead.shift()) {
       if (ahead.size === size) return ahead;
-      await this.giveUp(ahead);
+      await this.giveBack(ahead);
     }
-    if (size === this.#usualSize) {
-      this.prepareSpare();
-      const spare = await this.#spare?.catch(() => undefined);
-      this.#spare = undefined;
-      // Where it failed there may be room by now.
-      if (spare !== undefined) return spare;
-    }
-    return this.#make(size);
+    if (size !== this.#usualSize) return this.#make(size);
+    const ready = this.#ready.shift();
+    if (ready !== undefined) return ready;
+    this.prepareSpare();
+    const made = await this.#making?.catch(() => undefined);
+    this.#making = undefined;
+    // Where it failed there may be room by now.
+    return made ?? this.#make(size);
+  }
+
+  /** Takes back what did not become a segment, and is as it was. */
+  async giveBack(blank: BlankSegment): Promise<void> {
+    if (this.#hasPlaceFor(blank.size)) this.#ready.push(blank);
+    else await this.giveUp(blank.name);
   }
 
   /** Lets go of a file that did not become a segment. What cannot be removed now is removed by the next start. */
-  async giveUp(blank: { readonly file: OpenFile | undefined; readonly name: string }): Promise<void> {
-    await blank.file?.close().catch(() => undefined);
-    await this.#files.remove(blank.name).catch(() => undefined);
+  async giveUp(name: string): Promise<void> {
+    await this.#files.remove(name).catch(() => undefined);
   }
 
+  /**
+   * Takes the name of a segment from a file that the log needs no more, and keeps the file as a spare if one has a place.
+   *
+   * @returns what makes it ready, to be called once the directory is synced: before that a crash may bring the name back.
+   */
+  async recycle(file: string, size: number): Promise<() => void> {
+    if (!this.#hasPlaceFor(size)) {
+      await this.#files.remove(file);
+      return () => undefined;
+    }
+    const name = this.#newName();
+    try {
+      await this.#files.rename(file, name);
+    } catch (error) {
+      // An attempt that seemed to fail took it away.
+      if (errorCode(error) === 'ENOENT') return () => undefined;
+      throw error;
+    }
+    return () => this.#ready.push({ name, size });
+  }
+
+  /** Resolves when no file is open any more. */
   async close(): Promise<void> {
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const opened = await spare?.catch(() => undefined);
-    await opened?.file.close();
-    for (const blank of this.#ahead.splice(0)) await blank.file.close();
+    await this.#making?.catch(() => undefined);
+  }
+
+  #hasPlaceFor(size: number): boolean {
+    const spares = this.#ready.length + (this.#making === undefined ? 0 : 1);
+    return size === this.#usualSize && spares < READY_SPARES_MAX;
+  }
+
+  #newName(): string {
+    return path.join(this.#directory, `spare-${String(++this.#count)}`);
   }
 
   async #make(size: number): Promise<BlankSegment> {
-    const name = path.join(this.#directory, `spare-${String(++this.#count)}`);
-    let file: OpenFile | undefined;
+    const name = this.#newName();
     try {
-      file = await this.#files.create(name);
-      for (let at = 0; at < size; at += ZEROS.length) {
-        await file.write(ZEROS.subarray(0, Math.min(ZEROS.length, size - at)), at);
+      const file = await this.#files.create(name);
+      try {
+        for (let at = 0; at < size; at += ZEROS.length) {
+          await file.write(ZEROS.subarray(0, Math.min(ZEROS.length, size - at)), at);
+        }
+        await file.sync();
+      } finally {
+        await file.close();
       }
-      await file.sync();
-      return { file, name, size };
+      return { name, size };
     } catch (error) {
-      await this.giveUp({ file, name });
+      await this.giveUp(name);
       throw asDiskFull(error, this.#directory);
     }
   }

@@ -10,6 +10,8 @@ export interface Files {
   open(file: string): Promise<OpenFile>;
   /** The same for reading alone: it needs no right to write, and writing fails. */
   openToRead(file: string): Promise<OpenFile>;
+  /** Opens a file that must be there. What is written through it is durable once the write returns. */
+  openDurable(file: string): Promise<OpenFile>;
   /** Opens a new, empty file for writing, in place of one of that name, which keeps its content under other names. */
   create(file: string): Promise<OpenFile>;
   /** Names in a directory; undefined when there is no such directory. */
@@ -45,6 +47,10 @@ export interface OpenFile {
   size(): Promise<number>;
   /** Writes all the bytes, or rejects. */
   write(bytes: Buffer, position: number): Promise<void>;
+  /** Writes pieces, one behind the other, as one write; all of them, or rejects. */
+  writeGathered(pieces: readonly Buffer[], position: number): Promise<void>;
+  /** As `writeGathered`, done when it returns: until then the whole process waits. */
+  writeGatheredNow(pieces: readonly Buffer[], position: number): void;
   /** Fills the buffer as far as the file reaches, and answers how many bytes that were. */
   read(bytes: Buffer, position: number): Promise<number>;
   /** Returns once everything written so far is durable. */
@@ -52,9 +58,19 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/**
+ * Linux makes a write with this flag as durable as `fdatasync` would. Elsewhere it promises less, as on macOS, where the
+ * drive may keep the bytes in its cache, or is not there: then each write is followed by a sync.
+ */
+const O_DURABLE = process.platform === 'linux' ? fs.constants.O_DSYNC : undefined;
+
 export const systemFiles: Files = {
   open: (file) => openFile(file, 'r+'),
   openToRead: (file) => openFile(file, 'r'),
+  async openDurable(file) {
+    if (O_DURABLE !== undefined) return openFile(file, fs.constants.O_RDWR | O_DURABLE);
+    return syncingEachWrite(await fs.promises.open(file, 'r+'));
+  },
   async create(file) {
     // Truncating what is there would empty it under every other name that it has.
     await fs.promises.rm(file, { force: true });
@@ -164,14 +180,31 @@ async function lockOwner(file: string): Promise<string | undefined> {
   }
 }
 
-async function openFile(file: string, flags: 'r' | 'r+' | 'wx+'): Promise<OpenFile> {
-  const handle = await fs.promises.open(file, flags);
+async function openFile(file: string, flags: 'r' | 'r+' | 'wx+' | number): Promise<OpenFile> {
+  return openFileOf(await fs.promises.open(file, flags));
+}
+
+function openFileOf(handle: fs.promises.FileHandle): OpenFile {
   return {
     size: async () => (await handle.stat()).size,
     async write(bytes, position) {
       for (let written = 0; written < bytes.length;) {
         const rest = bytes.length - written;
         written += (await handle.write(bytes, written, rest, position + written)).bytesWritten;
+      }
+    },
+    async writeGathered(pieces, position) {
+      for (let left = pieces, at = position; left.length > 0;) {
+        const { bytesWritten } = await handle.writev(left, at);
+        at += bytesWritten;
+        left = behind(left, bytesWritten);
+      }
+    },
+    writeGatheredNow(pieces, position) {
+      for (let left = pieces, at = position; left.length > 0;) {
+        const bytesWritten = fs.writevSync(handle.fd, left, at);
+        at += bytesWritten;
+        left = behind(left, bytesWritten);
       }
     },
     async read(bytes, position) {
@@ -187,6 +220,35 @@ async function openFile(file: string, flags: 'r' | 'r+' | 'wx+'): Promise<OpenFi
     sync: () => handle.datasync(),
     close: () => handle.close(),
   };
+}
+
+function syncingEachWrite(handle: fs.promises.FileHandle): OpenFile {
+  const file = openFileOf(handle);
+  return {
+    ...file,
+    async write(bytes, position) {
+      await file.write(bytes, position);
+      await handle.datasync();
+    },
+    async writeGathered(pieces, position) {
+      await file.writeGathered(pieces, position);
+      await handle.datasync();
+    },
+    writeGatheredNow(pieces, position) {
+      file.writeGatheredNow(pieces, position);
+      fs.fdatasyncSync(handle.fd);
+    },
+  };
+}
+
+/** What is left of pieces when so many of their bytes are done. */
+export function behind(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let done = bytes;
+  for (const [at, piece] of pieces.entries()) {
+    if (done < piece.length) return [piece.subarray(done), ...pieces.slice(at + 1)];
+    done -= piece.length;
+  }
+  return [];
 }
 
 /** The system's short name for what went wrong, such as `ENOSPC`. */

@@ -8,7 +8,7 @@ import type { Files } from './files.js';
 import { readWhole } from './files.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
-import { SNAPSHOT_FORMAT } from './snapshot-writer.js';
+import { SNAPSHOT_FORMAT } from './snapshot-format.js';
 import { SnapshotFiles } from './snapshots.js';
 import type { SnapshotTarget } from './snapshots.js';
 

@@ -12,7 +12,8 @@ import {
   SEGMENT_HEADER_BYTES,
   decodeRecord,
   decodeSegmentHeader,
-  laterRecordProves,
+  hasEndMark,
+  laterRecords,
   segmentName,
   sequenceOf,
   writtenUpTo,
@@ -42,7 +43,7 @@ export interface RecoveryRequest {
 export interface TornEnd {
   readonly file: string;
   readonly offset: number;
-  /** What stood there, up to the last byte that is not zero. */
+  /** What stood there, up to the last byte that is not zero. What an earlier life of the file left may be part of it. */
   readonly bytes: Buffer;
 }
 
@@ -237,7 +238,11 @@ function checkBase(base: LogEnd, end: LogEnd, file: string, offset: number): voi
   throw damaged(file, `it disagrees with the snapshot about entry ${String(base.index)}`, offset);
 }
 
-/** Tells a torn end from a damaged one; undefined when the log ends cleanly. */
+/**
+ * Tells a torn end from a damaged one; undefined when the log ends cleanly. Behind a mark anything may stand but records of
+ * this segment: where one of several that were written at once, or since the last sync, was lost, those behind it must go as
+ * well, or what is written in its place could seem to be followed by them.
+ */
 export function judgeEnd(
   request: RecoveryRequest,
   segment: LogSegment,
@@ -246,18 +251,18 @@ export function judgeEnd(
 ): TornEnd | undefined {
   const { cleanEnd, provenIndex, provenBy } = request;
   const offset = segment.end;
-  const written = writtenUpTo(bytes, offset);
+  const later = laterRecords(bytes, offset, segment.header.salt, (end.index + 1) as Index);
+  const isWhole = hasEndMark(bytes, offset) && later === 'none';
   if (end.index < provenIndex) {
     const what = `its last whole entry is ${String(end.index)}, and ${provenBy} proves that entry ${String(provenIndex)} was written`;
     throw damaged(segment.file, what, offset);
   }
   if (cleanEnd !== undefined) {
-    const same = end.index === cleanEnd.index && end.checksum === cleanEnd.checksum && written === offset;
+    const same = end.index === cleanEnd.index && end.checksum === cleanEnd.checksum && isWhole;
     if (!same) throw damaged(segment.file, 'it is not as the last clean stop left it', offset);
   }
-  if (written === offset) return undefined;
-  if (laterRecordProves(bytes, offset, segment.header.salt, (end.index + 1) as Index)) {
+  if (isWhole) return undefined;
+  if (later === 'proof')
     throw damaged(segment.file, 'a record does not hold, and one behind it does', offset);
-  }
-  return { file: segment.file, offset, bytes: bytes.subarray(offset, written) };
+  return { file: segment.file, offset, bytes: bytes.subarray(offset, writtenUpTo(bytes, offset)) };
 }

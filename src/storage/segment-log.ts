@@ -3,20 +3,16 @@ import type { ClusterId, FsyncPolicy, Index, NodeId } from '../engine.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { BlankSegments, DiskFull, asDiskFull, asError } from './blank-segments.js';
-import type { Files, OpenFile } from './files.js';
-import { addRecord, logSegment, overriddenFrom } from './log-segment.js';
+import type { Files } from './files.js';
+import { logSegment, overriddenFrom } from './log-segment.js';
 import type { LogSegment } from './log-segment.js';
 import { keepLostEntries } from './lost-entries.js';
 import type { RecoveredLog } from './recovery.js';
 import { SegmentReader } from './segment-reader.js';
 import type { LogView } from './segment-reader.js';
-import {
-  SEGMENT_HEADER_BYTES,
-  encodeRecord,
-  encodeSegmentHeader,
-  recordBytes,
-  segmentName,
-} from './segment.js';
+import { SegmentWriter } from './segment-writer.js';
+import { SEGMENT_HEADER_BYTES, recordBytes, segmentName } from './segment.js';
+import type { SegmentHeader } from './segment.js';
 
 export interface SegmentLogOptions {
   readonly files: Files;
@@ -35,9 +31,9 @@ const SALT_RANGE = 2 ** 32;
 /**
  * The log on disk: frames, one behind the other, in segments.
  *
- * Invariants: one change at a time (reads may go on beside it); of the frames that one call appends, and between two
- * calls unless the policy is `always`, a later one may be on disk without an earlier one, and its record says so; a
- * segment is begun only once what it follows is synced.
+ * Invariants: one change at a time (reads, and the removal of what is old, may go on beside it); of the frames that one call
+ * appends, and between two calls unless the policy is `always`, a later one may be on disk without an earlier one, and
+ * its record says so; a segment is begun only once what it follows is durable.
  *
  * After any failed write or sync nothing more is written: what is on disk is unknown then, and asking the kernel
  * to sync again would be answered with a success that means nothing (see "fsyncgate", PostgreSQL 2018).
@@ -47,7 +43,7 @@ export class SegmentLog {
   readonly #blanks: BlankSegments;
   readonly #reader: SegmentReader;
   #segments: LogSegment[];
-  #file: OpenFile | undefined;
+  #writer: SegmentWriter | undefined;
   #end: LogEnd;
   #syncedIndex: Index;
   #appendedBytes: number;
@@ -76,7 +72,7 @@ export class SegmentLog {
   }
 
   /**
-   * Opens a log that was read, to go on with it: what it is to be appended to needs {@link goOnAfresh} first. What was kept is
+   * Opens a log that was read. Before anything is appended to it, {@link goOnAfresh} leaves a torn end behind. What was kept is
    * synced again before it counts as durable: the reader saw the page cache, which a power cut may still lose.
    */
   static async resume(options: SegmentLogOptions, found: RecoveredLog): Promise<SegmentLog> {
@@ -137,17 +133,18 @@ export class SegmentLog {
   }
 
   /**
-   * Appends frames that follow the end. With the policy `always` they are durable once this resolves, by one sync for
-   * all; otherwise they are in the kernel's hands.
+   * Appends frames that follow the end. With the policy `always` they are durable once this resolves, by one write for all
+   * that one segment takes; otherwise they are in the kernel's hands.
    *
+   * @param withinTurn - whether, with `always`, to wait for the disk before anything else happens.
    * @throws DiskFull when nothing was written. Any other error is final.
    */
-  async append(frames: readonly Frame[]): Promise<void> {
+  async append(frames: readonly Frame[], withinTurn = false): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#checkFollows(frames);
-    await this.#orFail(this.#blanks.provide(this.#segmentsNeeded(frames)));
-    for (const [at, frame] of frames.entries()) await this.#orFail(this.#write(frame, at === 0));
-    if (this.#options.fsync === 'always') await this.sync();
+    const sizes = this.#segmentsNeeded(frames);
+    if (sizes.length > 0) await this.#orFail(this.#blanks.provide(sizes));
+    await this.#orFail(this.#write(frames, withinTurn));
   }
 
   /** Makes everything that was appended before the call durable. */
@@ -206,24 +203,27 @@ export class SegmentLog {
     await this.#orFail(this.#replaceAll(base));
   }
 
-  /** Removes the segments that hold nothing behind `index`. */
+  /**
+   * Lets go of the segments that hold nothing behind `index`: some become spares, the others are removed. It may be tried again
+   * when it failed, unless the log failed with it.
+   */
   async removeUpTo(index: Index): Promise<void> {
-    const { files, directory } = this.#options;
     for (;;) {
       const [first] = this.#segments;
       const [end] = overriddenFrom(this.#segments);
       if (first === undefined || end === undefined || end > index + 1) return;
       // Oldest first, each durably before the next: neither a crash nor a failure in between leaves a gap.
-      await files.remove(first.file);
-      await files.syncDirectory(directory);
+      const makeReady = await this.#blanks.recycle(first.file, first.header.size);
+      await this.#orFail(this.#options.files.syncDirectory(this.#options.directory));
+      // Readers first learn that they must not look at it any more.
       this.#segments = this.#segments.filter((segment) => segment !== first);
+      makeReady();
     }
   }
 
   async close(): Promise<void> {
     await this.#blanks.close();
-    await this.#file?.close();
-    this.#file = undefined;
+    await this.#closeWriter();
   }
 
   get #current(): LogSegment {
@@ -237,9 +237,13 @@ export class SegmentLog {
     return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
   }
 
-  get #openFile(): OpenFile {
-    if (this.#file === undefined) throw new Error('the log is closed');
-    return this.#file;
+  get #openWriter(): SegmentWriter {
+    if (this.#writer === undefined) throw new Error('the log is closed');
+    return this.#writer;
+  }
+
+  get #isDurable(): boolean {
+    return this.#options.fsync === 'always';
   }
 
   #checkFollows(frames: readonly Frame[]): void {
@@ -268,27 +272,41 @@ export class SegmentLog {
     return sizes;
   }
 
-  async #write(frame: Frame, isFirst: boolean): Promise<void> {
-    const size = recordBytes(frame.end - frame.start);
-    if (size > this.#roomBytes) {
-      try {
-        await this.#beginSegment(size, this.#end);
-      } catch (error) {
-        if (!(error instanceof DiskFull) || isFirst) throw error;
-        // What stands before this frame was written, and the caller must not take it for unwritten.
-        throw new Error('the disk became full half-way', { cause: error });
+  async #write(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
+    for (let rest = frames; rest.length > 0;) {
+      let fitting = this.#isTorn ? 0 : this.#openWriter.fitting(rest);
+      if (fitting === 0) {
+        await this.#beginSegmentFor(rest, rest === frames);
+        fitting = this.#openWriter.fitting(rest);
       }
+      await this.#writeOne(rest.slice(0, fitting), withinTurn);
+      rest = rest.slice(fitting);
     }
-    const record = encodeRecord(frame, this.#current.header.salt, this.#syncedIndex);
-    await this.#openFile.write(record, this.#current.end);
-    addRecord(this.#current, frame, this.#current.end + size);
-    this.#end = endOf(frame);
-    this.#appendedBytes += size;
+  }
+
+  async #beginSegmentFor([first]: readonly Frame[], isNothingWritten: boolean): Promise<void> {
+    try {
+      await this.#beginSegment(first === undefined ? 0 : recordBytes(first.end - first.start), this.#end);
+    } catch (error) {
+      if (!(error instanceof DiskFull) || isNothingWritten) throw error;
+      // What stands before this frame was written, and the caller must not take it for unwritten.
+      throw new Error('the disk became full half-way', { cause: error });
+    }
+  }
+
+  /** Writes frames for which the current segment has room. */
+  async #writeOne(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
+    const last = frames.at(-1);
+    if (last === undefined) throw new Error('a frame has no room in a segment that was begun for it');
+    const within = withinTurn && this.#isDurable;
+    this.#appendedBytes += await this.#openWriter.append(frames, this.#syncedIndex, within);
+    this.#end = endOf(last);
+    if (this.#isDurable) this.#syncedIndex = this.#end.index;
   }
 
   async #syncNow(): Promise<void> {
     const { index } = this.#end;
-    await this.#orFail(this.#openFile.sync());
+    await this.#orFail(this.#openWriter.sync());
     this.#syncedIndex = index;
   }
 
@@ -296,7 +314,11 @@ export class SegmentLog {
   async #readUncut<T>(read: (view: LogView) => Promise<T>): Promise<T> {
     for (;;) {
       const cuts = this.#cuts;
-      const reading = read({ segments: this.#segments, last: this.#end.index });
+      const reading = read({
+        segments: this.#segments,
+        last: this.#end.index,
+        holds: (segment) => this.#segments.includes(segment),
+      });
       const outcome = await reading.then(
         (found) => ({ found }),
         (error: unknown) => ({ error }),
@@ -329,19 +351,34 @@ export class SegmentLog {
   }
 
   async #open(): Promise<void> {
-    this.#file = await this.#options.files.open(this.#current.file);
-    await this.#file.sync();
+    this.#writer = await SegmentWriter.open(this.#options.files, this.#current, this.#isDurable);
+    await this.#writer.sync();
     this.#blanks.prepareSpare();
   }
 
   /** Goes on behind `after`, the end or an entry before it, in a fresh segment with room for a record of `size`. */
   async #beginSegment(size: number, after: LogEnd): Promise<void> {
-    const { files, directory, cluster, node } = this.#options;
+    const { files, directory } = this.#options;
     await this.sync();
     const blank = await this.#blanks.take(this.#blanks.sizeFor(size));
-    const header = {
+    const header = this.#headerBehind(after, blank.size);
+    const segment = logSegment(header, path.join(directory, segmentName(header.sequence)));
+    const begun = await this.#makeSegment(blank.name, segment);
+    const before = this.#writer;
+    this.#writer = begun;
+    this.#segments = [...this.#segments, segment];
+    this.#isTorn = false;
+    if (after.index < this.#end.index) this.#cutTo(after);
+    await before?.close();
+    await files.syncDirectory(directory);
+    this.#blanks.prepareSpare();
+  }
+
+  #headerBehind(after: LogEnd, size: number): SegmentHeader {
+    const { cluster, node } = this.#options;
+    return {
       salt: Math.floor(this.#options.random() * SALT_RANGE),
-      size: blank.size,
+      size,
       sequence: (this.#segments.at(-1)?.header.sequence ?? 0) + 1,
       cluster,
       node,
@@ -349,23 +386,27 @@ export class SegmentLog {
       previousTerm: after.term,
       previousChecksum: after.checksum,
     };
-    const name = path.join(directory, segmentName(header.sequence));
+  }
+
+  /** Writes the header into a blank file, and gives it the name of the segment once the header is durable. */
+  async #makeSegment(blankName: string, segment: LogSegment): Promise<SegmentWriter> {
+    const { files, directory } = this.#options;
+    let begun: SegmentWriter | undefined;
     try {
-      await blank.file.write(encodeSegmentHeader(header), 0);
-      await blank.file.sync();
-      await files.rename(blank.name, name);
+      begun = await SegmentWriter.begin(files, blankName, segment, this.#isDurable);
+      await files.rename(blankName, segment.file);
+      return begun;
     } catch (error) {
-      await this.#blanks.giveUp(blank);
+      await begun?.close().catch(() => undefined);
+      await this.#blanks.giveUp(blankName);
       throw asDiskFull(error, directory);
     }
-    const before = this.#file;
-    this.#file = blank.file;
-    this.#segments = [...this.#segments, logSegment(header, name)];
-    this.#isTorn = false;
-    if (after.index < this.#end.index) this.#cutTo(after);
-    await before?.close();
-    await files.syncDirectory(directory);
-    this.#blanks.prepareSpare();
+  }
+
+  async #closeWriter(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    await writer?.close();
   }
 
   #cutTo(end: LogEnd): void {
@@ -377,8 +418,7 @@ export class SegmentLog {
 
   async #replaceAll(base: LogEnd): Promise<void> {
     const { files, directory } = this.#options;
-    await this.#file?.close();
-    this.#file = undefined;
+    await this.#closeWriter();
     for (const { file } of this.#segments) await files.remove(file);
     await files.syncDirectory(directory);
     this.#segments = [];

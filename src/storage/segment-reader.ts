@@ -19,6 +19,8 @@ export interface LogView {
   readonly segments: readonly LogSegment[];
   /** Its last entry. */
   readonly last: Index;
+  /** Whether the log has a segment still: the file of one that it let go of may be written to anew. */
+  holds(segment: LogSegment): boolean;
 }
 
 interface Cursor extends Place {
@@ -61,8 +63,9 @@ export class SegmentReader {
       try {
         found = await this.#readStretch(stretch, at, bytesLeft, frames.length === 0);
       } catch (error) {
-        // It was let go of since the view was taken.
-        if (errorCode(error) === 'ENOENT') return 'trimmed';
+        // It was let go of since the view was taken, and may be part of another stretch by now. What was read before the
+        // failure held under the salt of its earlier life.
+        if (errorCode(error) === 'ENOENT' || !view.holds(stretch.segment)) return 'trimmed';
         throw error;
       }
       for (const frame of found) {

@@ -5,8 +5,9 @@ import type { Frame } from '../log/frame.js';
 import { readUint53, writeUint53 } from '../log/uint53.js';
 
 /**
- * A segment: a file of fixed size that holds a stretch of the log. It is filled with zeros and synced before its
- * first frame, so its size never changes: a shorter file is damage, and a synced write touches data only.
+ * A segment: a file of fixed size that holds a stretch of the log. It was filled with zeros and synced before its
+ * first frame, or held an earlier stretch that nobody needs any more. So its size never changes: a shorter file is damage,
+ * and a synced write touches data only.
  *
  * All numbers are little endian.
  *
@@ -22,6 +23,8 @@ import { readUint53, writeUint53 } from '../log/uint53.js';
  *     72      8  term       of the entry before that
  *     80      4  previous   checksum of the frame before that
  *    128         records, each at a multiple of 8
+ *                the end mark, 24 zeros, where there is room for it
+ *                anything: zeros, or what an earlier life of the file left
  *
  * A record is a frame behind 24 bytes that belong to this disk alone:
  *
@@ -31,11 +34,22 @@ import { readUint53, writeUint53 } from '../log/uint53.js';
  *     16      8  index      of the frame's first entry
  *     24         frame, see log/frame.ts
  *
- * The salt is secret from clients: no value that they store can be taken for a record.
+ * The salt is secret from clients: no value that they store can be taken for a record. It is new in each life of a file:
+ * no record of an earlier one holds.
+ *
+ * Each write of records carries an end mark behind its last one, and puts the head of its first one in the place of the
+ * mark before. Whichever sectors of a head reach the disk, they hold its length or its index, which are not zero. So a mark
+ * of zeros means that nothing follows, or that the write which was to follow lost its beginning.
  */
 export const SEGMENT_HEADER_BYTES = 128;
 export const RECORD_HEAD_BYTES = FRAME_ROOM_BYTES;
+export const END_MARK_BYTES = RECORD_HEAD_BYTES;
 const RECORD_ALIGNMENT = 8;
+const END_MARK = Buffer.alloc(END_MARK_BYTES);
+/** Where the index stands in a record. */
+const AT_INDEX = 16;
+const AT_INDEX_HIGH = AT_INDEX + 4;
+const INDEX_HIGH_MAX = 2 ** 21 - 1;
 const MAGIC = Buffer.from('USDYLOG1');
 const AT_HEADER_CHECKSUM = 8;
 const AT_SALT = 12;
@@ -119,7 +133,7 @@ export function encodeRecord(frame: Frame, salt: number, durable: Index): Buffer
   const { bytes } = frame;
   bytes.writeUInt32LE(frame.end - frame.start, start + 4);
   writeUint53(bytes, durable, start + 8);
-  writeUint53(bytes, frame.firstIndex, start + 16);
+  writeUint53(bytes, frame.firstIndex, start + AT_INDEX);
   bytes.writeUInt32LE(crc32(bytes.subarray(start + 4, frame.start), salt), start);
   return bytes.subarray(start, frame.end);
 }
@@ -141,17 +155,43 @@ export function decodeRecord(segment: Buffer, at: number, salt: number): StoredR
   if (crc32(segment.subarray(at + 4, frameAt), salt) !== check) return undefined;
   const frame = readFrame(segment, frameAt, frameAt + length);
   if (typeof frame === 'string' || frame.end !== frameAt + length) return undefined;
-  if (frame.firstIndex !== readUint53(segment, at + 16)) return undefined;
+  if (frame.firstIndex !== readUint53(segment, at + AT_INDEX)) return undefined;
   return { frame, durable: readUint53(segment, at + 8) as Index, next: at + recordBytes(length) };
+}
+
+/** Whether the log ends at this offset as a write leaves it: with a mark, or with no room for one. */
+export function hasEndMark(segment: Buffer, at: number): boolean {
+  if (at + END_MARK_BYTES > segment.length) return true;
+  return segment.compare(END_MARK, 0, END_MARK_BYTES, at, at + END_MARK_BYTES) === 0;
+}
+
+/** What stands behind the last record that follows the one before it: `proof` that the next one was durable is damage. */
+export type LaterRecords = 'none' | 'some' | 'proof';
+
+/**
+ * Looks for records that hold behind a place where one does not, or where there is none.
+ *
+ * @param index - of the entry that should stand there.
+ */
+export function laterRecords(segment: Buffer, from: number, salt: number, index: Index): LaterRecords {
+  let found: LaterRecords = 'none';
+  const last = segment.length - RECORD_HEAD_BYTES - FRAME_HEADER_BYTES;
+  for (let at = from; at <= last; at += RECORD_ALIGNMENT) {
+    // Almost everywhere one look is enough: what an earlier life left has lower indexes.
+    const indexHigh = segment.readUInt32LE(at + AT_INDEX_HIGH);
+    if (indexHigh > INDEX_HIGH_MAX) continue;
+    if (indexHigh * 2 ** 32 + segment.readUInt32LE(at + AT_INDEX) < index) continue;
+    const record = decodeRecord(segment, at, salt);
+    if (record === undefined) continue;
+    if (record.frame.firstIndex > index && record.durable >= index) return 'proof';
+    found = 'some';
+  }
+  return found;
 }
 
 /** Whether a later record proves that `index` was durable, so that its loss is damage and no torn write. */
 export function laterRecordProves(segment: Buffer, from: number, salt: number, index: Index): boolean {
-  for (let at = from; at + RECORD_HEAD_BYTES < segment.length; at += RECORD_ALIGNMENT) {
-    const record = decodeRecord(segment, at, salt);
-    if (record !== undefined && record.frame.firstIndex > index && record.durable >= index) return true;
-  }
-  return false;
+  return laterRecords(segment, from, salt, index) === 'proof';
 }
 
 /** The offset behind the last byte that is not zero, searched from the end down to `from`. */

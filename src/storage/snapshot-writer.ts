@@ -1,233 +1,228 @@
 import { isUtf8 } from 'node:buffer';
-import { crc32 } from 'node:zlib';
-import type { ByteRange, ClusterId, NodeId } from '../engine.js';
-import type { LogEnd } from '../log/frame.js';
+import { turn } from '../clock.js';
+import type { Clock } from '../clock.js';
+import { LASTING_BYTES_MIN, copyRange } from '../engine.js';
+import type { ByteRange } from '../engine.js';
 import type { Files, OpenFile } from './files.js';
+import { Base64Source, ESCAPE_BYTES_MAX, RawSource, TextSource, isText, writeText } from './json-escapes.js';
+import type { Source } from './json-escapes.js';
+import {
+  BINARY_CLOSES,
+  BINARY_OPENS,
+  DATA_CLOSES,
+  DATA_OPENS,
+  checksumText,
+  countText,
+  headLine,
+} from './snapshot-format.js';
+import type { SnapshotHead } from './snapshot-format.js';
+import { CHUNK_BYTES, SnapshotOutput } from './snapshot-output.js';
+import type { LargePiece } from './snapshot-output.js';
 
-/**
- * The JSON file: the map at one position, one entry a line.
- *
- *     {"format":"kv-snapshot","version":1,"term":…,"index":…,"log":…,"cluster":"…","node":"…",
- *     "data":{
- *     "key":"value",
- *     …
- *     },
- *     "binary":[
- *     ["key in base64","value in base64"],
- *     …
- *     ],
- *     "count":…,"checksum":"…"}
- *
- * `log` is the checksum of the log's frame that ends at the position. `checksum` is the CRC-32, in eight
- * hexadecimal digits, of every byte before its own name. A pair whose key or value is not valid UTF-8 stands under `binary`.
- */
-export const SNAPSHOT_FORMAT = 'kv-snapshot';
-export const SNAPSHOT_VERSION = 1;
-export const DATA_OPENS = '"data":{';
-export const DATA_CLOSES = '},';
-export const BINARY_OPENS = '"binary":[';
-export const BINARY_CLOSES = '],';
+/** Key and value of at most so many bytes are rendered while they are borrowed. Such a pair fits into a chunk whatever is in it. */
+export const SMALL_PAIR_BYTES_MAX = 16 * 1024;
+/** What stands around and between the words of a pair. */
+const FRAME_BYTES_MAX = 16;
+/** Past this the caller waits before it adds more. So it is also how much is rendered in one turn at most, but for one pair. */
+export const WAITING_BYTES_MAX = 256 * 1024;
 
-export interface SnapshotHead {
-  readonly cluster: ClusterId;
-  readonly node: NodeId;
-  readonly end: LogEnd;
-}
-
-const CHUNK_BYTES = 256 * 1024;
-/** Past this the caller waits before it adds more. */
-const PENDING_BYTES_MAX = 8 * 1024 * 1024;
-
-/** Gathers text into chunks and writes them one behind the other, while more is added. */
-class Output {
-  checksum = 0;
-  pendingBytes = 0;
-  readonly #file: OpenFile;
-  #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  #length = 0;
-  #position = 0;
-  #writing: Promise<void> = Promise.resolve();
-
-  constructor(file: OpenFile) {
-    this.#file = file;
-  }
-
-  text(text: string): void {
-    const size = Buffer.byteLength(text);
-    if (size > CHUNK_BYTES - this.#length) this.#send();
-    if (size > CHUNK_BYTES) this.#queue(Buffer.from(text));
-    else this.#length += this.#chunk.write(text, this.#length);
-  }
-
-  bytes(bytes: Buffer): void {
-    this.#send();
-    this.#queue(bytes);
-  }
-
-  /** Resolves when everything was written; rejects when a write failed. */
-  async drained(): Promise<void> {
-    await this.#writing;
-  }
-
-  async finish(): Promise<void> {
-    this.#send();
-    await this.#writing;
-  }
-
-  /** What the checksum is once the text so far is written. */
-  checksumSoFar(): number {
-    this.#send();
-    return this.checksum;
-  }
-
-  #send(): void {
-    if (this.#length === 0) return;
-    this.#queue(this.#chunk.subarray(0, this.#length));
-    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    this.#length = 0;
-  }
-
-  #queue(bytes: Buffer): void {
-    const position = this.#position;
-    this.#position += bytes.length;
-    this.pendingBytes += bytes.length;
-    this.checksum = crc32(bytes, this.checksum);
-    this.#writing = this.#writing.then(async () => {
-      await this.#file.write(bytes, position);
-      this.pendingBytes -= bytes.length;
-    });
-    // The failure is told to whoever waits for `drained` or `finish`.
-    this.#writing.catch(() => undefined);
-  }
-}
+const COMMA = 0x2c;
+const LF = 0x0a;
+const QUOTE = 0x22;
+const COLON = 0x3a;
 
 /** Writes one snapshot to a file of its own. Nobody sees the file before the caller renames it. */
 export class SnapshotWriter {
   readonly #files: Files;
-  readonly #file: OpenFile;
   readonly #path: string;
-  readonly #data: Output;
-  #spool: { readonly file: OpenFile; readonly output: Output } | undefined;
-  #opening: Promise<void> | undefined;
-  #dataCount = 0;
+  readonly #file: OpenFile;
+  readonly #clock: Clock | undefined;
+  readonly #data: SnapshotOutput;
+  /** Binary pairs stand behind all others, and the walk meets them in between: they wait in a file. */
+  readonly #binary: SnapshotOutput;
+  #count = 0;
   #binaryCount = 0;
-  /** Binary pairs that came before the file for them was open. */
-  #early: string[] = [];
 
-  private constructor(files: Files, path: string, file: OpenFile) {
+  private constructor(files: Files, path: string, file: OpenFile, clock: Clock | undefined) {
     this.#files = files;
     this.#path = path;
     this.#file = file;
-    this.#data = new Output(file);
+    this.#clock = clock;
+    this.#data = new SnapshotOutput(() => Promise.resolve(file));
+    this.#binary = new SnapshotOutput(() => files.create(this.#binaryPath));
   }
 
-  static async create(files: Files, path: string): Promise<SnapshotWriter> {
-    return new SnapshotWriter(files, path, await files.create(path));
+  /** @param clock - gives others a turn while large values are looked at; without one nobody is served meanwhile. */
+  static async create(files: Files, path: string, clock?: Clock): Promise<SnapshotWriter> {
+    return new SnapshotWriter(files, path, await files.create(path), clock);
   }
 
   /** Says which position the entries to come are the map of. Called once, before the first. */
   start(head: SnapshotHead): void {
-    const fields = {
-      format: SNAPSHOT_FORMAT,
-      version: SNAPSHOT_VERSION,
-      term: head.end.term,
-      index: head.end.index,
-      log: head.end.checksum,
-      cluster: head.cluster,
-      node: head.node,
-    };
-    this.#data.text(`${JSON.stringify(fields).slice(0, -1)},\n${DATA_OPENS}`);
+    this.#data.text(`${headLine(head)}${DATA_OPENS}`);
+    this.#data.beginList();
   }
 
-  /** Takes one entry. The bytes are copied before this returns. */
+  /**
+   * Takes one entry. What is borrowed is rendered or copied before this returns. A value that is lasting may be kept and rendered
+   * later, so that the longest one takes no longer in one turn than a short one.
+   */
   add(key: ByteRange, value: ByteRange): void {
-    const keyBytes = key.bytes.subarray(key.start, key.end);
-    const valueBytes = value.bytes.subarray(value.start, value.end);
-    if (isUtf8(keyBytes) && isUtf8(valueBytes)) {
-      const comma = this.#dataCount++ === 0 ? '\n' : ',\n';
-      this.#data.text(
-        `${comma}${JSON.stringify(keyBytes.toString())}:${JSON.stringify(valueBytes.toString())}`,
-      );
+    this.#count++;
+    const keyBytes = key.end - key.start;
+    const valueBytes = value.end - value.start;
+    if (keyBytes + valueBytes > SMALL_PAIR_BYTES_MAX) {
+      const lasting = valueBytes >= LASTING_BYTES_MIN ? value : copyRange(value);
+      this.#data.large(this.#textPiece(copyRange(key), lasting));
       return;
     }
-    const comma = this.#binaryCount++ === 0 ? '\n' : ',\n';
-    this.#binary(`${comma}["${keyBytes.toString('base64')}","${valueBytes.toString('base64')}"]`);
+    this.#data.reserve(ESCAPE_BYTES_MAX * (keyBytes + valueBytes) + FRAME_BYTES_MAX);
+    const end = writePair(key, value, this.#data.chunk, this.#data.length);
+    if (end === -1) this.#addBinary(key, value);
+    else this.#data.length = end;
   }
 
-  /** Whether the disk is behind: wait for `drained` before the next entry. */
+  /** Whether as much waits as may: wait for `drained` before the next entry. */
   get backedUp(): boolean {
-    const spooled = this.#spool?.output.pendingBytes ?? 0;
-    return this.#early.length > 0 || this.#data.pendingBytes + spooled > PENDING_BYTES_MAX;
+    return this.#data.waitingBytes + this.#binary.waitingBytes >= WAITING_BYTES_MAX;
   }
 
+  /** Resolves when nothing waits any more; rejects when a write failed. */
   async drained(): Promise<void> {
-    await this.#opening;
     await this.#data.drained();
-    await this.#spool?.output.drained();
+    // Large values that turned out to be binary have moved there.
+    await this.#binary.drained();
   }
 
   /** Completes the file and makes it durable. */
   async finish(): Promise<void> {
+    this.#data.endList();
+    await this.#data.drained();
     this.#data.text(`\n${DATA_CLOSES}\n${BINARY_OPENS}`);
-    await this.#copySpool();
-    const count = this.#dataCount + this.#binaryCount;
-    this.#data.text(`\n${BINARY_CLOSES}\n"count":${String(count)},`);
-    const checksum = this.#data.checksumSoFar().toString(16).padStart(8, '0');
-    this.#data.text(`"checksum":"${checksum}"}\n`);
-    await this.#data.finish();
+    await this.#copyBinary();
+    this.#data.text(`\n${BINARY_CLOSES}\n${countText(this.#count)}`);
+    this.#data.send();
+    await this.#data.drained();
+    this.#data.text(checksumText(this.#data.checksum));
+    this.#data.send();
+    await this.#data.drained();
     await this.#file.sync();
     await this.#file.close();
   }
 
   /** Lets go of an unfinished file and removes it. */
   async abandon(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
-    await this.#data.drained().catch(() => undefined);
-    await this.#spool?.output.drained().catch(() => undefined);
+    await this.#data.end();
+    await this.#binary.end();
     await this.#file.close().catch(() => undefined);
-    await this.#spool?.file.close().catch(() => undefined);
+    await this.#binary.file?.close().catch(() => undefined);
     await this.#files.remove(this.#path);
-    await this.#files.remove(this.#spoolPath);
+    await this.#files.remove(this.#binaryPath);
   }
 
-  get #spoolPath(): string {
+  get #binaryPath(): string {
     return `${this.#path}.binary`;
   }
 
-  /** Binary pairs stand behind all others, and the walk meets them in between: they wait in a file. */
-  #binary(text: string): void {
-    if (this.#spool !== undefined) {
-      this.#spool.output.text(text);
-      return;
-    }
-    this.#early.push(text);
-    this.#opening ??= this.#openSpool();
-    this.#opening.catch(() => undefined);
+  #textPiece(key: ByteRange, value: ByteRange): LargePiece {
+    const sources = [
+      new RawSource(',\n"'),
+      new TextSource(key),
+      new RawSource('":"'),
+      new TextSource(value),
+      new RawSource('"'),
+    ];
+    return piece(key, value, sources, async () => {
+      const isBoth = isUtf8(subarray(key)) && (await isText(value, () => this.#giveTurn()));
+      if (!isBoth) this.#largeBinary(key, value);
+      return isBoth;
+    });
   }
 
-  async #openSpool(): Promise<void> {
-    const file = await this.#files.create(this.#spoolPath);
-    const output = new Output(file);
-    this.#spool = { file, output };
-    for (const text of this.#early) output.text(text);
-    this.#early = [];
+  #addBinary(key: ByteRange, value: ByteRange): void {
+    const letters = `,\n["${base64(key)}","${base64(value)}"]`;
+    this.#beginBinary();
+    this.#binary.text(letters);
   }
 
-  async #copySpool(): Promise<void> {
-    await this.#opening;
-    if (this.#spool === undefined) return;
-    const { file, output } = this.#spool;
-    await output.finish();
+  #largeBinary(key: ByteRange, value: ByteRange): void {
+    const words = [new Base64Source(key), new RawSource('","'), new Base64Source(value)];
+    this.#beginBinary();
+    this.#binary.large(
+      piece(key, value, [new RawSource(',\n["'), ...words, new RawSource('"]')], () => Promise.resolve(true)),
+    );
+  }
+
+  #beginBinary(): void {
+    if (this.#binaryCount++ === 0) this.#binary.beginList();
+  }
+
+  async #giveTurn(): Promise<void> {
+    if (this.#clock !== undefined) await turn(this.#clock);
+  }
+
+  async #copyBinary(): Promise<void> {
+    if (this.#binaryCount === 0) return;
+    this.#binary.send();
+    await this.#binary.drained();
+    const { file } = this.#binary;
+    if (file === undefined) throw new Error('what was written has no file');
     for (let position = 0; ;) {
-      const bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-      const filled = await file.read(bytes, position);
+      this.#data.reserve(CHUNK_BYTES);
+      const filled = await file.read(this.#data.chunk, position);
       if (filled === 0) break;
       position += filled;
-      this.#data.bytes(bytes.subarray(0, filled));
+      this.#data.length = filled;
+      this.#data.send();
       await this.#data.drained();
     }
     await file.close();
-    this.#spool = undefined;
-    await this.#files.remove(this.#spoolPath);
+    await this.#files.remove(this.#binaryPath);
   }
+}
+
+/** Writes a pair of text, with a comma before it, to a place that is large enough; -1 when it is not text. */
+function writePair(key: ByteRange, value: ByteRange, target: Buffer, at: number): number {
+  target[at] = COMMA;
+  target[at + 1] = LF;
+  target[at + 2] = QUOTE;
+  const keyEnd = writeText(key, target, at + 3);
+  if (keyEnd === -1) return -1;
+  target[keyEnd] = QUOTE;
+  target[keyEnd + 1] = COLON;
+  target[keyEnd + 2] = QUOTE;
+  const valueEnd = writeText(value, target, keyEnd + 3);
+  if (valueEnd === -1) return -1;
+  target[valueEnd] = QUOTE;
+  return valueEnd + 1;
+}
+
+function piece(
+  key: ByteRange,
+  value: ByteRange,
+  sources: readonly Source[],
+  belongs: () => Promise<boolean>,
+): LargePiece {
+  return {
+    bytes: key.end - key.start + value.end - value.start,
+    belongs,
+    get isAtEnd() {
+      return sources.every((source) => source.isAtEnd);
+    },
+    write(chunk, at) {
+      for (const source of sources) {
+        if (!source.isAtEnd) at = source.write(chunk, at);
+        if (!source.isAtEnd) break;
+      }
+      return at;
+    },
+  };
+}
+
+function subarray(range: ByteRange): Buffer {
+  return range.bytes.subarray(range.start, range.end);
+}
+
+function base64({ bytes, start, end }: ByteRange): string {
+  return bytes.toString('base64', start, end);
 }

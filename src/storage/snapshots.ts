@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Clock } from '../clock.js';
 import type { ByteRange, Index } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
 import { Exclusive } from './exclusive.js';
@@ -7,7 +8,8 @@ import type { Files, OpenFile } from './files.js';
 import { readWhole } from './files.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
-import { SNAPSHOT_FORMAT, SnapshotWriter } from './snapshot-writer.js';
+import { SNAPSHOT_FORMAT } from './snapshot-format.js';
+import { SnapshotWriter } from './snapshot-writer.js';
 
 const TEMPORARY_NAME = 'snapshot.new';
 export const PREVIOUS_NAME = 'previous.json';
@@ -52,10 +54,14 @@ export class SnapshotFiles {
     return this.#previousIndex;
   }
 
-  /** Opens a file for a snapshot beside the current one. */
-  async begin(): Promise<SnapshotWriter> {
+  /**
+   * Opens a file for a snapshot beside the current one.
+   *
+   * @param clock - gives others a turn while the snapshot is written; without one nobody is served meanwhile.
+   */
+  async begin(clock?: Clock): Promise<SnapshotWriter> {
     this.#begun = undefined;
-    const writer = await SnapshotWriter.create(this.#files, this.#temporary);
+    const writer = await SnapshotWriter.create(this.#files, this.#temporary, clock);
     this.#begun = writer;
     return writer;
   }

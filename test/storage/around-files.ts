@@ -4,6 +4,8 @@ import type { Files, FileLock, OpenFile } from '../../src/storage/files.js';
 export interface FilesCall {
   readonly operation: keyof Files | keyof OpenFile;
   readonly file: string;
+  /** Of a rename: the new name. */
+  readonly to?: string;
 }
 
 /** Stands between the caller and the files: it runs the call, or fails in its place. */
@@ -12,8 +14,17 @@ export type Around = <T>(call: FilesCall, run: () => Promise<T>, write?: Partial
 /** Writes only the first bytes of what a `write` was asked to write. */
 export type PartialWrite = (length: number) => Promise<void>;
 
-/** Files with every call led through `around`. */
-export function aroundFiles(files: Files, around: Around): Files {
+/** As `Around`, for a call that is done when it returns. */
+export type AroundNow = (call: FilesCall, run: () => void, write: (length: number) => void) => void;
+
+/** Files with every call led through `around`, or `aroundNow`. */
+export function aroundFiles(
+  files: Files,
+  around: Around,
+  aroundNow: AroundNow = (_call, run) => {
+    run();
+  },
+): Files {
   /** Open files by the name that they have now. */
   const names = new Set<{ file: string }>();
   const opened = (file: string, open: OpenFile): OpenFile => {
@@ -28,6 +39,19 @@ export function aroundFiles(files: Files, around: Around): Files {
           () => open.write(bytes, position),
           (length) => open.write(bytes.subarray(0, length), position),
         ),
+      writeGathered: (pieces, position) =>
+        around(
+          call('writeGathered'),
+          () => open.writeGathered(pieces, position),
+          (length) => open.writeGathered(firstBytes(pieces, length), position),
+        ),
+      writeGatheredNow: (pieces, position) => {
+        aroundNow(
+          call('writeGatheredNow'),
+          () => open.writeGatheredNow(pieces, position),
+          (length) => open.writeGatheredNow(firstBytes(pieces, length), position),
+        );
+      },
       read: (bytes, position) => around(call('read'), () => open.read(bytes, position)),
       sync: () => around(call('sync'), () => open.sync()),
       close: () => around(call('close'), () => open.close()),
@@ -41,11 +65,13 @@ export function aroundFiles(files: Files, around: Around): Files {
     open: (file) => around({ operation: 'open', file }, async () => opened(file, await files.open(file))),
     openToRead: (file) =>
       around({ operation: 'openToRead', file }, async () => opened(file, await files.openToRead(file))),
+    openDurable: (file) =>
+      around({ operation: 'openDurable', file }, async () => opened(file, await files.openDurable(file))),
     create: (file) =>
       around({ operation: 'create', file }, async () => opened(file, await files.create(file))),
     list: (file) => around({ operation: 'list', file }, () => files.list(file)),
     makeDirectory: (file) => around({ operation: 'makeDirectory', file }, () => files.makeDirectory(file)),
-    rename: (file, to) => around({ operation: 'rename', file }, () => rename(file, to)),
+    rename: (file, to) => around({ operation: 'rename', file, to }, () => rename(file, to)),
     duplicate: (file, to) => around({ operation: 'duplicate', file }, () => files.duplicate(file, to)),
     remove: (file) => around({ operation: 'remove', file }, () => files.remove(file)),
     replace: (file, bytes) => around({ operation: 'replace', file }, () => files.replace(file, bytes)),
@@ -56,6 +82,10 @@ export function aroundFiles(files: Files, around: Around): Files {
   };
 }
 
+function firstBytes(pieces: readonly Buffer[], length: number): readonly Buffer[] {
+  return [Buffer.concat(pieces).subarray(0, length)];
+}
+
 /** Remembers what was opened and locked, so that all of it can be let go of as the end of a process would. */
 export class Holdings {
   readonly #held = new Set<() => Promise<void>>();
@@ -64,13 +94,7 @@ export class Holdings {
     const keep = async (opening: Promise<OpenFile>): Promise<OpenFile> => {
       const open = await opening;
       const close = this.#once(() => open.close());
-      return {
-        size: () => open.size(),
-        write: (bytes, position) => open.write(bytes, position),
-        read: (bytes, position) => open.read(bytes, position),
-        sync: () => open.sync(),
-        close,
-      };
+      return { ...open, close };
     };
     const lock = async (file: string, owner: string): Promise<FileLock | undefined> => {
       const held = await files.lock(file, owner);
@@ -81,6 +105,7 @@ export class Holdings {
       lock,
       open: (file) => keep(files.open(file)),
       openToRead: (file) => keep(files.openToRead(file)),
+      openDurable: (file) => keep(files.openDurable(file)),
       create: (file) => keep(files.create(file)),
     };
   }

@@ -2,12 +2,15 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
 import {
+  END_MARK_BYTES,
   SEGMENT_HEADER_BYTES,
   decodeRecord,
   decodeSegmentHeader,
   encodeRecord,
   encodeSegmentHeader,
+  hasEndMark,
   laterRecordProves,
+  laterRecords,
   recordBytes,
   segmentName,
   sequenceOf,
@@ -16,6 +19,7 @@ import {
 import { StorageFault } from '../../src/storage/fault.js';
 import { SnapshotDamage, readSnapshot } from '../../src/storage/snapshot-reader.js';
 import { SnapshotWriter } from '../../src/storage/snapshot-writer.js';
+import { seededRandom } from '../random.js';
 import { anyOperation, anyUint53, frameOf } from '../log/frames.js';
 import { DB_PATH, expectStart, record } from './images.js';
 import { MemoryDisk } from './memory-files.js';
@@ -152,15 +156,84 @@ describe('A record', () => {
 });
 
 describe('The end of what was written, and the proof behind it', () => {
-  it('AreFoundInAFullSizedSegmentInNoTime', () => {
-    const segment = Buffer.alloc(16 * 1024 * 1024);
-    const started = process.cpuUsage();
-    expect(writtenUpTo(segment, 128)).to.equal(128);
-    expect(laterRecordProves(segment, 128, 5, 1 as Index)).to.equal(false);
-    for (let at = 128; at < segment.length; at += 8) segment.writeUInt32LE(100, at + 4);
-    expect(laterRecordProves(segment, 128, 5, 1 as Index)).to.equal(false);
-    const { user } = process.cpuUsage(started);
-    expect(user / 1e6, 'seconds').to.be.lessThan(10);
+  const SIZE = 16 * 1024 * 1024;
+
+  /** Segments of 16 MiB as they may lie behind the end, by name. */
+  const segments: Readonly<Record<string, () => Buffer>> = {
+    zeros: () => Buffer.alloc(SIZE),
+    // What a client could store: a checksum is looked at for each of them.
+    'heads that seem to follow': () => {
+      const segment = Buffer.alloc(SIZE);
+      for (let at = 128; at < SIZE; at += 8) segment.writeUInt32LE(100, at + 4);
+      return segment;
+    },
+    'records of an earlier life': () => {
+      const segment = Buffer.alloc(SIZE);
+      const record = encodeRecord(frameOf([{ kind: 'delete', keys: [range('key')] }]), 4, 1 as Index);
+      for (let at = 128; at + 96 < SIZE; at += 96) record.copy(segment, at);
+      return segment;
+    },
+    noise: () => {
+      const noise = seededRandom(3).bytes(64 * 1024);
+      return Buffer.concat(Array<Buffer>(SIZE / noise.length).fill(noise));
+    },
+  };
+
+  for (const [name, make] of Object.entries(segments)) {
+    it(`AreFoundInAFullSizedSegmentInNoTime: ${name}`, () => {
+      const segment = make();
+      const started = process.cpuUsage();
+      expect(laterRecords(segment, 128, 5, 1000 as Index)).to.equal('none');
+      writtenUpTo(segment, 128);
+      const { user } = process.cpuUsage(started);
+      if (process.env.KV_SHOW_TIMES !== undefined) process.stdout.write(`      ${String(user / 1e3)} ms\n`);
+      expect(user / 1e6, 'seconds').to.be.lessThan(5);
+    });
+  }
+
+  it('AreToldApart', () => {
+    const salt = 5;
+    const place = (records: readonly [index: number, durable: number][]): Buffer => {
+      const segment = Buffer.alloc(1024);
+      let at = 136;
+      for (const [index, durable] of records) {
+        const frame = frameOf([{ kind: 'delete', keys: [range('key')] }], { index });
+        at += encodeRecord(frame, salt, durable as Index).copy(segment, Math.ceil(at / 8) * 8) + 8;
+      }
+      return segment;
+    };
+    const look = (segment: Buffer): string => laterRecords(segment, 128, salt, 10 as Index);
+    expect(look(place([]))).to.equal('none');
+    // Those of an index before cannot follow.
+    expect(look(place([[9, 8]]))).to.equal('none');
+    expect(look(place([[10, 9]]))).to.equal('some');
+    expect(look(place([[11, 9]]))).to.equal('some');
+    expect(look(place([[11, 10]]))).to.equal('proof');
+    expect(
+      look(
+        place([
+          [10, 9],
+          [11, 9],
+          [12, 11],
+        ]),
+      ),
+    ).to.equal('proof');
+    expect(laterRecords(place([[12, 11]]), 128, salt + 1, 10 as Index), 'of another salt').to.equal('none');
+  });
+
+  it('AreToldByAMarkOfZerosAlone', () => {
+    const segment = Buffer.alloc(256, 1);
+    segment.fill(0, 128, 128 + END_MARK_BYTES);
+    expect(hasEndMark(segment, 128)).to.equal(true);
+    for (let at = 128; at < 128 + END_MARK_BYTES; at++) {
+      segment[at] = 0x80;
+      expect(hasEndMark(segment, 128)).to.equal(false);
+      segment[at] = 0;
+    }
+    // Where there is no room for a mark, there is none for a record either.
+    expect(hasEndMark(segment, 256 - END_MARK_BYTES)).to.equal(false);
+    expect(hasEndMark(segment, 256 - END_MARK_BYTES + 1)).to.equal(true);
+    expect(hasEndMark(segment, 256)).to.equal(true);
   });
 
   it('AreFoundAtEveryDistance', () => {

@@ -309,7 +309,7 @@ async function checkRun(run: Run, random: Random): Promise<Tried> {
 describe('Every state that a crash may leave', () => {
   for (const run of RUNS) {
     it(`IsStartedOnWithEveryAcknowledgedWriteAndNothingThatWasNotSent: ${run.name}`, async function () {
-      this.timeout(process.env.KV_CRASH_IMAGES === undefined ? 20_000 : 0);
+      this.timeout(process.env.KV_CRASH_IMAGES === undefined ? 120_000 : 0);
       await withSeed(testSeed(), async (random) => {
         const { moments, completeMoments, states } = await checkRun(run, seededRandom(random.below(2 ** 31)));
         const complete = completeMoments === moments ? 'all' : `at ${String(completeMoments)} all`;

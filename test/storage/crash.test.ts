@@ -3,7 +3,7 @@ import type { FsyncPolicy, Operation } from '../../src/engine.js';
 import { seededRandom, testSeed } from '../random.js';
 import type { Random } from '../random.js';
 import { aroundFiles } from './around-files.js';
-import type { Around } from './around-files.js';
+import type { Around, AroundNow, FilesCall } from './around-files.js';
 import { DB_PATH } from './images.js';
 import { MemoryDisk } from './memory-files.js';
 import { TestNode, range } from './test-node.js';
@@ -64,6 +64,10 @@ class CrashRun {
   /** What the last start found. */
   #base = new Map<string, string>();
   #submitted: Submitted[] = [];
+  /** How many segments were begun in files that had been segments before. */
+  recycledCount = 0;
+  /** Spares that were. */
+  readonly #recycled = new Set<string>();
   /** Whether no crash since the last start may have cost what was acknowledged. */
   #isAllKept = true;
 
@@ -91,30 +95,46 @@ class CrashRun {
       segmentBytes: 1024,
       snapshotLogBytes: 3000,
       random: this.#random,
+      withinTurn: () => this.#random.next() < 0.3,
     });
   }
 
   async #live(): Promise<void> {
     const crash = { isDone: false, left: 1 + this.#random.below(CALLS_A_LIFE) };
-    const around: Around = async (_call, run) => {
-      if (--crash.left !== 0) return run();
+    // The call that the crash meets is done, or not, or under way.
+    const meet = (): boolean => {
       crash.isDone = true;
-      // The call that the crash meets is done, or not.
-      const running = this.#random.next() < 0.5 ? run() : undefined;
+      const phase = this.#random.pick(['before', 'in', 'behind']);
+      if (phase === 'in') this.#disk.interrupt();
+      return phase !== 'before';
+    };
+    const around: Around = async (call, run) => {
+      this.#noteRecycled(call);
+      if (--crash.left !== 0) return run();
+      const running = meet() ? run() : undefined;
       await running?.catch(() => undefined);
-      this.#crash();
-      throw new Error('crashed');
+      return this.#crash();
+    };
+    const aroundNow: AroundNow = (_call, run) => {
+      const isNow = --crash.left === 0;
+      if (!isNow || meet()) run();
+      if (isNow) this.#crash();
     };
     let node: TestNode | undefined;
     try {
-      node = await this.#start(aroundFiles(this.#disk.mount(), around));
+      node = await this.#start(aroundFiles(this.#disk.mount(), around, aroundNow));
       this.#check(node.content);
       await this.#work(node, crash);
     } catch (error) {
       if (!crash.isDone) throw error;
     }
     await node?.finish().catch(() => undefined);
-    if (!crash.isDone) this.#crash();
+    if (crash.isDone) return;
+    try {
+      this.#crash();
+    } catch {
+      // Nobody was in a call.
+    }
   }
 
   /** The content is what the last start found, and a prefix of what was submitted since, every acknowledged one included. */
@@ -154,11 +174,19 @@ class CrashRun {
     await Promise.all(waiting);
   }
 
-  #crash(): void {
+  /** Counts the segments that are begun in files which were segments before. */
+  #noteRecycled({ operation, file, to }: FilesCall): void {
+    if (operation !== 'rename' || to === undefined) return;
+    if (file.includes('segment-')) this.#recycled.add(to);
+    else if (to.includes('segment-') && this.#recycled.delete(file)) this.recycledCount++;
+  }
+
+  #crash(): never {
     const isPowerCut = this.#random.next() < 0.7;
     if (isPowerCut && this.#fsync !== 'always') this.#isAllKept = false;
     if (isPowerCut) this.#disk.cutPower(this.#random);
     else this.#disk.endProcess();
+    throw new Error('crashed');
   }
 }
 
@@ -166,14 +194,17 @@ describe('A node that crashes at random calls, again and again', () => {
   it(`KeepsEveryAcknowledgedWriteAndAPrefixOfAll: ${String(SEEDS)} seeds`, async function () {
     this.timeout(0);
     const first = testSeed();
+    let recycled = 0;
     for (let at = 0; at < SEEDS; at++) {
       const seed = first + at;
       try {
-        await new CrashRun(seed).run();
+        const run = new CrashRun(seed);
+        await run.run();
+        recycled += run.recycledCount;
       } catch (error) {
         throw new Error(`failed with KV_SEED=${String(seed)} KV_CRASH_SEEDS=1`, { cause: error });
       }
     }
-    expect(SEEDS).to.be.greaterThan(0);
+    expect(recycled).to.be.at.least(SEEDS);
   });
 });

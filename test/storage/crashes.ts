@@ -3,6 +3,7 @@ import { seededRandom } from '../random.js';
 import type { Random } from '../random.js';
 import { aroundFiles } from './around-files.js';
 import type { DirectoryState } from './disk-state.js';
+import type { FilesCall } from './around-files.js';
 import { MemoryDisk } from './memory-files.js';
 import type { Image } from './memory-files.js';
 import { afterPowerCuts, digestOf } from './power-cuts.js';
@@ -37,10 +38,20 @@ export async function recordMoments<T>(
   };
   see();
   disk.watch(see);
-  const files = aroundFiles(disk.mount(), (met, run) => {
+  const meet = (met: FilesCall): void => {
     call = `call ${String(++calls)}, ${met.operation} ${met.file}`;
-    return run();
-  });
+  };
+  const files = aroundFiles(
+    disk.mount(),
+    (met, run) => {
+      meet(met);
+      return run();
+    },
+    (met, run) => {
+      meet(met);
+      run();
+    },
+  );
   await work(files);
   call = 'the end';
   see();

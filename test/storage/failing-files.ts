@@ -1,6 +1,6 @@
 import type { Files } from '../../src/storage/files.js';
 import { aroundFiles } from './around-files.js';
-import type { Around, FilesCall } from './around-files.js';
+import type { Around, AroundNow, FilesCall } from './around-files.js';
 
 export type FailureCode = 'EIO' | 'ENOSPC';
 
@@ -17,7 +17,7 @@ export class InjectedFailure extends Error {
 const PARTIAL_WRITE_BYTES = 40;
 
 /**
- * Files of which calls can be made to fail. A `write` that fails has written its first bytes; any other call that
+ * Files of which calls can be made to fail. A write that fails has written its first bytes; any other call that
  * fails did nothing.
  */
 export class FailingFiles {
@@ -28,13 +28,21 @@ export class FailingFiles {
 
   constructor(inner: Files) {
     const around: Around = async (call, run, write) => {
-      this.calls.push(call);
-      const code = this.#fails(call, this.calls.length);
+      const code = this.#codeFor(call);
       if (code === undefined) return run();
       await write?.(PARTIAL_WRITE_BYTES);
       throw new InjectedFailure(code, call);
     };
-    this.files = aroundFiles(inner, around);
+    const aroundNow: AroundNow = (call, run, write) => {
+      const code = this.#codeFor(call);
+      if (code === undefined) {
+        run();
+        return;
+      }
+      write(PARTIAL_WRITE_BYTES);
+      throw new InjectedFailure(code, call);
+    };
+    this.files = aroundFiles(inner, around, aroundNow);
   }
 
   /** Fails the call of this number alone, counted from 1. */
@@ -54,11 +62,31 @@ export class FailingFiles {
   heal(): void {
     this.#fails = () => undefined;
   }
+
+  #codeFor(call: FilesCall): string | undefined {
+    this.calls.push(call);
+    return this.#fails(call, this.calls.length);
+  }
+}
+
+/** Whether a call writes bytes into an open file. */
+export function writesBytes({ operation }: FilesCall): boolean {
+  return operation === 'write' || operation === 'writeGathered' || operation === 'writeGatheredNow';
 }
 
 /** Whether a call changes what is stored, or makes it durable. */
 export function changesFiles(call: FilesCall): boolean {
-  return !['open', 'openToRead', 'list', 'exists', 'size', 'read', 'close', 'lock', 'lockOwner'].includes(
-    call.operation,
-  );
+  const harmless = [
+    'open',
+    'openToRead',
+    'openDurable',
+    'list',
+    'exists',
+    'size',
+    'read',
+    'close',
+    'lock',
+    'lockOwner',
+  ];
+  return !harmless.includes(call.operation);
 }

@@ -42,6 +42,41 @@ export function filesContract(
     expect(await textOf(files, `${directory}/a`)).to.equal('first\0\0\0\0\0later');
   });
 
+  for (const [how, opened] of [
+    ['open', (files: Files, file: string) => files.open(file)],
+    ['openDurable', (files: Files, file: string) => files.openDurable(file)],
+  ] as const) {
+    keeps(`WritesPiecesOneBehindTheOther: ${how}`, async (files, directory) => {
+      await store(files, `${directory}/a`, '0123456789abcdef');
+      const open = await opened(files, `${directory}/a`);
+      const pieces = ['one', '', 'two', 'three'].map((text) => Buffer.from(text));
+      await open.writeGathered(pieces, 2);
+      expect(await textOf(files, `${directory}/a`)).to.equal('01onetwothreedef');
+      open.writeGatheredNow(pieces.slice(0, 3), 5);
+      expect(await textOf(files, `${directory}/a`)).to.equal('01oneonetwoeedef');
+      await open.writeGathered(
+        Array.from({ length: 3000 }, (_, at) => Buffer.from(String(at % 10))),
+        0,
+      );
+      expect(await open.size()).to.equal(3000);
+      open.writeGatheredNow(
+        Array.from({ length: 3000 }, (_, at) => Buffer.from(String(at % 7))),
+        3000,
+      );
+      expect((await textOf(files, `${directory}/a`)).slice(2995, 3010)).to.equal('567890123456012');
+      await open.close();
+      expect(await codeOf(open.writeGathered(pieces, 0))).to.equal('EBADF');
+      expect(() => {
+        open.writeGatheredNow(pieces, 0);
+      }).to.throw();
+    });
+  }
+
+  keeps('OpensForDurableWritesOnlyWhatIsThere', async (files, directory) => {
+    expect(await codeOf(files.openDurable(`${directory}/a`))).to.equal('ENOENT');
+    expect(await files.exists(`${directory}/a`)).to.equal(false);
+  });
+
   keeps('CreatesInPlaceOfWhatWasThere', async (files, directory) => {
     await store(files, `${directory}/a`, 'long content');
     await store(files, `${directory}/a`, 'short');

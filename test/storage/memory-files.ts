@@ -3,6 +3,8 @@ import type { Random } from '../random.js';
 import { leftBy, patch, randomFate } from './disk-state.js';
 import type { Change, DirectoryState, EntryState, Fate, FileState, LeftDirectory } from './disk-state.js';
 
+type Patch = Extract<Change, { readonly bytes: Buffer }>;
+
 /** The content of a file: what is durable, and what was done since, in order. */
 class MemoryFile {
   current: Buffer;
@@ -17,10 +19,23 @@ class MemoryFile {
     this.#changed = changed;
   }
 
-  write(bytes: Buffer, position: number): void {
-    const copy = Buffer.from(bytes);
-    this.#changes.push({ position, bytes: copy });
-    this.current = patch(this.current, copy, position);
+  write(bytes: Buffer, position: number): Patch {
+    const change = { position, bytes: Buffer.from(bytes) };
+    this.#changes.push(change);
+    this.current = patch(this.current, change.bytes, position);
+    this.#changed();
+    return change;
+  }
+
+  /** Makes exactly the bytes of one write durable. */
+  makeDurable(change: Patch): void {
+    const at = this.#changes.indexOf(change);
+    // It was synced meanwhile.
+    if (at < 0) return;
+    const before = this.#changes.slice(0, at).flatMap((each) => without(each, change));
+    // A copy: what was captured before stays as it was.
+    this.#durable = patch(Buffer.from(this.#durable), change.bytes, change.position);
+    this.#changes = [...before, ...this.#changes.slice(at + 1)];
     this.#changed();
   }
 
@@ -39,6 +54,18 @@ class MemoryFile {
   capture(): FileState {
     return { durable: this.#durable, changes: [...this.#changes] };
   }
+}
+
+/** What a change does outside of another one's bytes. */
+function without(change: Change, { position, bytes }: Patch): Change[] {
+  if (change.position === undefined) return [change];
+  const end = position + bytes.length;
+  const left = change.bytes.subarray(0, Math.max(0, position - change.position));
+  const right = change.bytes.subarray(Math.max(0, end - change.position));
+  return [
+    { position: change.position, bytes: left },
+    { position: change.position + change.bytes.length - right.length, bytes: right },
+  ].filter((each) => each.bytes.length > 0);
 }
 
 type Entry = MemoryFile | MemoryDirectory;
@@ -85,6 +112,12 @@ class MemoryDirectory {
   }
 }
 
+/** What becomes of a write that is durable when it returns. */
+interface Durably {
+  isInterrupted(): boolean;
+  whileWriting(): Promise<void>;
+}
+
 /** All the files of a disk, by path. */
 export type Image = ReadonlyMap<string, Buffer>;
 
@@ -99,6 +132,7 @@ export class MemoryDisk {
   #root = new MemoryDirectory(this.#changed);
   #life = 0;
   #watcher: (() => void) | undefined;
+  #isInterrupted = false;
 
   /** A disk that holds these files, all of it durable. */
   static holding(image: Image): MemoryDisk {
@@ -139,9 +173,15 @@ export class MemoryDisk {
     return image;
   }
 
+  /** From now on, a write that should be durable when it returns is under way when the next crash comes. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
   /** The process that used the disk is gone: nothing that it still does reaches the disk. */
   endProcess(): void {
     this.#life++;
+    this.#isInterrupted = false;
     this.#everyFile((file) => (file.isLocked = false));
   }
 
@@ -177,18 +217,30 @@ export class MemoryDisk {
     return directory;
   }
 
-  /** The files as a process sees them that starts now. */
-  mount(): Files {
+  /**
+   * The files as a process sees them that starts now.
+   *
+   * @param whileWriting - awaited by each durable write when its bytes are on their way.
+   */
+  mount(whileWriting: () => Promise<void> = () => Promise.resolve()): Files {
     const life = this.#life;
-    const alive = async <T>(work: () => T): Promise<T> => {
-      await Promise.resolve();
+    const now = <T>(work: () => T): T => {
       if (life !== this.#life) throw new Error('the process that made this call is gone');
       return work();
     };
+    const alive = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return now(work);
+    };
+    const durably: Durably = {
+      isInterrupted: () => this.#isInterrupted,
+      whileWriting,
+    };
     return {
-      open: (file) => alive(() => this.#opened(this.#file(file), alive)),
-      openToRead: (file) => alive(() => readOnly(this.#opened(this.#file(file), alive))),
-      create: (file) => alive(() => this.#opened(this.#created(file), alive)),
+      open: (file) => alive(() => this.#opened(this.#file(file), now)),
+      openToRead: (file) => alive(() => readOnly(this.#opened(this.#file(file), now))),
+      openDurable: (file) => alive(() => this.#opened(this.#file(file), now, durably)),
+      create: (file) => alive(() => this.#opened(this.#created(file), now)),
       list: (path) =>
         alive(() => {
           const directory = this.#find(path);
@@ -211,19 +263,37 @@ export class MemoryDisk {
     };
   }
 
-  #opened(file: MemoryFile, alive: <T>(work: () => T) => Promise<T>): OpenFile {
+  #opened(file: MemoryFile, now: <T>(work: () => T) => T, durably?: Durably): OpenFile {
     let isOpen = true;
-    const whenOpen = <T>(work: () => T): Promise<T> =>
-      alive(() => {
+    const whenOpenNow = <T>(work: () => T): T =>
+      now(() => {
         if (!isOpen) throw systemError('EBADF', 'the file is closed');
         return work();
       });
+    const whenOpen = async <T>(work: () => T): Promise<T> => {
+      await Promise.resolve();
+      return whenOpenNow(work);
+    };
+    const write = async (bytes: Buffer, position: number): Promise<void> => {
+      const change = await whenOpen(() => file.write(bytes, position));
+      if (durably === undefined) return;
+      await durably.whileWriting();
+      if (!durably.isInterrupted()) whenOpenNow(() => file.makeDurable(change));
+    };
     return {
       size: () => whenOpen(() => file.current.length),
-      write: (bytes, position) => whenOpen(() => file.write(bytes, position)),
+      write,
+      writeGathered: (pieces, position) => write(Buffer.concat(pieces), position),
+      writeGatheredNow(pieces, position) {
+        const change = whenOpenNow(() => file.write(Buffer.concat(pieces), position));
+        if (durably?.isInterrupted() === false) file.makeDurable(change);
+      },
       read: (bytes, position) => whenOpen(() => file.current.subarray(position).copy(bytes)),
       sync: () => whenOpen(() => file.sync()),
-      close: () => alive(() => void (isOpen = false)),
+      async close() {
+        await Promise.resolve();
+        now(() => (isOpen = false));
+      },
     };
   }
 
@@ -329,11 +399,14 @@ export class MemoryDisk {
 }
 
 function readOnly(file: OpenFile): OpenFile {
-  const refuse = async (): Promise<never> => {
-    await Promise.resolve();
+  const refuseNow = (): never => {
     throw systemError('EBADF', 'the file is open for reading');
   };
-  return { ...file, write: refuse };
+  const refuse = async (): Promise<never> => {
+    await Promise.resolve();
+    return refuseNow();
+  };
+  return { ...file, write: refuse, writeGathered: refuse, writeGatheredNow: refuseNow };
 }
 
 function namesOf(path: string): string[] {

@@ -36,16 +36,32 @@ async function recordLog(frames: number): Promise<{ image: Image; written: Frame
 }
 
 describe('Several frames appended at once', () => {
-  it('AreSyncedTogether', async () => {
+  it('AreOneDurableWrite', async () => {
+    for (const withinTurn of [false, true]) {
+      const failing = new FailingFiles(emptyDisk().mount());
+      const log = await makeLog(failing.files, EMPTY_LOG, 64 * 1024);
+      for (let turns = 0; turns < 50; turns++) await Promise.resolve();
+      const before = failing.calls.length;
+      const frames = framesBehind(EMPTY_LOG, 1, 20);
+      await log.append(frames, withinTurn);
+      const operations = failing.calls.slice(before).map(({ operation }) => operation);
+      expect(operations).to.deep.equal([withinTurn ? 'writeGatheredNow' : 'writeGathered']);
+      expect(log.syncedIndex).to.equal(20);
+      expect(sameBytes(await framesIn(log))).to.deep.equal(sameBytes(frames));
+    }
+  });
+
+  it('AreOneWriteForEachSegmentThatTakesThem', async () => {
     const failing = new FailingFiles(emptyDisk().mount());
-    const log = await makeLog(failing.files, EMPTY_LOG, 64 * 1024);
-    for (let turns = 0; turns < 50; turns++) await Promise.resolve();
+    const log = await makeLog(failing.files, EMPTY_LOG, 4096);
     const before = failing.calls.length;
-    const frames = framesBehind(EMPTY_LOG, 1, 20);
+    const frames = framesBehind(EMPTY_LOG, 1, 100);
     await log.append(frames);
-    const operations = failing.calls.slice(before).map(({ operation }) => operation);
-    expect(operations).to.deep.equal([...Array<string>(20).fill('write'), 'sync']);
-    expect(log.syncedIndex).to.equal(20);
+    const writes = failing.calls.slice(before).filter(({ operation }) => operation === 'writeGathered');
+    const segments = new Set(writes.map(({ file }) => file).filter((file) => file.includes('segment-')));
+    expect(segments.size).to.be.greaterThan(2);
+    // And the header of each that was begun.
+    expect(writes.length).to.equal(2 * segments.size - 1);
     expect(sameBytes(await framesIn(log))).to.deep.equal(sameBytes(frames));
   });
 

@@ -16,6 +16,8 @@ export interface NodeOptions {
   readonly segmentBytes?: number;
   readonly snapshotLogBytes?: number;
   readonly random?: Random;
+  /** Whether the next write may keep everything else waiting. */
+  withinTurn?(): boolean;
 }
 
 export const SEGMENT_BYTES = 4096;
@@ -72,7 +74,10 @@ export class TestNode {
     });
     try {
       await data.makeReady();
-      const writer = await Writer.start(data, table, random.next(), options.snapshotLogBytes ?? 2 ** 40);
+      const writer = await Writer.start(data, table, random.next(), {
+        snapshotLogBytes: options.snapshotLogBytes ?? 2 ** 40,
+        withinTurn: () => options.withinTurn?.() ?? false,
+      });
       return new TestNode(data, table, writer, events, fsync);
     } catch (error) {
       await data.close();

@@ -30,6 +30,11 @@ interface Batch {
   readonly answers: ((refused: Refusal | undefined) => void)[];
 }
 
+export interface WriterOptions {
+  readonly snapshotLogBytes: number;
+  withinTurn(): boolean;
+}
+
 /** The least that writes to a data directory as a node does: a primary alone, in one term a start. */
 export class Writer {
   /** Why nothing more is written. */
@@ -37,7 +42,7 @@ export class Writer {
   readonly #data: DataDirectory;
   readonly #log: SegmentLog;
   readonly #table: ArenaTable;
-  readonly #snapshotLogBytes: number;
+  readonly #options: WriterOptions;
   #state: NodeState;
   #waiting: Batch[] = [];
   #writing: Promise<void> | undefined;
@@ -47,26 +52,26 @@ export class Writer {
   #applied: LogEnd;
   #closing: Promise<void> | undefined;
 
-  private constructor(data: DataDirectory, table: ArenaTable, state: NodeState, snapshotLogBytes: number) {
+  private constructor(data: DataDirectory, table: ArenaTable, state: NodeState, options: WriterOptions) {
     this.#data = data;
     this.#log = data.log!;
     this.#table = table;
     this.#state = state;
     this.#applied = this.#log.end;
-    this.#snapshotLogBytes = snapshotLogBytes;
+    this.#options = options;
   }
 
   static async start(
     data: DataDirectory,
     table: ArenaTable,
     random: number,
-    snapshotLogBytes: number,
+    options: WriterOptions,
   ): Promise<Writer> {
     const { end } = data.log!;
     const term = termAfter(data.state.term > end.term ? data.state.term : end.term, random);
     const state: NodeState = { ...data.state, term, logIndex: end.index, cleanEnd: undefined };
     await data.saveState(state);
-    const writer = new Writer(data, table, state, snapshotLogBytes);
+    const writer = new Writer(data, table, state, options);
     const opening = {
       kind: 'open',
       primary: state.node,
@@ -122,7 +127,7 @@ export class Writer {
       const refused = await this.#append(batch.builder);
       for (const answer of batch.answers) answer(refused);
       const grown = this.#log.appendedBytes - this.#bytesAtSnapshot;
-      if (this.#isSnapshotDue && grown >= this.#snapshotLogBytes) {
+      if (this.#isSnapshotDue && grown >= this.#options.snapshotLogBytes) {
         this.#isSnapshotDue = false;
         const done = (): boolean => (this.#isSnapshotDue = true);
         this.snapshot().then(done, done);
@@ -137,7 +142,7 @@ export class Writer {
     const { index, checksum } = this.#log.end;
     const frame = builder.seal(this.#state.term, (index + 1) as typeof index, checksum);
     try {
-      await this.#log.append([frame]);
+      await this.#log.append([frame], this.#options.withinTurn());
     } catch (error) {
       if (error instanceof Error && error.name === 'DiskFull') return { code: 'DISK_FULL', message: 'full' };
       this.fail(error);

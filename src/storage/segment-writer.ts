@@ -1,0 +1,93 @@
+import type { Index } from '../engine.js';
+import type { Frame } from '../log/frame.js';
+import type { Files, OpenFile } from './files.js';
+import { addRecord } from './log-segment.js';
+import type { LogSegment } from './log-segment.js';
+import { END_MARK_BYTES, encodeRecord, encodeSegmentHeader, recordBytes } from './segment.js';
+
+/** Enough for what fills a record up to where the next one begins, and a mark. */
+const ZEROS = Buffer.alloc(END_MARK_BYTES + 8);
+
+/** Writes records into one segment, each write with a mark behind it. Invariant: one write at a time. */
+export class SegmentWriter {
+  readonly segment: LogSegment;
+  readonly #file: OpenFile;
+
+  private constructor(segment: LogSegment, file: OpenFile) {
+    this.segment = segment;
+    this.#file = file;
+  }
+
+  /** Goes on with a segment that is there. `isDurable`: each write is durable once it resolves. */
+  static async open(files: Files, segment: LogSegment, isDurable: boolean): Promise<SegmentWriter> {
+    return new SegmentWriter(segment, await openToWrite(files, segment.file, isDurable));
+  }
+
+  /** Begins a segment in a blank file, which keeps its name. The header is durable once this resolves. */
+  static async begin(
+    files: Files,
+    blankName: string,
+    segment: LogSegment,
+    isDurable: boolean,
+  ): Promise<SegmentWriter> {
+    const file = await openToWrite(files, blankName, isDurable);
+    try {
+      await file.writeGathered([encodeSegmentHeader(segment.header), ZEROS.subarray(0, END_MARK_BYTES)], 0);
+      if (!isDurable) await file.sync();
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
+    return new SegmentWriter(segment, file);
+  }
+
+  /** How many of these frames, from the first on, there is room for. */
+  fitting(frames: readonly Frame[]): number {
+    const { header } = this.segment;
+    let { end } = this.segment;
+    for (const [at, frame] of frames.entries()) {
+      end += recordBytes(frame.end - frame.start);
+      if (end > header.size) return at;
+    }
+    return frames.length;
+  }
+
+  /**
+   * Appends frames for which there is room, as one write.
+   *
+   * @param withinTurn - whether to wait for the disk before anything else happens.
+   * @returns the bytes that they took.
+   */
+  async append(frames: readonly Frame[], durable: Index, withinTurn: boolean): Promise<number> {
+    const { segment } = this;
+    const { size, salt } = segment.header;
+    const pieces: Buffer[] = [];
+    let { end } = segment;
+    for (const [at, frame] of frames.entries()) {
+      const record = encodeRecord(frame, salt, durable);
+      const taken = recordBytes(frame.end - frame.start);
+      end += taken;
+      const isMarked = at === frames.length - 1 && end + END_MARK_BYTES <= size;
+      const zeros = taken - record.length + (isMarked ? END_MARK_BYTES : 0);
+      pieces.push(record);
+      if (zeros > 0) pieces.push(ZEROS.subarray(0, zeros));
+    }
+    const before = segment.end;
+    if (withinTurn) this.#file.writeGatheredNow(pieces, before);
+    else await this.#file.writeGathered(pieces, before);
+    for (const frame of frames) addRecord(segment, frame, segment.end + recordBytes(frame.end - frame.start));
+    return end - before;
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+function openToWrite(files: Files, file: string, isDurable: boolean): Promise<OpenFile> {
+  return isDurable ? files.openDurable(file) : files.open(file);
+}
