@@ -52,6 +52,7 @@ export class BulkClient {
   /** Sends requests as soon as there is room for them. @param lines - how many lines their answers have. */
   async send(requests: Buffer, lines: number): Promise<void> {
     while (this.isBusy) await this.#change();
+    if (this.#failure !== undefined) throw this.#failure;
     this.#sent.push({ bytes: requests.length, lines });
     this.#unansweredBytes += requests.length;
     this.#socket.write(requests);

@@ -1,5 +1,5 @@
 import { SeededRandom } from '../src/cli/bench/random.js';
-import type { RequestBatch} from './entries.js';
+import type { RequestBatch } from './entries.js';
 import { KEY_BYTES, Values, keyOf } from './entries.js';
 
 const VALUE_BYTES_MIN = 16;

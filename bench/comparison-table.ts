@@ -2,7 +2,7 @@ import type { CaseResult, FigureResult, Metric } from './comparison.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 
 const NAME_WIDTH = 38;
-const CELL_WIDTH = 26;
+const CELL_WIDTH = 28;
 
 /** A figure as lines of text: for each metric the median and, where there were several rounds, the least and the most. */
 export function tableOf(figure: FigureResult): string[] {
@@ -34,7 +34,7 @@ function linesOf(result: CaseResult, metrics: readonly Metric[]): string[] {
 const NOTHING = '-';
 
 function row(name: string, cells: readonly string[]): string {
-  return `${name.padEnd(NAME_WIDTH)}${cells.map((cell) => cell.padStart(CELL_WIDTH)).join('')}`;
+  return `${name.padEnd(NAME_WIDTH)}${cells.map((cell) => `  ${cell.padStart(CELL_WIDTH)}`).join('')}`;
 }
 
 function valuesOf(result: CaseResult, peer: string, metric: Metric): (number | undefined)[] {

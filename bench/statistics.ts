@@ -30,9 +30,3 @@ export function ratiosOf(
   }
   return ratios;
 }
-
-/** The value below which this share of all lies; 0 of none. */
-export function percentileOf(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}

@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly dataBytesMax: number | undefined;
 }
 
+/** What --db-path names when it is not given. */
+export const DEFAULT_DB_PATH = 'kv-store.json';
 export const SEGMENT_BYTES_MIN = 4096;
 export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024;
 

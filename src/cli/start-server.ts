@@ -10,7 +10,6 @@ import type { EventLog } from '../event-log.js';
 import { showPosition } from '../log/term.js';
 import { replayFrame } from '../node/applier.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
-import { committedAtStart } from '../replication/beginning.js';
 import { LARGEST_REQUEST_LIMITS } from '../protocol/limits.js';
 import type { RequestLimits } from '../protocol/limits.js';
 import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../server/limits.js';
@@ -27,6 +26,7 @@ import type { Files } from '../storage/files.js';
 import { ArenaTable } from '../store/arena-table.js';
 import { HASH_SECRET_BYTES } from '../store/keyed-hash.js';
 import { Store } from '../store/store.js';
+import { committedWith } from './committed-at-start.js';
 import { readVersion } from './version.js';
 
 export { DEFAULT_SERVER_LIMITS };
@@ -138,6 +138,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       dataBytesMax: options.dataBytesMax,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
+      connections: () => server?.connections ?? 0,
       address: () => showAddress(options.advertise ?? listeningAt),
       random,
       makeReady: () => data.makeReady(),
@@ -247,8 +248,7 @@ async function openData(
       role === 'backup' && primary !== undefined
         ? { role: 'backup', primaryAddress: showAddress(primary) }
         : { role: 'primary' },
-    isCommitted: ({ node, configuration, leftOutAt, commit }) =>
-      committedAtStart({ self: node, configuration, leftOutAt, commit }),
+    isCommitted: committedWith,
     random,
     randomIdentity: () => randomBytes(16).toString('hex'),
     report: (event) => {

@@ -4,9 +4,9 @@ import { showBytes, showDuration } from './quantity.js';
 
 /** How parts of the table are told apart. Without colour every function answers its text. */
 export interface Painter {
-  name(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
+  readonly name: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
 }
 
 export async function painter(colour: boolean): Promise<Painter> {

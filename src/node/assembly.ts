@@ -179,6 +179,7 @@ export class Assembly {
       log: () => this.#log(),
       clock: this.#parts.clock,
       room: this.room,
+      connections: () => this.#parts.connections?.() ?? Infinity,
       written: (end) => {
         this.#lengths.note(end.index, this.#log().appendedBytes);
         this.replica.written(end);

@@ -35,6 +35,8 @@ export interface ReplicaEngineParts {
   readonly timing?: Timing;
   readonly windows?: Windows;
   readonly rules?: ReplicationRules;
+  /** How many clients there are. Without it no write keeps others waiting, see writing-within-turn.ts. */
+  connections?(): number;
   /** Where others reach this node. */
   address(): string;
   random(): number;

@@ -4,6 +4,7 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { RETRY_FULL_MS, isDiskFull } from './disk-room.js';
 import type { DiskRoom } from './disk-room.js';
 import type { Log } from './ports.js';
+import { mayWriteWithinTurn, notBeforeAfter, sizeOf } from './writing-within-turn.js';
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
@@ -13,6 +14,8 @@ export interface LogWriterParts {
   readonly clock: Clock;
   /** Told each time that the disk is full, and when it no longer is. */
   readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
+  /** How many clients there are. Without it no write keeps others waiting. */
+  connections?(): number;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
   /** There is nothing more to write for now. */
@@ -35,6 +38,8 @@ export class LogWriter {
   #isStopped = false;
   /** Why there is no room for another segment, and when it is looked for again. */
   #full: { readonly error: unknown; readonly look: Cancel } | undefined;
+  /** Until when a slow write forbids another one within the turn. */
+  #notBeforeMs = 0;
 
   constructor(parts: LogWriterParts) {
     this.#parts = parts;
@@ -135,11 +140,23 @@ export class LogWriter {
     return this.#queue.length > 0 && !this.#hasFailed;
   }
 
+  async #append(group: readonly Frame[]): Promise<void> {
+    const { clock } = this.#parts;
+    const connections = this.#parts.connections?.() ?? Infinity;
+    const nowMs = clock.nowMs();
+    const moment = { ...sizeOf(group), connections, nowMs, notBeforeMs: this.#notBeforeMs };
+    const withinTurn = mayWriteWithinTurn(moment);
+    await this.#parts.log().append(group, withinTurn);
+    if (!withinTurn) return;
+    const afterMs = clock.nowMs();
+    this.#notBeforeMs = notBeforeAfter(this.#notBeforeMs, afterMs - nowMs, afterMs);
+  }
+
   async #write(group: readonly Frame[]): Promise<boolean> {
     const { room, clock } = this.#parts;
     for (;;) {
       try {
-        await this.#parts.log().append(group);
+        await this.#append(group);
         room.found('entries');
         return true;
       } catch (error) {

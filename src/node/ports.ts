@@ -27,10 +27,11 @@ export interface Log {
    */
   reserve(frameBytes: number): Promise<void>;
   /**
-   * Takes frames that follow the end. They are as safe as the fsync policy says once this resolves, with one sync for all.
-   * An error whose name is `DiskFull` means that nothing was written; any other is final.
+   * Takes frames that follow the end. They are as safe as the fsync policy says once this resolves, with one write for all
+   * that lie in one file. `withinTurn`: it may be done while everything else waits. An error whose name is `DiskFull` means that
+   * nothing was written; any other is final.
    */
-  append(frames: readonly Frame[]): Promise<void>;
+  append(frames: readonly Frame[], withinTurn?: boolean): Promise<void>;
   /**
    * The frames that follow the entry `after`, where a frame ends: as many as fit into `bytesMax`, and at least one. Their bytes are
    * the caller's. `trimmed` when the log reaches back no further than behind it; empty at the end.
@@ -56,8 +57,10 @@ export interface NodeStates {
 export interface SnapshotOutput {
   start(head: { readonly cluster: ClusterId; readonly node: NodeId; readonly end: LogEnd }): void;
   add(key: ByteRange, value: ByteRange): void;
-  /** Whether to wait for `drained` before the next entry. */
+  /** Whether to wait for `drained` before the walk goes on. */
   readonly backedUp: boolean;
+  /** Whether to wait for `drained` before anything changes whose old value would be added first. */
+  readonly isFull: boolean;
   drained(): Promise<void>;
   finish(): Promise<void>;
   abandon(): Promise<void>;

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.js';
 import { endsForWantOfRoom } from './disk-room.js';
 import type { Log, SnapshotOutput, Snapshots } from './ports.js';
 
+/** How far the walk goes in one turn, or less far: it stops also when its output has rendered as much as it should in one. */
 const SLOTS_A_SLICE = 500;
 /** After one that found no room the next is begun this much later at the earliest, and later still where it takes long. */
 const RETRY_MS = 10_000;
@@ -51,7 +52,7 @@ export class Snapshotter {
 
   /** Whether applying has to wait for the file. */
   get isBehind(): boolean {
-    return this.#output?.backedUp ?? false;
+    return this.#output?.isFull ?? false;
   }
 
   /** Whether it goes through the store just now. */

@@ -26,6 +26,8 @@ export interface ServerParts {
 export interface RunningServer {
   readonly host: string;
   readonly port: number;
+  /** How many clients are connected. */
+  readonly connections: number;
   /** Lets go of every client at once: what they were shown may be gone. */
   dropClients(): void;
   /**
@@ -76,6 +78,10 @@ class Listener implements RunningServer {
 
   get port(): number {
     return this.#address.port;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
   }
 
   async listen(host: string, port: number): Promise<void> {

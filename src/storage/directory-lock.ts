@@ -3,7 +3,7 @@ import { StorageFault } from './fault.js';
 import { readWhole } from './files.js';
 import type { FileLock, Files } from './files.js';
 
-const LOCK_NAME = 'lock';
+export const LOCK_NAME = 'lock';
 
 /**
  * Keeps every other server out of a data directory for as long as the lock is held.

@@ -8,10 +8,10 @@ import writeFileAtomic from 'write-file-atomic';
 export interface Files {
   /** Opens a file that must be there. */
   open(file: string): Promise<OpenFile>;
-  /** The same for reading alone: it needs no right to write, and writing fails. */
-  openToRead(file: string): Promise<OpenFile>;
   /** Opens a file that must be there. What is written through it is durable once the write returns. */
   openDurable(file: string): Promise<OpenFile>;
+  /** The same for reading alone: it needs no right to write, and writing fails. */
+  openToRead(file: string): Promise<OpenFile>;
   /** Opens a new, empty file for writing, in place of one of that name, which keeps its content under other names. */
   create(file: string): Promise<OpenFile>;
   /** Names in a directory; undefined when there is no such directory. */
@@ -66,11 +66,11 @@ const O_DURABLE = process.platform === 'linux' ? fs.constants.O_DSYNC : undefine
 
 export const systemFiles: Files = {
   open: (file) => openFile(file, 'r+'),
-  openToRead: (file) => openFile(file, 'r'),
   async openDurable(file) {
     if (O_DURABLE !== undefined) return openFile(file, fs.constants.O_RDWR | O_DURABLE);
     return syncingEachWrite(await fs.promises.open(file, 'r+'));
   },
+  openToRead: (file) => openFile(file, 'r'),
   async create(file) {
     // Truncating what is there would empty it under every other name that it has.
     await fs.promises.rm(file, { force: true });

@@ -180,6 +180,7 @@ async function checkBeginning(
   const reach = await previousIndex(files, directory);
   if (reach === 'unknown' || firstIndex <= (reach ?? state.originIndex) + 1) return;
   const lost = segmentName(first.header.sequence - 1);
-  const what = `it begins at entry ${String(firstIndex)}, and the segment before it, ${lost}, is missing`;
+  const missing = reach === undefined ? `either ${PREVIOUS_NAME} or the segment before it, ${lost}` : lost;
+  const what = `it begins at entry ${String(firstIndex)}, and ${missing}, is missing`;
   throw damaged(first.file, what);
 }

@@ -12,7 +12,7 @@ import { SNAPSHOT_FORMAT } from './snapshot-format.js';
 import { SnapshotFiles } from './snapshots.js';
 import type { SnapshotTarget } from './snapshots.js';
 
-const IMPORTED_NAME = 'imported.json';
+export const IMPORTED_NAME = 'imported.json';
 const KEY_BYTES_MAX = 64 * 1024;
 const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 /** A bare file has none of these: one that has was a snapshot, and may have held more than its `data`. */

@@ -162,7 +162,9 @@ async function findSegments(request: RecoveryRequest): Promise<LogSegment[]> {
   const found: LogSegment[] = [];
   for (const sequence of sequencesOf(names)) {
     const before = found.at(-1)?.header.sequence;
-    found.push(await readSegmentHead(request, sequence, before));
+    const segment = await readSegmentHead(request, sequence, before);
+    checkOwner(segment, request);
+    found.push(segment);
   }
   return found;
 }
@@ -174,7 +176,7 @@ export function sequencesOf(names: readonly string[]): number[] {
 
 /** @param before - the segment that was found before this one, if there was one. */
 export async function readSegmentHead(
-  { files, directory, cluster, node }: Pick<RecoveryRequest, 'files' | 'directory' | 'cluster' | 'node'>,
+  { files, directory }: Pick<RecoveryRequest, 'files' | 'directory'>,
   sequence: number,
   before: number | undefined,
 ): Promise<LogSegment> {
@@ -185,10 +187,15 @@ export async function readSegmentHead(
   if (before !== undefined && sequence !== before + 1) {
     throw damaged(file, `the segment before it, ${segmentName(sequence - 1)}, is missing`);
   }
-  if (header.cluster !== cluster || header.node !== node) {
-    throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
-  }
   return logSegment(header, file);
+}
+
+export function checkOwner(
+  { header, file }: LogSegment,
+  { cluster, node }: Pick<RecoveryRequest, 'cluster' | 'node'>,
+): void {
+  if (header.cluster === cluster && header.node === node) return;
+  throw new StorageFault('foreign', file, `${file} belongs to another node: put its own file back`);
 }
 
 async function readHead(files: Files, file: string): Promise<Buffer> {

@@ -20,8 +20,14 @@ export interface LargePiece {
   write(chunk: Buffer, at: number): number;
 }
 
+interface Chunk {
+  readonly chunk: Buffer;
+  /** So much of it is to be written. */
+  readonly bytes: number;
+}
+
 /** `list begins`: every item begins with a comma, and the comma of the first one that is written is left out. */
-type Piece = { readonly chunk: Buffer; readonly length: number } | LargePiece | 'list begins' | 'list ends';
+type Piece = Chunk | LargePiece | 'list begins' | 'list ends';
 
 /**
  * Writes pieces to a file, one behind the other. A piece that is small is rendered into a chunk by the caller, a large one by
@@ -34,6 +40,8 @@ export class SnapshotOutput {
   checksum = 0;
   /** What was added and is not written yet, without the chunk that is being filled. */
   waitingBytes = 0;
+  /** How much of that is being written just now. */
+  writingBytes = 0;
   /** The chunk that is being filled, and how far. */
   chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   length = 0;
@@ -89,7 +97,7 @@ export class SnapshotOutput {
     const { chunk, length } = this;
     this.chunk = this.#freeChunk();
     this.length = 0;
-    this.#add({ chunk, length }, length);
+    this.#add({ chunk, bytes: length }, length);
   }
 
   /** Resolves when everything that was sent is written; rejects when a write failed. */
@@ -119,8 +127,7 @@ export class SnapshotOutput {
       this.#file ??= await this.#open();
       for (let piece = this.#queue.shift(); piece !== undefined; piece = this.#queue.shift()) {
         if (typeof piece === 'string') this.#leavesCommaOut = piece === 'list begins';
-        else if ('chunk' in piece) await this.#writeChunk(this.#file, piece.chunk, piece.length);
-        else await this.#writeLarge(this.#file, piece);
+        else await this.#writePiece(this.#file, piece);
       }
     } catch (error) {
       this.#drop();
@@ -130,18 +137,16 @@ export class SnapshotOutput {
     }
   }
 
-  async #writeChunk(file: OpenFile, chunk: Buffer, length: number): Promise<void> {
-    await this.#write(file, chunk, length);
-    this.waitingBytes -= length;
-  }
-
-  async #writeLarge(file: OpenFile, piece: LargePiece): Promise<void> {
-    if (await piece.belongs()) {
+  async #writePiece(file: OpenFile, piece: Chunk | LargePiece): Promise<void> {
+    this.writingBytes = piece.bytes;
+    if ('chunk' in piece) await this.#write(file, piece.chunk, piece.bytes);
+    else if (await piece.belongs()) {
       while (!piece.isAtEnd && !this.#isEnded) {
         const chunk = this.#freeChunk();
         await this.#write(file, chunk, piece.write(chunk, 0));
       }
     }
+    this.writingBytes = 0;
     this.waitingBytes -= piece.bytes;
   }
 

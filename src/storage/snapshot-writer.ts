@@ -23,8 +23,10 @@ import type { LargePiece } from './snapshot-output.js';
 export const SMALL_PAIR_BYTES_MAX = 16 * 1024;
 /** What stands around and between the words of a pair. */
 const FRAME_BYTES_MAX = 16;
-/** Past this the caller waits before it adds more. So it is also how much is rendered in one turn at most, but for one pair. */
+/** Past this the walk waits. So it is also how much is rendered in one turn at most, but for one pair. */
 export const WAITING_BYTES_MAX = 256 * 1024;
+/** Past this behind what is being written, also what changes has to wait, whose old value would be written first. */
+export const FULL_BYTES = 1024 * 1024;
 
 const COMMA = 0x2c;
 const LF = 0x0a;
@@ -84,7 +86,15 @@ export class SnapshotWriter {
 
   /** Whether as much waits as may: wait for `drained` before the next entry. */
   get backedUp(): boolean {
-    return this.#data.waitingBytes + this.#binary.waitingBytes >= WAITING_BYTES_MAX;
+    return this.#waitingBytes >= WAITING_BYTES_MAX;
+  }
+
+  /**
+   * Whether also an entry that changes has to wait. More may wait by then than the walk lets, and a long value that is being
+   * written does not count: it must not hold up every write for as long as that takes.
+   */
+  get isFull(): boolean {
+    return this.#waitingBytes - this.#data.writingBytes - this.#binary.writingBytes >= FULL_BYTES;
   }
 
   /** Resolves when nothing waits any more; rejects when a write failed. */
@@ -118,6 +128,10 @@ export class SnapshotWriter {
     await this.#binary.file?.close().catch(() => undefined);
     await this.#files.remove(this.#path);
     await this.#files.remove(this.#binaryPath);
+  }
+
+  get #waitingBytes(): number {
+    return this.#data.waitingBytes + this.#binary.waitingBytes;
   }
 
   get #binaryPath(): string {

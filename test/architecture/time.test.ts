@@ -5,8 +5,8 @@ import { parse, sourceFiles } from './source-files.js';
 const CLOCK = 'src/clock.ts';
 /** A socket's own timer knows how far a write has come; no clock does. */
 const IDLE_SOCKETS = 'src/server/idle.ts';
-/** Where the parts of a node, and those of a client, are put together. */
-const COMPOSITION_ROOTS = ['src/cli/start-server.ts', 'src/client/options.ts'];
+/** Where the parts of a node, of a client, and of a check of data are put together. */
+const COMPOSITION_ROOTS = ['src/cli/start-server.ts', 'src/client/options.ts', 'src/cli/commands/check.ts'];
 
 describe('time and randomness in src', () => {
   it('are asked of the clock only', () => {

@@ -15,7 +15,7 @@ export class Load {
     });
   }
 
-  /** Requests that were done for sure, over all connections. */
+  /** Writes that were done for sure, over all connections. */
   get acknowledged(): number {
     return sum(this.#writers, (writer) => writer.acknowledged);
   }

@@ -29,7 +29,7 @@ export function versionedValue(key: string, version: number, length: number): st
  * and everything that was answered lies before it.
  */
 export class Writer {
-  /** Requests that were answered with success, over all connections. */
+  /** Writes that were answered with success, over all connections. */
   acknowledged = 0;
   /** Told at every answer. */
   onAnswer: () => void = () => undefined;
@@ -190,7 +190,7 @@ export class Writer {
     const sent = this.#sent[this.#answered++]!;
     sent.answer = answer;
     if (isError(answer)) return;
-    this.acknowledged++;
+    if (sent.changes.length > 0) this.acknowledged++;
     // What was refused before makes other answers right.
     if (sent.expected === undefined || sent.expected === answer || this.refusals.length > 0) return;
     const where = `request ${String(this.#answered - 1)} of ${this.#name}`;

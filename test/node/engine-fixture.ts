@@ -107,6 +107,9 @@ export class MemorySnapshots implements Snapshots {
       get backedUp() {
         return backedUp;
       },
+      get isFull() {
+        return backedUp;
+      },
       drained: () =>
         new Promise<void>((resolve) => {
           if (!backedUp) resolve();

@@ -23,6 +23,7 @@ export interface ClusterOptions {
   readonly latencyMsMax: number;
   readonly syncMsMax: number;
   readonly windows: Windows;
+  readonly connections: number;
   readonly startNode: StartNode;
   readonly planted: Planted | undefined;
 }
@@ -198,7 +199,7 @@ export class Cluster {
     const [first] = this.machines;
     const isFirst = machine === first;
     const random = this.#random;
-    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, planted } = this.#options;
+    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, connections, planted } = this.#options;
     const files = machine.disk.mount(clock, random);
     return {
       address: machine.address,
@@ -215,6 +216,7 @@ export class Cluster {
       snapshotLogBytes,
       timing,
       windows,
+      connections,
       planted,
       watcher: this.#checks.watcher(machine.name),
       failed: (error) => {

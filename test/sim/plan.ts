@@ -30,6 +30,8 @@ export interface Plan {
   /** How long the longest sync of a sound disk takes. */
   readonly syncMsMax: number;
   readonly windows: Windows;
+  /** How many clients a node takes there to be. Of few, each small write is done while everything else waits. */
+  readonly connections: number;
   readonly clients: number;
   readonly clientOptions: ClientOptions;
   readonly faults: FaultOptions;
@@ -80,6 +82,7 @@ export function drawPlan(random: Random, given: Partial<Plan>): Plan {
     onlyPromotes: false,
     operatorPauseMsMax: random.pick([2000, 6000, 20_000]),
     durationMs: 30_000,
+    connections: random.pick([1, 1000]),
   };
   return { ...drawn, ...given };
 }

@@ -41,14 +41,14 @@ function appendEarly(log: Log, isOn: () => boolean): Log {
     hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
     makeReady: () => last.then(() => log.makeReady()),
     reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
-    append(frames) {
+    append(frames, withinTurn) {
       const frame = frames.at(-1);
       if (frame === undefined) return Promise.resolve();
       const { term, checksum } = frame;
       promised = { term, checksum, index: (frame.firstIndex + frame.count - 1) as typeof promised.index };
       // Its own copy: the caller takes an appended frame to be free for other use.
       const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
-      last = last.then(() => log.append(copies));
+      last = last.then(() => log.append(copies, withinTurn));
       last.catch(() => undefined);
       return isOn() ? Promise.resolve() : last;
     },

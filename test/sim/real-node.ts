@@ -45,6 +45,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     snapshotLogBytes: ports.snapshotLogBytes,
     timing: ports.timing,
     windows: ports.windows,
+    connections: () => ports.connections,
     address: () => ports.address,
     random: () => ports.random.next(),
     failed: (error) => {

@@ -43,6 +43,7 @@ export class Scene {
       snapshotLogBytes: options.snapshotLogBytes ?? 1_000_000,
       timing: DEFAULT_TIMING,
       windows: DEFAULT_WINDOWS,
+      connections: 1,
       latencyMsMax: 2,
       syncMsMax: 2,
       startNode: startRealNode,

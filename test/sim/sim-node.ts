@@ -48,6 +48,8 @@ export interface NodePorts {
   readonly snapshotLogBytes: number;
   readonly timing: Timing;
   readonly windows: Windows;
+  /** How many clients the node takes there to be. */
+  readonly connections: number;
   readonly watcher: LogWatcher;
   readonly planted: Planted | undefined;
   /** The node must not go on. */

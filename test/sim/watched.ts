@@ -13,10 +13,10 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
     hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
     makeReady: () => log.makeReady(),
     reserve: (frameBytes) => log.reserve(frameBytes),
-    async append(frames) {
+    async append(frames, withinTurn) {
       watcher.appending(frames);
       try {
-        await log.append(frames);
+        await log.append(frames, withinTurn);
       } catch (error) {
         if (error instanceof Error && error.name === 'DiskFull') watcher.notAppended(frames);
         throw error;

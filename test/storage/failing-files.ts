@@ -76,7 +76,7 @@ export function writesBytes({ operation }: FilesCall): boolean {
 
 /** Whether a call changes what is stored, or makes it durable. */
 export function changesFiles(call: FilesCall): boolean {
-  const harmless = [
+  return ![
     'open',
     'openToRead',
     'openDurable',
@@ -87,6 +87,5 @@ export function changesFiles(call: FilesCall): boolean {
     'close',
     'lock',
     'lockOwner',
-  ];
-  return !harmless.includes(call.operation);
+  ].includes(call.operation);
 }

@@ -195,45 +195,6 @@ describe('A log whose tail is zeroed', () => {
 });
 
 describe('A log with a flipped byte', () => {
-  /** Where nothing was written, one place is like another. */
-  function patternsAt(segment: Buffer, at: number): number[] {
-    if (at < writtenUpTo(segment, 0) + 16) return [0x01, 0x80, 0xff];
-    return at % 32 === 0 ? [0x40] : [];
-  }
-
-  it('IsRefusedOrStartsWithTheSameContentAfterACleanStop', async () => {
-    const { image, content } = await recordLog('clean');
-    for (const file of segmentsOf(image)) {
-      for (let at = 0; at < SMALL.segmentBytes; at++) {
-        for (const pattern of patternsAt(image.get(file)!, at)) {
-          const started = await startOn(flipped(image, file, at, pattern), SMALL);
-          if (started instanceof StorageFault) expect(started.message).to.include(file);
-          else expect(started.content, `${file} ${String(at)}`).to.deep.equal(content);
-        }
-      }
-    }
-  });
-
-  it('LosesNothingButTheLastFrameAfterACrash', async () => {
-    const { image, content, history } = await recordLog('crash');
-    const files = segmentsOf(image);
-    const [last] = framesOf(image.get(files.at(-1)!)!).slice(-1);
-    const withoutLast = history.get(last!.lastIndex - 1)!;
-    for (const file of files) {
-      for (let at = 0; at < SMALL.segmentBytes; at++) {
-        for (const pattern of patternsAt(image.get(file)!, at)) {
-          const started = await startOn(flipped(image, file, at, pattern), SMALL);
-          const isInLast = file === files.at(-1) && at >= last!.start && at < last!.end;
-          if (started instanceof StorageFault) {
-            expect(isInLast, 'a torn last frame starts').to.equal(false);
-            expect(started.message).to.include(file);
-          } else
-            expect(started.content, `${file} ${String(at)}`).to.deep.equal(isInLast ? withoutLast : content);
-        }
-      }
-    }
-  });
-
   it('IsDamageUnderAlwaysWhereALaterFrameHolds', async () => {
     const { image } = await recordLog('crash');
     const file = segmentsOf(image).at(-1)!;

@@ -9,7 +9,6 @@ import {
   expectRefusal,
   expectStart,
   fill,
-  flipped,
   record,
   segmentPath,
   segmentsOf,
@@ -155,26 +154,6 @@ describe('A snapshot that was cut', () => {
       expect(started.content).to.deep.equal(content);
     }
   });
-});
-
-describe('JSON files with a flipped byte', () => {
-  for (const stop of ['clean', 'crash'] as const) {
-    it(`AreMadeGoodOrRefused: ${stop}`, async () => {
-      const { image, content } = await recordSnapshots(stop);
-      for (const file of [DB_PATH, PREVIOUS_PATH, NODE_PATH]) {
-        for (let at = 0; at < image.get(file)!.length; at++) {
-          for (const pattern of [0x01, 0x04, 0x80]) {
-            const started = await startOn(flipped(image, file, at, pattern), SMALL);
-            if (started instanceof StorageFault) expect(started.message).to.include(file);
-            else {
-              expect(file).to.not.equal(NODE_PATH);
-              expect(started.content, `${file} ${String(at)}`).to.deep.equal(content);
-            }
-          }
-        }
-      }
-    });
-  }
 });
 
 describe('The JSON file', () => {

@@ -5,6 +5,7 @@ import { wholeRange } from '../../src/engine.js';
 import { CHECK_BYTES_A_TURN } from '../../src/storage/json-escapes.js';
 import { CHUNK_BYTES } from '../../src/storage/snapshot-output.js';
 import {
+  FULL_BYTES,
   SMALL_PAIR_BYTES_MAX,
   SnapshotWriter,
   WAITING_BYTES_MAX,
@@ -176,6 +177,36 @@ describe('The writer of snapshots', () => {
     await writer.abandon();
   });
 
+  it('IsFullAtItsBoundBehindWhatIsBeingWritten', async () => {
+    const { files, release } = heldFiles(new MemoryDisk().mount());
+    const writer = await SnapshotWriter.create(files, PATH);
+    writer.start(HEAD);
+    // The first line is being written, and does not count.
+    const key = wholeRange(Buffer.alloc(0));
+    const lasting = wholeRange(Buffer.alloc(FULL_BYTES / 8, 'p'));
+    for (let count = 0; count < 7; count++) writer.add(key, lasting);
+    expect([writer.backedUp, writer.isFull]).to.deep.equal([true, false]);
+    writer.add(key, lasting);
+    expect(writer.isFull).to.equal(true);
+    release();
+    await writer.drained();
+    expect(writer.isFull).to.equal(false);
+    await writer.abandon();
+  });
+
+  it('IsNotFullForALongValueThatIsBeingWritten', async () => {
+    const { files, release } = heldFiles(new MemoryDisk().mount());
+    const writer = await SnapshotWriter.create(files, PATH);
+    release();
+    writer.start(HEAD);
+    await writer.drained();
+    const long = wholeRange(Buffer.alloc(4 * FULL_BYTES, 'p'));
+    writer.add(wholeRange(Buffer.from('k')), long);
+    expect([writer.backedUp, writer.isFull]).to.deep.equal([true, false]);
+    await writer.drained();
+    await writer.abandon();
+  });
+
   it('RendersNoMoreInOneTurnThanItsBoundOfAnyPairs', async () => {
     for (const [key, value] of [
       ['', ''],
@@ -196,15 +227,21 @@ describe('The writer of snapshots', () => {
   });
 
   it('GivesOthersATurnAfterEachPieceOfALargeValue', async () => {
-    for (const filling of ['p', '\u0001', '\xff']) {
+    const escaped = pair('k', Buffer.alloc(CHUNK_BYTES, 1));
+    const text = pair('k', Buffer.alloc(2 * CHECK_BYTES_A_TURN + 1, 'p'));
+    const bytes = pair('k', Buffer.alloc(2 * CHECK_BYTES_A_TURN + 1, 0xff));
+    // Whether it is text is looked at first; bytes show at once that they are none.
+    for (const [each, turns] of [
+      [escaped, 0],
+      [text, 2],
+      [bytes, 0],
+    ] as const) {
       const calls: SizedCall[] = [];
       const clock = new CountingClock();
-      const value = Buffer.alloc(3 * CHECK_BYTES_A_TURN, filling, 'latin1');
       const files = watchedFiles(new MemoryDisk().mount(), calls);
-      await (await writePairs(files, [pair('k', value)], clock)).finish();
-      expect(Math.max(...calls.map(({ bytes }) => bytes))).to.be.within(CHUNK_BYTES - 6, CHUNK_BYTES);
-      // Bytes that are no text show that at once.
-      expect(clock.turns).to.equal(filling === '\xff' ? 0 : 2);
+      await (await writePairs(files, [each], clock)).finish();
+      expect(Math.max(...calls.map((call) => call.bytes))).to.be.within(CHUNK_BYTES - 6, CHUNK_BYTES);
+      expect(clock.turns).to.equal(turns);
     }
   });
 

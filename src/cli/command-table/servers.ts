@@ -7,6 +7,7 @@ import {
   BACKUP_OPTION,
   CATCH_UP_TIMEOUT_SECONDS,
   CHANGE_TIMEOUT_SECONDS,
+  DEFAULT_DB_PATH,
   FORMAT_OPTION,
   FSYNC_POLICIES,
   LOG_LEVELS,
@@ -34,7 +35,7 @@ const SERVER: CommandSpec = {
       name: 'db-path',
       operand: 'FILE',
       description: 'the data: this JSON file, and FILE.d beside it',
-      shownDefault: 'kv-store.json',
+      shownDefault: DEFAULT_DB_PATH,
     },
     {
       name: 'fsync',

@@ -92,4 +92,29 @@ const BENCH: CommandSpec = {
   load: () => import('../commands/bench.js'),
 };
 
-export const TOOL_COMMANDS: readonly CommandSpec[] = [SHELL, BENCH, COMPLETION];
+const CHECK: CommandSpec = {
+  name: 'check',
+  group: 'Tools',
+  operands: '[FILE]',
+  operandsMin: 0,
+  operandsMax: 1,
+  summary: 'say whether data on disk is whole, and change nothing',
+  options: [FORMAT_OPTION],
+  notes: [
+    'FILE is what --db-path of a server names, kv-store.json when it is not given, or the directory beside it, which ends in',
+    '.d. A snapshot by itself, such as a backup, is checked as what a new server would be started from, and so is a bare file',
+    '{"data":{…}}. Nothing is changed, and nothing is opened for writing; a server that uses the data must be stopped first.',
+    'It reads every file to its end, says what a start would do, and counts the keys that the server would have.',
+    'Exit status 0: whole; the end of a write that a crash interrupted is no damage. 5: damaged, also where a start could',
+    'make it good, or in use. 2: no such data.',
+  ],
+  examples: [
+    { line: 'kv check', meaning: 'kv-store.json, and what belongs to it' },
+    { line: 'kv check /var/lib/kv/store.json', meaning: '' },
+    { line: 'kv check backup.json && echo good', meaning: 'a copy of the JSON file' },
+    { line: 'kv check --format json | jq .damage', meaning: '' },
+  ],
+  load: () => import('../commands/check.js'),
+};
+
+export const TOOL_COMMANDS: readonly CommandSpec[] = [SHELL, BENCH, CHECK, COMPLETION];

@@ -3,6 +3,7 @@ import { readBounds } from '../bounds.js';
 import { UsageError } from '../exit.js';
 import {
   ACKS_POLICIES,
+  DEFAULT_DB_PATH,
   FSYNC_POLICIES,
   LOG_LEVELS,
   ROLES,
@@ -14,8 +15,6 @@ import {
   readNodeAddress,
 } from '../options.js';
 import type { ServerOptions } from '../options.js';
-
-const DB_PATH = 'kv-store.json';
 
 export async function run(invocation: Invocation): Promise<number> {
   const options = readServerOptions(invocation, process.env);
@@ -35,7 +34,7 @@ export function readServerOptions(invocation: Invocation, environment: NodeJS.Pr
   }
   return {
     address: readAddress(invocation, environment),
-    dbPath: invocation.values.get('db-path') ?? DB_PATH,
+    dbPath: invocation.values.get('db-path') ?? DEFAULT_DB_PATH,
     fsync: readChoice(invocation, 'fsync', FSYNC_POLICIES, 'always'),
     allowUnauthenticated: invocation.flags.has('allow-unauthenticated'),
     logLevel: readChoice(invocation, 'log-level', LOG_LEVELS, 'info'),

@@ -1,0 +1,47 @@
+import type { Frame } from '../log/frame.js';
+
+/** What is written within the turn is at most this much: everything else waits for it. */
+export const WITHIN_TURN_BYTES_MAX = 24 * 1024;
+/** How many of the clients must have a write in the group, so that few others wait for nothing. */
+export const WITHIN_TURN_SHARE_MIN = 0.4;
+/** A write that takes longer is one of a disk that stalls, or that was never fast enough. */
+export const SLOW_WRITE_MS = 5;
+/** So long after a slow write none keeps the others waiting: at most one part in a thousand of the time is lost to trying. */
+export const AFTER_SLOW_WRITE_MS = 5000;
+
+/** What is known when a group of frames is about to be written. */
+export interface WriteMoment {
+  readonly bytes: number;
+  readonly entries: number;
+  /** How many clients there are. */
+  readonly connections: number;
+  readonly nowMs: number;
+  /** Until when a slow write forbids another one. */
+  readonly notBeforeMs: number;
+}
+
+/**
+ * Whether a group is written while everything else waits. When most of the clients wait for this very write, that answers them
+ * sooner: beside a write that others do not wait for, the rest of the clients would form a second group, half as large, and
+ * the two would take turns. Larger groups, and those of few among many clients, are written beside the others' work.
+ */
+export function mayWriteWithinTurn(moment: WriteMoment): boolean {
+  const { bytes, entries, connections, nowMs, notBeforeMs } = moment;
+  if (nowMs < notBeforeMs || bytes >= WITHIN_TURN_BYTES_MAX) return false;
+  return entries >= WITHIN_TURN_SHARE_MIN * connections;
+}
+
+/** Until when no group is written within the turn, after one that was has taken this long. */
+export function notBeforeAfter(notBeforeMs: number, tookMs: number, nowMs: number): number {
+  return tookMs > SLOW_WRITE_MS ? nowMs + AFTER_SLOW_WRITE_MS : notBeforeMs;
+}
+
+export function sizeOf(frames: readonly Frame[]): { readonly bytes: number; readonly entries: number } {
+  let bytes = 0;
+  let entries = 0;
+  for (const { start, end, count } of frames) {
+    bytes += end - start;
+    entries += count;
+  }
+  return { bytes, entries };
+}

@@ -1,0 +1,21 @@
+import type { ByteRange } from '../engine.js';
+import type { Frame } from '../log/frame.js';
+import type { DataDirectoryOptions } from './data-directory-options.js';
+import type { ReadingProgress } from './reading-files.js';
+
+/** Counts the keys that a node would hold, without holding its content. */
+export interface KeyCount {
+  /** What a start would replay, in order. */
+  replay(frame: Frame): void;
+  /** Whether what was replayed concerns any key, so that it matters which ones the snapshot holds. */
+  readonly needsSnapshot: boolean;
+  /** A key of the snapshot, once everything was replayed. */
+  inSnapshot(key: ByteRange): void;
+  /** @param snapshotCount - how many entries the snapshot has. */
+  total(snapshotCount: number): number;
+}
+
+export interface CheckOptions extends Pick<DataDirectoryOptions, 'files' | 'isCommitted'> {
+  readonly keys: KeyCount;
+  readonly progress?: ReadingProgress | undefined;
+}

@@ -1,0 +1,32 @@
+import { expect } from 'chai';
+import { ratiosOf, spreadOf } from '../../bench/statistics.js';
+
+describe('The statistics of a bench', () => {
+  it('TheMedianOfAnOddNumberIsTheMiddleOne', () => {
+    expect(spreadOf([9, 1, 5])).to.deep.equal({ median: 5, least: 1, most: 9 });
+  });
+
+  it('TheMedianOfAnEvenNumberLiesBetweenTheMiddleTwo', () => {
+    expect(spreadOf([8, 1, 2, 4])).to.deep.equal({ median: 3, least: 1, most: 8 });
+  });
+
+  it('OneValueIsItsOwnMedianAndNoneHasNoSpread', () => {
+    expect(spreadOf([7])).to.deep.equal({ median: 7, least: 7, most: 7 });
+    expect(spreadOf([])).to.equal(undefined);
+  });
+
+  it('ValuesAreComparedAsNumbersAndLeftInTheirOrder', () => {
+    const values = [100, 20, 3];
+    expect(spreadOf(values)?.median).to.equal(20);
+    expect(values).to.deep.equal([100, 20, 3]);
+  });
+
+  it('RatiosAreThoseOfTheSameRound', () => {
+    expect(ratiosOf([10, 30], [5, 10])).to.deep.equal([2, 3]);
+  });
+
+  it('ARoundWithoutTheOtherSideHasNoRatio', () => {
+    expect(ratiosOf([10, 30, undefined, 4], [undefined, 10, 5, 0])).to.deep.equal([3]);
+    expect(ratiosOf([10], [])).to.deep.equal([]);
+  });
+});
