@@ -7,9 +7,9 @@ import { Snapshotter } from '../../src/node/snapshotter.js';
 import { CHUNK_BYTES } from '../../src/storage/snapshot-output.js';
 import { WAITING_BYTES_MAX } from '../../src/storage/snapshot-writer.js';
 import { SnapshotFiles } from '../../src/storage/snapshots.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import { MemoryDisk } from '../storage/memory-files.js';
-import { makeTable } from '../store/make-table.js';
 import { HeldClock, NEW_STATE, SILENT, range } from './engine-fixture.js';
 import { MemoryLog } from './memory-log.js';
 
