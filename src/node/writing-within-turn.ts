@@ -4,8 +4,11 @@ import type { Frame } from '../log/frame.js';
 export const WITHIN_TURN_BYTES_MAX = 24 * 1024;
 /** How many of the clients must have a write in the group, so that few others wait for nothing. */
 export const WITHIN_TURN_SHARE_MIN = 0.4;
-/** A write that takes longer is one of a disk that stalls, or that was never fast enough. */
-export const SLOW_WRITE_MS = 5;
+/**
+ * A write that takes longer is one of a disk that stalls, that others use as well, or that was never fast enough. Waiting pays
+ * where a write takes about as long as answering the clients does: a few tenths of a millisecond.
+ */
+export const SLOW_WRITE_MS = 2;
 /** So long after a slow write none keeps the others waiting: at most one part in a thousand of the time is lost to trying. */
 export const AFTER_SLOW_WRITE_MS = 5000;
 
