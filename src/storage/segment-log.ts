@@ -327,7 +327,7 @@ export class SegmentLog {
   async #open(): Promise<void> {
     this.#writer = await SegmentWriter.open(this.#options.files, this.#current, this.#isDurable);
     await this.#writer.sync();
-    this.#blanks.prepareSpare();
+    if (!this.#isTorn) this.#blanks.prepareSpare();
   }
 
   /** Goes on behind `after`, the end or an entry before it, in a fresh segment with room for a record of `size`. */

@@ -4,7 +4,7 @@ import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import type { FilesCall } from './around-files.js';
-import { FailingFiles } from './failing-files.js';
+import { FailingFiles, writesBytes } from './failing-files.js';
 import { DB_PATH, changed, segmentsOf } from './images.js';
 import { MemoryDisk } from './memory-files.js';
 import type { Image } from './memory-files.js';
@@ -24,8 +24,9 @@ import {
 } from './replica.js';
 
 /** What finds no room on a full disk. A segment has its room already. */
-function needsRoom({ operation, file }: FilesCall): boolean {
-  if (operation === 'write') return !file.includes('/segment-');
+function needsRoom(call: FilesCall): boolean {
+  const { operation, file } = call;
+  if (writesBytes(call)) return !file.includes('/segment-');
   return operation === 'create' || operation === 'replace' || operation === 'duplicate';
 }
 
