@@ -178,8 +178,8 @@ export class Assembly {
     return new LogWriter({
       log: () => this.#log(),
       clock: this.#parts.clock,
-      room: this.room,
       connections: () => this.#parts.connections?.() ?? Infinity,
+      room: this.room,
       written: (end) => {
         this.#lengths.note(end.index, this.#log().appendedBytes);
         this.replica.written(end);

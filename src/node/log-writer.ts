@@ -12,10 +12,10 @@ const GROUP_FRAMES_MAX = 256;
 export interface LogWriterParts {
   log(): Log;
   readonly clock: Clock;
-  /** Told each time that the disk is full, and when it no longer is. */
-  readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
   /** How many clients there are. Without it no write keeps others waiting. */
   connections?(): number;
+  /** Told each time that the disk is full, and when it no longer is. */
+  readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
   /** There is nothing more to write for now. */
@@ -36,10 +36,10 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   #hasFailed = false;
   #isStopped = false;
-  /** Why there is no room for another segment, and when it is looked for again. */
-  #full: { readonly error: unknown; readonly look: Cancel } | undefined;
   /** Until when a slow write forbids another one within the turn. */
   #notBeforeMs = 0;
+  /** Why there is no room for another segment, and when it is looked for again. */
+  #full: { readonly error: unknown; readonly look: Cancel } | undefined;
 
   constructor(parts: LogWriterParts) {
     this.#parts = parts;

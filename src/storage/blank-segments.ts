@@ -1,7 +1,8 @@
 import path from 'node:path';
+import type { Frame } from '../log/frame.js';
 import { errorCode, isFullDisk } from './files.js';
 import type { Files } from './files.js';
-import { SEGMENT_HEADER_BYTES } from './segment.js';
+import { SEGMENT_HEADER_BYTES, recordBytes } from './segment.js';
 
 /** There is no room for another file. Nothing was written, and the same may be tried again. */
 export class DiskFull extends Error {
@@ -51,6 +52,22 @@ export class BlankSegments {
     return Math.max(SEGMENT_HEADER_BYTES + recordSize, this.#usualSize);
   }
 
+  /** The sizes of the segments that these frames will begin, where the current one has this room. */
+  sizesFor(frames: readonly Frame[], roomBytes: number): number[] {
+    const sizes: number[] = [];
+    let room = roomBytes;
+    for (const frame of frames) {
+      const size = recordBytes(frame.end - frame.start);
+      if (size > room) {
+        const segmentSize = this.sizeFor(size);
+        sizes.push(segmentSize);
+        room = segmentSize - SEGMENT_HEADER_BYTES;
+      }
+      room -= size;
+    }
+    return sizes;
+  }
+
   /** Begins to make a spare, if there is none. */
   prepareSpare(): void {
     if (this.#ready.length > 0) return;
@@ -60,19 +77,17 @@ export class BlankSegments {
   }
 
   /**
-   * Resolves once the spare is there.
+   * Resolves once a spare is there.
    *
    * @throws DiskFull where there is no room for it.
    */
   async ready(): Promise<void> {
-    if (this.#ready.length > 0) return;
-    const isMade = this.#making?.then(
+    const isMade = await this.#making?.then(
       () => true,
       () => false,
     );
-    if ((await isMade) === true) return;
+    if (isMade === true || this.#ready.length > 0) return;
     this.#making = this.#make(this.#usualSize);
-    this.#making.catch(() => undefined);
     await this.#making;
   }
 

@@ -4,14 +4,14 @@ import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { BlankSegments, DiskFull, asDiskFull, asError } from './blank-segments.js';
 import type { Files } from './files.js';
-import { logSegment, overriddenFrom } from './log-segment.js';
+import { checkFollow, logSegment, overriddenFrom } from './log-segment.js';
 import type { LogSegment } from './log-segment.js';
 import { keepLostEntries } from './lost-entries.js';
 import type { RecoveredLog } from './recovery.js';
 import { SegmentReader } from './segment-reader.js';
 import type { LogView } from './segment-reader.js';
 import { SegmentWriter } from './segment-writer.js';
-import { SEGMENT_HEADER_BYTES, recordBytes, segmentName } from './segment.js';
+import { recordBytes, segmentName } from './segment.js';
 import type { SegmentHeader } from './segment.js';
 
 export interface SegmentLogOptions {
@@ -72,7 +72,7 @@ export class SegmentLog {
   }
 
   /**
-   * Opens a log that was read. Before anything is appended to it, {@link goOnAfresh} leaves a torn end behind. What was kept is
+   * Opens a log that was read, to go on with it: what it is to be appended to needs {@link goOnAfresh} first. What was kept is
    * synced again before it counts as durable: the reader saw the page cache, which a power cut may still lose.
    */
   static async resume(options: SegmentLogOptions, found: RecoveredLog): Promise<SegmentLog> {
@@ -141,8 +141,8 @@ export class SegmentLog {
    */
   async append(frames: readonly Frame[], withinTurn = false): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#checkFollows(frames);
-    const sizes = this.#segmentsNeeded(frames);
+    checkFollow(frames, this.#end);
+    const sizes = this.#blanks.sizesFor(frames, this.#roomBytes);
     if (sizes.length > 0) await this.#orFail(this.#blanks.provide(sizes));
     await this.#orFail(this.#write(frames, withinTurn));
   }
@@ -232,11 +232,6 @@ export class SegmentLog {
     return current;
   }
 
-  /** What the current segment still takes. */
-  get #roomBytes(): number {
-    return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
-  }
-
   get #openWriter(): SegmentWriter {
     if (this.#writer === undefined) throw new Error('the log is closed');
     return this.#writer;
@@ -246,30 +241,9 @@ export class SegmentLog {
     return this.#options.fsync === 'always';
   }
 
-  #checkFollows(frames: readonly Frame[]): void {
-    let { index, checksum } = this.#end;
-    for (const frame of frames) {
-      if (frame.previous !== checksum || frame.firstIndex !== index + 1) {
-        throw new Error(`frame ${String(frame.firstIndex)} does not follow entry ${String(index)}`);
-      }
-      ({ index, checksum } = endOf(frame));
-    }
-  }
-
-  /** The sizes of the segments that these frames will begin. */
-  #segmentsNeeded(frames: readonly Frame[]): number[] {
-    const sizes: number[] = [];
-    let room = this.#roomBytes;
-    for (const frame of frames) {
-      const size = recordBytes(frame.end - frame.start);
-      if (size > room) {
-        const segmentSize = this.#blanks.sizeFor(size);
-        sizes.push(segmentSize);
-        room = segmentSize - SEGMENT_HEADER_BYTES;
-      }
-      room -= size;
-    }
-    return sizes;
+  /** What the current segment still takes. */
+  get #roomBytes(): number {
+    return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
   }
 
   async #write(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
@@ -363,11 +337,15 @@ export class SegmentLog {
     const blank = await this.#blanks.take(this.#blanks.sizeFor(size));
     const header = this.#headerBehind(after, blank.size);
     const segment = logSegment(header, path.join(directory, segmentName(header.sequence)));
-    const begun = await this.#makeSegment(blank.name, segment);
     const before = this.#writer;
-    this.#writer = begun;
-    this.#segments = [...this.#segments, segment];
+    try {
+      this.#writer = await SegmentWriter.begin(files, blank.name, segment, this.#isDurable);
+    } catch (error) {
+      await this.#blanks.giveUp(blank.name);
+      throw asDiskFull(error, directory);
+    }
     this.#isTorn = false;
+    this.#segments = [...this.#segments, segment];
     if (after.index < this.#end.index) this.#cutTo(after);
     await before?.close();
     await files.syncDirectory(directory);
@@ -386,21 +364,6 @@ export class SegmentLog {
       previousTerm: after.term,
       previousChecksum: after.checksum,
     };
-  }
-
-  /** Writes the header into a blank file, and gives it the name of the segment once the header is durable. */
-  async #makeSegment(blankName: string, segment: LogSegment): Promise<SegmentWriter> {
-    const { files, directory } = this.#options;
-    let begun: SegmentWriter | undefined;
-    try {
-      begun = await SegmentWriter.begin(files, blankName, segment, this.#isDurable);
-      await files.rename(blankName, segment.file);
-      return begun;
-    } catch (error) {
-      await begun?.close().catch(() => undefined);
-      await this.#blanks.giveUp(blankName);
-      throw asDiskFull(error, directory);
-    }
   }
 
   async #closeWriter(): Promise<void> {

@@ -9,8 +9,7 @@ import {
   notBeforeAfter,
   sizeOf,
 } from '../../src/node/writing-within-turn.js';
-import { DiskRoom } from '../../src/node/disk-room.js';
-import { HeldClock, SILENT } from './engine-fixture.js';
+import { HeldClock } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
@@ -92,13 +91,13 @@ describe('The writer of the log, of a group that may be written within the turn'
     const writer = new LogWriter({
       log: () => log,
       clock,
-      room: new DiskRoom(SILENT, () => undefined),
       ...(connections === undefined ? {} : { connections: () => connections }),
       written: () => undefined,
       idle: () => undefined,
       failed: (error) => {
         throw error;
       },
+      room: { lacks: () => undefined, found: () => undefined },
     });
     const all = chain(frames * tookMs.length);
     for (const [at, ms] of tookMs.entries()) {
