@@ -82,12 +82,15 @@ export class BlankSegments {
    * @throws DiskFull where there is no room for it.
    */
   async ready(): Promise<void> {
-    const isMade = await this.#making?.then(
+    if (this.#ready.length > 0) return;
+    const isMade = this.#making?.then(
       () => true,
       () => false,
     );
-    if (isMade === true || this.#ready.length > 0) return;
+    if ((await isMade) === true) return;
     this.#making = this.#make(this.#usualSize);
+    // Whoever waits here is told of a failure.
+    this.#making.catch(() => undefined);
     await this.#making;
   }
 
