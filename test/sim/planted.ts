@@ -245,14 +245,14 @@ export const PLANTED: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 900,
+    from: 365,
   },
   {
     name: 'writes counted under the later membership',
     rules: { committable: countUnderLater },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 600,
+    from: 47,
   },
   {
     name: 'commit beyond what was matched',
