@@ -2,11 +2,7 @@ import type { Random } from '../random.js';
 
 const BLOCK_BYTES = 512;
 
-<<<<<<< HEAD
-/** Bytes written, and not synced. */
-=======
 /** Bytes that were written. */
->>>>>>> f22bd47
 export interface Patch {
   readonly position: number;
   readonly bytes: Buffer;
