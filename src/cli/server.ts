@@ -49,7 +49,15 @@ export async function runServer(options: ServerOptions): Promise<number> {
   try {
     await node.stop();
   } catch (error) {
-    events.error({ err: error }, 'the stop was not a clean one; the log is recovered at the next start');
+    if (isFull(error)) {
+      const untouched = 'the JSON file and node.json are not up to date';
+      events.error(
+        {},
+        `the disk is full: ${untouched}; nothing is lost, the log is recovered at the next start`,
+      );
+    } else {
+      events.error({ err: error }, 'the stop was not a clean one; the log is recovered at the next start');
+    }
     return EXIT.failed;
   }
   // The disk may also have failed during the stop.
@@ -59,7 +67,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
 function startFaultLine(error: unknown): string {
   if (error instanceof StartFault || error instanceof StorageFault) return error.message;
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && error.name === 'DiskFull') return `${message}: make room on the disk`;
+  if (isFull(error)) return `${message}: make room on the disk`;
   switch (errorCode(error)) {
     case 'EACCES':
     case 'EPERM':
@@ -73,6 +81,10 @@ function startFaultLine(error: unknown): string {
     default:
       return `${message}: the server did not start`;
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && error.name === 'DiskFull';
 }
 
 /** Readable lines on a terminal, one JSON object a line anywhere else. */
@@ -113,23 +125,29 @@ function greet(node: RunningNode, options: ServerOptions): void {
 
 /** The lines of the greeting, the one for scripts first. */
 export function greeting(
-  node: Pick<RunningNode, 'address' | 'role' | 'service' | 'term' | 'keys'>,
+  node: Pick<RunningNode, 'address' | 'role' | 'service' | 'term' | 'keys' | 'isDiskFull'>,
   options: Pick<ServerOptions, 'dbPath' | 'primary' | 'advertise'>,
   environment: NodeJS.ProcessEnv,
 ): string[] {
-  const { address, role, service, term, keys } = node;
+  const { address, role, service, term, keys, isDiskFull } = node;
   const kv = environment.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
   return [
     `ready ${address} role=${role} term=${String(termCount(term))}`,
     '',
     `  ${service === 'serving' ? showCount(keys) : 'The data is'} in ${options.dbPath}. In another terminal:`,
     '',
+    ...(isDiskFull ? FULL_DISK : []),
     ...(role === 'primary' ? firstCalls(kv, address) : firstStepsOfBackup(kv, address, options)),
     '',
     '  Ctrl-C stops the server and leaves the JSON file complete.',
     '',
   ];
 }
+
+const FULL_DISK = [
+  '  The disk is full: what is there is read, and nothing is written. Make room on it; the server goes on by itself then.',
+  '',
+];
 
 /** Only of a node that serves: one that waits for others may have applied next to nothing of what is on its disk. */
 function showCount(keys: number): string {

@@ -72,6 +72,8 @@ export interface RunningNode {
   readonly service: Service;
   readonly term: Term;
   readonly keys: number;
+  /** It started on a full disk: it answers reads, and goes on by itself once there is room. */
+  readonly isDiskFull: boolean;
   /** Answers what was accepted, writes the JSON file and lets go of the data. Safe to call twice. */
   stop(): Promise<void>;
   /** Resolves, and never rejects, with the reason when the node had to stop taking writes; then call `stop`. */
@@ -139,6 +141,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       connections: () => server?.connections ?? 0,
       address: () => showAddress(options.advertise ?? listeningAt),
       random,
+      makeReady: () => data.makeReady(),
       failed: (error) => {
         events.error({ err: error }, 'nothing more can be written; this node stops');
         tellFailure(error instanceof Error ? error : new Error(String(error)));
@@ -173,7 +176,8 @@ interface Parts {
 /** What the caller sees of a server that is up. */
 function running(parts: Parts, failed: Promise<Error>, events: EventLog): RunningNode {
   const { role, service, term, keys, advice } = parts.engine.status();
-  if (advice !== undefined) events.warn({ role, service }, advice);
+  // Of a full disk it was told already.
+  if (advice !== undefined && !parts.engine.isDiskFull) events.warn({ role, service }, advice);
   let stopping: Promise<void> | undefined;
   return {
     address: addressOf(parts.server),
@@ -181,6 +185,7 @@ function running(parts: Parts, failed: Promise<Error>, events: EventLog): Runnin
     service,
     term,
     keys,
+    isDiskFull: parts.engine.isDiskFull,
     failed,
     stop: () => (stopping ??= stopAll(parts)),
   };
@@ -211,16 +216,20 @@ function stateAtStart({ state }: DataDirectory, { primary }: StartOptions): Node
 /** A node that was the primary gets a moment to find out whether it still is, so that what it says first holds. */
 async function settle(engine: ReplicaEngine): Promise<void> {
   const untilMs = systemClock.nowMs() + SETTLE_MS;
-  while (engine.status().service === 'waiting' && systemClock.nowMs() < untilMs) {
+  const isOpen = (): boolean => engine.status().service === 'waiting' && !engine.isDiskFull;
+  while (isOpen() && systemClock.nowMs() < untilMs) {
     await new Promise<void>((resolve) => systemClock.after(SETTLE_STEP_MS, resolve));
   }
 }
 
 async function stopAll(parts: Parts): Promise<void> {
   await parts.server.stop();
-  await parts.engine.close();
-  parts.links.close();
-  await parts.data.close();
+  try {
+    await parts.engine.close();
+  } finally {
+    parts.links.close();
+    await parts.data.close();
+  }
 }
 
 async function openData(

@@ -11,6 +11,7 @@ import { primaryAddress, serviceOf, writeObjection } from '../replication/standi
 import type { LinkId, ReplicaState } from '../replication/state.js';
 import { ApplyLoop } from './apply-loop.js';
 import { DataBound } from './data-bound.js';
+import { DiskRoom, diskFull } from './disk-room.js';
 import { Feeder } from './feeder.js';
 import { FrameCache } from './frame-cache.js';
 import { LogLengths } from './log-lengths.js';
@@ -34,8 +35,9 @@ export class Assembly {
   readonly #cache: FrameCache;
   readonly #lengths: LogLengths;
   readonly #dataBound: DataBound;
-  /** Nobody was answered yet. */
-  isStarting = true;
+  readonly room: DiskRoom;
+  /** How far the log went when it was opened. */
+  readonly #foundIndex: Index;
   #failure: unknown;
   #waiters: (() => void)[] = [];
 
@@ -43,6 +45,10 @@ export class Assembly {
     this.#parts = parts;
     this.#state = beginning(parts);
     this.#cache = new FrameCache(this.#state.last.index);
+    this.#foundIndex = this.#state.last.index;
+    this.room = new DiskRoom(parts.events, () => {
+      this.#stepped();
+    });
     this.#lengths = new LogLengths(this.#state.last.index, parts.log()?.appendedBytes ?? 0);
     this.writer = this.#makeWriter();
     this.snapshotter = this.#makeSnapshotter();
@@ -80,7 +86,34 @@ export class Assembly {
 
   /** Why no write is taken; undefined when one is. */
   objection(): Refusal | undefined {
-    return this.refusal() ?? writeObjection(this.#state, this.#parts.clock.nowMs(), this.hint);
+    const failed = this.refusal();
+    if (failed !== undefined) return failed;
+    const service = serviceOf(this.#state);
+    // Others may take the write, and then it is better to say so.
+    if (this.room.isStuck && (service === 'serving' || service === 'waiting'))
+      return diskFull('nothing was written');
+    return writeObjection(this.#state, this.#parts.clock.nowMs(), this.hint);
+  }
+
+  /** This node is the only member under every membership that may hold: nobody else can be the primary. */
+  get isAlone(): boolean {
+    const { configurations } = this.#state;
+    if (configurations === undefined) return false;
+    return [configurations.committed, ...configurations.open].every(({ members }) => members.length === 1);
+  }
+
+  /** It takes the office as soon as it can, and nobody else can have it. */
+  get isSolePrimary(): boolean {
+    const { role, leftOutAt } = this.#state;
+    return this.isAlone && role === 'primary' && leftOutAt === undefined;
+  }
+
+  /**
+   * Whether the store has every write that was ever acknowledged, although this node does not serve: nobody else can be the primary, and
+   * its whole log was applied.
+   */
+  get holdsEverything(): boolean {
+    return this.isSolePrimary && this.applying.end.index >= this.#foundIndex;
   }
 
   /** Why the members cannot be changed on this node, which is not the primary. */
@@ -97,13 +130,16 @@ export class Assembly {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Resolves once this node serves, or has failed. */
+  get #mayServe(): boolean {
+    const { office } = this.#state;
+    const isServing = office.kind === 'primary' && office.isServing;
+    return isServing || this.#failure !== undefined || this.room.isFull;
+  }
+
+  /** Resolves once this node serves, or has failed, or finds no room on the disk. */
   async served(): Promise<void> {
-    while (
-      this.#failure === undefined &&
-      !(this.#state.office.kind === 'primary' && this.#state.office.isServing)
-    )
-      await this.nextStep();
+    while (!this.#mayServe) await this.nextStep();
+    if (this.room.isFull) return;
     // Whoever waits for this finds the files at rest.
     await this.replica.idle();
     await this.applying.idle();
@@ -139,11 +175,11 @@ export class Assembly {
   }
 
   #makeWriter(): LogWriter {
-    const { clock, events } = this.#parts;
     return new LogWriter({
       log: () => this.#log(),
-      clock,
+      clock: this.#parts.clock,
       connections: () => this.#parts.connections?.() ?? Infinity,
+      room: this.room,
       written: (end) => {
         this.#lengths.note(end.index, this.#log().appendedBytes);
         this.replica.written(end);
@@ -153,13 +189,6 @@ export class Assembly {
       },
       failed: (error) => {
         this.fail(error);
-      },
-      full: (error) => {
-        // Who starts has promised nothing yet, and can say so.
-        if (error !== undefined && this.isStarting) this.fail(error);
-        else if (error !== undefined)
-          events.error({}, 'the disk is full: what the primary sends waits until there is room');
-        else events.info({}, 'there is room on the disk again');
       },
     });
   }
@@ -231,6 +260,7 @@ export class Assembly {
       admit: (operation) => this.#dataBound.admit(operation),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       isLogBusy: () => !this.writer.isIdle,
+      isStuck: () => this.room.isStuck,
       tail: () => ({ term: state.term, last: state.last }),
       propose: (frame) => {
         this.replica.input({ kind: 'propose', frame });
@@ -270,6 +300,7 @@ export class Assembly {
       writer: this.writer,
       applying: this.applying,
       feeder: this.feeder,
+      room: this.room,
       log: () => this.#log(),
       random: () => this.#parts.random(),
       officeChanged: (isPrimary) => {

@@ -40,6 +40,8 @@ export interface ReplicaEngineParts {
   /** Where others reach this node. */
   address(): string;
   random(): number;
+  /** Does what opening the files put off for want of room; an error whose name is `DiskFull` means that there still is none. */
+  makeReady?(): Promise<void>;
   /** Told once when the node must not go on: its log took a failure. */
   failed(error: unknown): void;
   /** The content was replaced by another history: what clients were shown may be gone. */

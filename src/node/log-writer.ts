@@ -1,31 +1,34 @@
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
+import { RETRY_FULL_MS, isDiskFull } from './disk-room.js';
+import type { DiskRoom } from './disk-room.js';
 import type { Log } from './ports.js';
 import { mayWriteWithinTurn, notBeforeAfter, sizeOf } from './writing-within-turn.js';
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
-const RETRY_FULL_MS = 500;
 
 export interface LogWriterParts {
   log(): Log;
   readonly clock: Clock;
   /** How many clients there are. Without it no write keeps others waiting. */
   connections?(): number;
+  /** Told each time that the disk is full, and when it no longer is. */
+  readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
   /** There is nothing more to write for now. */
   idle(): void;
   /** Told once: the log takes nothing more. */
   failed(error: unknown): void;
-  /** Told once for each time that the disk is full, with the error, and when it no longer is. */
-  full(error: Error | undefined): void;
 }
 
 /**
- * Writes frames to the log in their order, one group at a time; what comes meanwhile is the next group. While the disk is full
- * it tries again and again: nothing that was taken is dropped.
+ * Writes frames to the log in their order, one group at a time; what comes meanwhile is the next group.
+ *
+ * While the disk is full, what was taken is tried again and again, and nothing of it is dropped. Room for what was not taken yet is
+ * looked for here: until it is found, only what fits into the current segment passes.
  */
 export class LogWriter {
   readonly #parts: LogWriterParts;
@@ -35,6 +38,8 @@ export class LogWriter {
   #isStopped = false;
   /** Until when a slow write forbids another one within the turn. */
   #notBeforeMs = 0;
+  /** Why there is no room for another segment, and when it is looked for again. */
+  #full: { readonly error: unknown; readonly look: Cancel } | undefined;
 
   constructor(parts: LogWriterParts) {
     this.#parts = parts;
@@ -51,30 +56,71 @@ export class LogWriter {
   }
 
   /**
-   * Makes room for a frame. It has the log for itself meanwhile: what is appended waits.
+   * Makes room for a frame. It has the log for itself meanwhile: what is appended waits. Where no room was found a moment ago this
+   * fails at once.
    *
    * @throws as the log's `reserve`.
    */
   async reserve(frameBytes: number): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+    if (this.#full !== undefined && !this.#parts.log().hasRoomFor(frameBytes)) throw this.#full.error;
     const reserving = this.#parts.log().reserve(frameBytes);
-    this.#running = reserving
-      .catch(() => undefined)
-      .then(() => {
-        this.#running = undefined;
-        if (this.#queue.length > 0) this.#running = this.#run();
-      });
+    this.#exclude(
+      reserving.catch((error: unknown) => {
+        if (isDiskFull(error)) this.#lookLater(error);
+      }),
+    );
     await reserving;
   }
 
   /** Gives up what waits for room on the disk: nobody was told that it is there. */
   stop(): void {
     this.#isStopped = true;
+    this.#full?.look.cancel();
   }
 
   /** Resolves when everything that was taken is written, or the log has failed or was stopped. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Nothing is appended before this is done. */
+  #exclude(work: Promise<void>): void {
+    this.#running = work.then(() => {
+      this.#running = undefined;
+      if (this.#queue.length > 0) this.#running = this.#run();
+    });
+  }
+
+  #lookLater(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#full?.look.cancel();
+    const look = this.#parts.clock.after(RETRY_FULL_MS, () => void this.#look());
+    this.#full = { error, look };
+    this.#parts.room.lacks('a segment');
+  }
+
+  async #look(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    if (this.#isStopped || this.#hasFailed) return;
+    const looking = this.#parts
+      .log()
+      .makeReady()
+      .catch((error: unknown) => error);
+    this.#exclude(
+      looking.then((error) => {
+        if (isDiskFull(error)) {
+          this.#lookLater(error);
+          return;
+        }
+        // Any other failure is told to whoever needs the segment.
+        this.#full = undefined;
+        this.#parts.room.found('a segment');
+      }),
+    );
+    await looking;
+    await this.idle();
+    this.#parts.idle();
   }
 
   async #run(): Promise<void> {
@@ -107,27 +153,28 @@ export class LogWriter {
   }
 
   async #write(group: readonly Frame[]): Promise<boolean> {
-    for (let isFirst = true; ; isFirst = false) {
+    const { room, clock } = this.#parts;
+    for (;;) {
       try {
         await this.#append(group);
-        if (!isFirst) this.#parts.full(undefined);
+        room.found('entries');
         return true;
       } catch (error) {
-        if (!(error instanceof Error && error.name === 'DiskFull')) {
+        if (!isDiskFull(error)) {
           this.#hasFailed = true;
           this.#queue = [];
           this.#parts.failed(error);
           return false;
         }
-        if (isFirst) this.#parts.full(error);
-        if (this.#isStopped) {
-          this.#queue = [];
-          return false;
-        }
-        await new Promise<void>((resolve) => {
-          this.#parts.clock.after(RETRY_FULL_MS, resolve);
-        });
       }
+      room.lacks('entries');
+      if (this.#isStopped) {
+        this.#queue = [];
+        return false;
+      }
+      await new Promise<void>((resolve) => {
+        clock.after(RETRY_FULL_MS, resolve);
+      });
     }
   }
 }

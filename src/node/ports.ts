@@ -12,6 +12,14 @@ export interface Log {
   readonly end: LogEnd;
   /** Grows with every append by the bytes that it took. */
   readonly appendedBytes: number;
+  /** Whether a frame of this size can be appended without another segment. */
+  hasRoomFor(frameBytes: number): boolean;
+  /**
+   * Makes sure that the next segment is there when it is needed.
+   *
+   * @throws an error whose name is `DiskFull`; nothing was written then, and it may be tried again.
+   */
+  makeReady(): Promise<void>;
   /**
    * Makes room for a frame of this size, so that its append cannot fail for want of room.
    *
@@ -31,7 +39,7 @@ export interface Log {
   read(after: Index, bytesMax: number): Promise<readonly Frame[] | 'trimmed'>;
   /**
    * Cuts the log behind `end`, where a frame ends, and keeps what is cut in a file of its own beside the data.
-   * Durable once this resolves with the name of that file.
+   * Durable once this resolves with the name of that file. An error whose name is `DiskFull` means that nothing was changed.
    */
   truncate(end: LogEnd): Promise<string>;
   /** Makes everything that was appended durable. */
@@ -41,7 +49,7 @@ export interface Log {
 }
 
 export interface NodeStates {
-  /** Replaces the node state; durable once this resolves. */
+  /** Replaces the node state; durable once this resolves. An error whose name is `DiskFull` means that nothing was changed. */
   saveState(state: NodeState): Promise<void>;
 }
 
@@ -97,12 +105,15 @@ export interface Replacements<Arriving extends Arrival = Arrival> {
   /**
    * Puts a whole arrival in the place of everything that this node holds: the JSON file, the log, which begins behind `end`, and the
    * state. In one step: after a crash it has happened, or it has not. What the log held behind the last entry that is known to be
-   * committed is kept in a file of its own.
+   * committed is kept in a file of its own. After an error whose name is `DiskFull` it is called again with the same, and goes on.
    */
   replace(arrival: Arriving, end: LogEnd, state: NodeState): Promise<void>;
   /** Shows every entry of the JSON file, to fill an empty store. */
   load(put: (key: ByteRange, value: ByteRange) => void): Promise<void>;
-  /** Makes a new backup, which has no data, a node of its primary's cluster. */
+  /**
+   * Makes a new backup, which has no data, a node of its primary's cluster. After an error whose name is `DiskFull` it is called
+   * again with the same, and goes on.
+   */
   adopt(cluster: ClusterId, state: NodeState): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
 import { BatchQueue } from './batch.js';
 import type { Batch } from './batch.js';
+import { diskFull, isDiskFull } from './disk-room.js';
 import type { FrameCache } from './frame-cache.js';
 
 export interface ProposalsParts {
@@ -24,6 +25,8 @@ export interface ProposalsParts {
   isHeld(): boolean;
   /** Whether the log is busy: what comes meanwhile becomes one batch. */
   isLogBusy(): boolean;
+  /** Nothing can be written for want of room: whatever comes is refused at once. */
+  isStuck(): boolean;
   /** Makes room for a frame; throws an error whose name is `DiskFull` when there is none. */
   reserve(frameBytes: number): Promise<void>;
   /** What the next frame follows, and its term. */
@@ -112,7 +115,7 @@ export class Proposals {
   /** Never rejects. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    while (!this.#queue.isEmpty && !this.#parts.isLogBusy() && !this.#parts.isHeld()) {
+    while (this.#mayTake) {
       const batch = this.#queue.take();
       if (batch === undefined) break;
       // It keeps its place while room is made: whatever is refused meanwhile is told behind it.
@@ -124,15 +127,18 @@ export class Proposals {
     this.#isRunning = false;
   }
 
+  get #mayTake(): boolean {
+    if (this.#queue.isEmpty) return false;
+    return this.#parts.isStuck() || !(this.#parts.isLogBusy() || this.#parts.isHeld());
+  }
+
   async #refusalOf(batch: Batch): Promise<Refusal | undefined> {
     const before = this.#parts.objection();
     if (before !== undefined) return before;
     try {
       await this.#parts.reserve(batch.builder.length);
     } catch (error) {
-      if (error instanceof Error && error.name === 'DiskFull') {
-        return refusal('DISK_FULL', 'the disk is full, nothing was written: make room and try again');
-      }
+      if (isDiskFull(error)) return diskFull('nothing was written');
       this.#parts.failed(error);
       return refusal('INTERNAL', 'the log takes no more writes: look at the log of this node');
     }

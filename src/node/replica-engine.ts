@@ -17,13 +17,14 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
-import { holdsLease, readObjection } from '../replication/standing.js';
+import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
 import type { Change, CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Store, Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
+import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
 /** So many keys are read in one turn; more of them in slices, with the lock held. */
 const KEYS_AT_ONCE = 1000;
@@ -47,6 +48,9 @@ export class ReplicaEngine implements Engine {
   readonly #assembly: Assembly;
   #readsWaiting = 0;
   #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
+  /** Whether everything was written that comes before the node takes part. */
+  #isPrepared = false;
+  #preparing: Promise<void> | undefined;
   #timers: Cancel[] = [];
   #closing: Promise<void> | undefined;
 
@@ -58,17 +62,42 @@ export class ReplicaEngine implements Engine {
   /**
    * Takes up the part that the node had. The only member of its cluster serves once this resolves; with other members it takes until enough of
    * them agree, and a backup waits for its primary.
+   *
+   * On a full disk this resolves as well: the node answers the reads that it may answer, looks for room, and goes on from here once
+   * there is some.
    */
   static async start(parts: ReplicaEngineParts): Promise<ReplicaEngine> {
     parts.store.settle();
     const log = parts.log();
-    // Before anything is appended: the last stop is no longer the end, and the log is begun.
     const state =
       log === undefined ? parts.state : { ...parts.state, logIndex: log.end.index, cleanEnd: undefined };
-    if (log !== undefined) await parts.states.saveState(state);
     const engine = new ReplicaEngine({ ...parts, state });
-    await engine.#begin();
+    await engine.#prepare();
     return engine;
+  }
+
+  /** Before anything is appended: what opening put off; and the last stop is no longer the end, and the log is begun. */
+  async #prepare(): Promise<void> {
+    const { states, state, clock } = this.#parts;
+    const { room } = this.#assembly;
+    try {
+      await this.#parts.makeReady?.();
+      if (this.#parts.log() !== undefined) await states.saveState(state);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      room.lacks('the start');
+      if (this.#closing !== undefined) return;
+      const retry = clock.after(RETRY_FULL_MS, () => {
+        this.#preparing = this.#prepare().catch((failure: unknown) => {
+          this.#assembly.fail(failure);
+        });
+      });
+      this.#timers = [retry];
+      return;
+    }
+    this.#isPrepared = true;
+    room.found('the start');
+    if (this.#closing === undefined) await this.#begin();
   }
 
   async #begin(): Promise<void> {
@@ -78,23 +107,16 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
     if (fsync === 'everysec') this.#timers.push(clock.every(SYNC_PERIOD_MS, () => this.#sync()));
-    const { office } = replica.state;
-    if (office.kind === 'primary' && this.#isAlone) await this.#assembly.served();
-    this.#assembly.isStarting = false;
+    if (replica.state.role === 'primary' && this.#assembly.isAlone) await this.#assembly.served();
     const reason = this.#assembly.failure;
     if (reason !== undefined) throw reason instanceof Error ? reason : new Error('the node could not start');
   }
 
-  get #isAlone(): boolean {
-    const { configurations } = this.#assembly.replica.state;
-    if (configurations === undefined) return false;
-    return [configurations.committed, ...configurations.open].every(({ members }) => members.length === 1);
-  }
-
   #tick(): void {
-    const { replica, proposals, applying } = this.#assembly;
+    const { replica, proposals, applying, snapshotter, room } = this.#assembly;
     replica.input({ kind: 'tick' });
     this.#setAcks();
+    if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
     proposals.checkTime(applying.reach);
     proposals.goOn();
   }
@@ -135,7 +157,7 @@ export class ReplicaEngine implements Engine {
   get guarantees(): Guarantees {
     const { configurations } = this.#state;
     const newest = configurations?.open.at(-1) ?? configurations?.committed;
-    const isPrimary = this.#state.office.kind === 'primary';
+    const isPrimary = this.#state.office.kind === 'primary' || this.#assembly.isSolePrimary;
     return { fsync: this.#parts.fsync, acks: newest?.acks ?? 'majority', linearizableReads: isPrimary };
   }
 
@@ -161,7 +183,13 @@ export class ReplicaEngine implements Engine {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
       return isApplied && holdsLease(state, office, this.#parts.clock.nowMs()) ? 'sure' : 'unsure';
     }
-    return readObjection(state, this.#assembly.hint) ?? 'sure';
+    const objection = readObjection(state, this.#assembly.hint);
+    return objection === undefined || this.#mayReadAhead ? 'sure' : objection;
+  }
+
+  /** Before the office is taken, as on a full disk, which has no room for what that takes. */
+  get #mayReadAhead(): boolean {
+    return serviceOf(this.#state) === 'waiting' && this.#assembly.holdsEverything;
   }
 
   readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refused?: Refusal) => void): void {
@@ -268,18 +296,21 @@ export class ReplicaEngine implements Engine {
   async snapshot(): Promise<Position | Refusal> {
     if (this.#parts.log() === undefined)
       return refusal('NOT_MEMBER', 'this backup was not added yet and holds nothing');
+    // What opening has to keep aside first may be the JSON file.
+    if (!this.#isPrepared) return diskFull('and the JSON file is as it was');
     try {
       return await this.#assembly.snapshotter.write();
     } catch (error) {
+      if (endsForWantOfRoom(error)) return diskFull('and the JSON file is as it was');
       // The reason's own text may name files; it is in the event log.
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'a defect';
-      const isFull = reason === 'ENOSPC' || reason === 'EDQUOT';
-      const advice = isFull ? 'make room on the disk' : "look at the server's log";
-      return refusal(
-        isFull ? 'DISK_FULL' : 'INTERNAL',
-        `the snapshot was not written (${reason}): ${advice}`,
-      );
+      return refusal('INTERNAL', `the snapshot was not written (${reason}): look at the server's log`);
     }
+  }
+
+  /** Something could not be written for want of room on the disk, and is tried again. */
+  get isDiskFull(): boolean {
+    return this.#assembly.room.isFull;
   }
 
   /** The short form of {@link status}, for whoever looks often. */
@@ -293,6 +324,7 @@ export class ReplicaEngine implements Engine {
 
   async reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured> {
     if (this.#closing !== undefined) return refusal('INTERNAL', 'this node is stopping');
+    if (this.#assembly.room.isStuck) return diskFull('nothing was changed');
     const wanted = change.kind === 'addBackup' ? await this.#identify(change.address) : change;
     if ('code' in wanted) return wanted;
     const outcome = await this.#assembly.replica.command(wanted);
@@ -348,6 +380,8 @@ export class ReplicaEngine implements Engine {
   async #close(): Promise<void> {
     const { states, events } = this.#parts;
     const { replica, applying, writer, snapshotter, feeder } = this.#assembly;
+    if (!this.#isPrepared) for (const timer of this.#timers) timer.cancel();
+    await this.#preparing;
     await this.#assembly.settled();
     for (const timer of this.#timers) timer.cancel();
     replica.stop();
@@ -358,6 +392,11 @@ export class ReplicaEngine implements Engine {
     await feeder.close();
     const log = this.#parts.log();
     if (this.#assembly.failure !== undefined || log === undefined) return;
+    if (!this.#isPrepared) {
+      events.info({}, 'stopped before there was room on the disk; nothing was changed');
+      return;
+    }
+    if (replica.isUnfinished) throw new StoppedWithoutRoom();
     await log.sync();
     // A failure was told as an event; the log has everything, so the stop is a clean one all the same.
     await snapshotter.write().catch(() => undefined);

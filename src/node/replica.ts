@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { refusal } from '../engine.js';
 import type { ClusterId, Index, Refusal } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
@@ -16,10 +17,17 @@ import type {
 } from '../replication/state.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { ApplyLoop } from './apply-loop.js';
+import { RETRY_FULL_MS, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
+import type { DiskRoom } from './disk-room.js';
 import type { Feeder } from './feeder.js';
 import type { FrameCache } from './frame-cache.js';
 import type { LogWriter } from './log-writer.js';
 import type { Arrival, Link, Log, Network, NodeStates, Replacements } from './ports.js';
+
+/** So many effects may wait behind one that finds no room on the disk. */
+export const BACKLOG_MAX = 10_000;
+/** A snapshot that found no room is asked for again after this long: it may be large, and comes from its beginning. */
+const RETRY_SNAPSHOT_MS = 10_000;
 
 export interface ReplicaParts {
   readonly state: ReplicaState;
@@ -33,6 +41,7 @@ export interface ReplicaParts {
   readonly writer: LogWriter;
   readonly applying: ApplyLoop;
   readonly feeder: Feeder;
+  readonly room: DiskRoom;
   log(): Log;
   random(): number;
   /** The office was taken or lost. */
@@ -47,6 +56,9 @@ export interface ReplicaParts {
 /**
  * Feeds the core with what happens, one step at a time, and does what it says, in its order: while something is being
  * made durable, everything behind it waits.
+ *
+ * Where there is no room for it, it is tried again until there is. Meanwhile the node is to itself as if it were paused, and to the
+ * others as if their messages were lost: the core is made for both, and so nothing piles up.
  */
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -58,6 +70,10 @@ export class Replica {
   #isDraining = false;
   #working: Promise<void> | undefined;
   #isStopped = false;
+  /** What has to be durable finds no room on the disk. */
+  #isStuck = false;
+  /** It was given up: what is on disk does not go as far as the core. */
+  #isUnfinished = false;
   #lastLink = 0;
   #lastCommand = 0;
   #nodeState: NodeState;
@@ -78,8 +94,17 @@ export class Replica {
     return this.#nodeState;
   }
 
+  /** The node was stopped while something had no room on the disk. Only a start can tell what there is. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished;
+  }
+
   input(input: Input): void {
     if (this.#isStopped) return;
+    if (this.#isAsPaused && isPassedOver(input)) {
+      this.#parts.stepped();
+      return;
+    }
     this.#inputs.push(input);
     if (this.#isStepping) return;
     this.#isStepping = true;
@@ -97,6 +122,7 @@ export class Replica {
   }
 
   command(change: Change): Promise<Refusal | CommandOutcome> {
+    if (this.#isAsPaused) return Promise.resolve(diskFull('nothing was changed'));
     const command = ++this.#lastCommand as CommandId;
     return new Promise((resolve) => {
       this.#commands.set(command, resolve);
@@ -154,6 +180,10 @@ export class Replica {
       this.#backlog.push(effect);
     }
     this.#drain();
+    if (!this.#isAsPaused || this.#backlog.length <= BACKLOG_MAX) return;
+    throw new Error(
+      `the disk has been full for too long: ${String(BACKLOG_MAX)} things wait for what has no room on it; make room, and start this node again`,
+    );
   }
 
   /** Does what waits, in its order, until something has to become durable. */
@@ -201,13 +231,13 @@ export class Replica {
     const { cache, writer, applying, feeder, network } = this.#parts;
     switch (effect.kind) {
       case 'persist':
-        return this.#save(this.durable(effect.state, this.state.cluster));
+        return this.#oncePossible(() => this.#save(this.durable(effect.state, this.state.cluster)));
       case 'adopt':
-        return this.#adopt(effect.cluster, effect.state);
+        return this.#oncePossible(() => this.#adopt(effect.cluster, effect.state));
       case 'truncate':
-        return this.#truncate(effect.end);
+        return this.#oncePossible(() => this.#truncate(effect.end));
       case 'replace':
-        return this.#replace(effect.end, effect.state);
+        return this.#oncePossible(() => this.#replace(effect.end, effect.state));
       case 'receive':
         void this.#receive(effect);
         return undefined;
@@ -246,6 +276,41 @@ export class Replica {
     }
   }
 
+  /** Does what must not be half done, and again while the disk is full. */
+  async #oncePossible(work: () => Promise<void>): Promise<void> {
+    const { room, clock } = this.#parts;
+    for (;;) {
+      try {
+        await work();
+        this.#isStuck = false;
+        room.found('the node state');
+        return;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+      }
+      this.#isStuck = true;
+      room.lacks('the node state');
+      this.#answerCommands();
+      if (!this.#isStopped) await pause(clock, RETRY_FULL_MS);
+      if (!this.#isStopped) continue;
+      this.#isUnfinished = true;
+      return;
+    }
+  }
+
+  /** Whatever is decided waits behind something that has no room, itself or in the log. */
+  get #isAsPaused(): boolean {
+    return this.#isStuck || (this.#working !== undefined && this.#parts.room.isLogStuck);
+  }
+
+  /** They may be done once there is room, and nobody knows when that is. */
+  #answerCommands(): void {
+    const message =
+      'the disk is full, and the change may still take effect once there is room: make room on it, and look at status';
+    for (const answer of this.#commands.values()) answer(refusal('UNCONFIRMED', message));
+    this.#commands.clear();
+  }
+
   async #save(state: NodeState): Promise<void> {
     await this.#parts.states.saveState(state);
     this.#nodeState = state;
@@ -278,12 +343,20 @@ export class Replica {
         this.#arrival = await this.#parts.replacements.receive();
       }
       await this.#arrival.add(bytes);
-      if (isLast) await this.#arrival.finish(end);
+      if (isLast) {
+        await this.#arrival.finish(end);
+        this.#parts.room.found('a snapshot');
+      }
       this.input({ kind: 'received', end, offset: offset + bytes.length, isWhole: isLast });
     } catch (error) {
-      this.#parts.events.warn({ err: error }, 'a snapshot did not arrive whole; it is asked for again');
       await this.#arrival?.abandon().catch(() => undefined);
       this.#arrival = undefined;
+      if (endsForWantOfRoom(error)) {
+        this.#parts.room.lacks('a snapshot');
+        await pause(this.#parts.clock, RETRY_SNAPSHOT_MS);
+      } else {
+        this.#parts.events.warn({ err: error }, 'a snapshot did not arrive whole; it is asked for again');
+      }
       this.input({ kind: 'received', end, offset: 0, isWhole: false });
     }
   }
@@ -292,15 +365,26 @@ export class Replica {
     const { writer, applying, cache, replacements } = this.#parts;
     const arrival = this.#arrival;
     if (arrival === undefined) throw new Error('no snapshot has arrived');
-    this.#arrival = undefined;
     await writer.idle();
     await applying.hold();
     const next = { ...this.durable(state, this.state.cluster), logIndex: undefined };
     await this.#parts.reload(() => replacements.replace(arrival, end, next));
+    this.#arrival = undefined;
     this.#nodeState = { ...next, logIndex: end.index };
     this.#durableIndex = end.index;
     cache.clear(end.index);
     applying.resume(end);
     this.input({ kind: 'replaced', end });
   }
+}
+
+/** What a node that is as if paused does not see. */
+function isPassedOver({ kind }: Input): boolean {
+  return kind === 'tick' || kind === 'message' || kind === 'confirm reads';
+}
+
+function pause(clock: Clock, durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(durationMs, resolve);
+  });
 }

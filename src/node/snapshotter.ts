@@ -4,10 +4,14 @@ import type { ClusterId, Index, NodeId } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { Store } from '../store/store.js';
+import { endsForWantOfRoom } from './disk-room.js';
 import type { Log, SnapshotOutput, Snapshots } from './ports.js';
 
 /** How far the walk goes in one turn, or less far: it stops also when its output has rendered as much as it should in one. */
 const SLOTS_A_SLICE = 500;
+/** After one that found no room the next is begun this much later at the earliest, and later still where it takes long. */
+const RETRY_MS = 10_000;
+const RETRY_TIMES = 10;
 
 export interface SnapshotterParts {
   readonly store: Store;
@@ -33,11 +37,17 @@ export class Snapshotter {
   #output: SnapshotOutput | undefined;
   #running: Promise<LogEnd> | undefined;
   #next: Promise<LogEnd> | undefined;
-  #logBytesAtLast: number;
+  #logBytesAtLast = 0;
+  #lacksRoom = false;
+  #notBeforeMs = -Infinity;
 
   constructor(parts: SnapshotterParts) {
     this.#parts = parts;
-    this.#logBytesAtLast = 0;
+  }
+
+  /** Whether the last one found no room. */
+  get lacksRoom(): boolean {
+    return this.#lacksRoom;
   }
 
   /** Whether applying has to wait for the file. */
@@ -57,11 +67,25 @@ export class Snapshotter {
 
   /** Starts a snapshot if enough was logged since the last one. Never rejects: a failure is an event. */
   writeIfDue(): void {
-    if (this.#running !== undefined) return;
     const { snapshots, logBytes } = this.#parts;
+    if (!this.#mayBegin) return;
     const grown = this.#parts.log().appendedBytes - this.#logBytesAtLast;
     if (grown < Math.max(logBytes, snapshots.currentBytes)) return;
     this.write().catch(() => undefined);
+  }
+
+  /**
+   * Starts a snapshot where the last one found no room, and where the log has none, if that may help: with the one that is there
+   * becoming the one before, the log lets go of what lies before it.
+   */
+  writeForRoom(isLogShort: boolean): void {
+    const { current } = this.#parts.snapshots;
+    const mayHelp = isLogShort && current !== undefined && current.index !== this.#parts.applied().index;
+    if ((this.#lacksRoom || mayHelp) && this.#mayBegin) this.write().catch(() => undefined);
+  }
+
+  get #mayBegin(): boolean {
+    return this.#running === undefined && this.#parts.clock.nowMs() >= this.#notBeforeMs;
   }
 
   /** Writes a snapshot that holds everything applied before the call, and answers its position. */
@@ -96,13 +120,16 @@ export class Snapshotter {
     await store.lock.read();
     const applied = this.#parts.applied();
     store.lock.releaseRead();
-    return snapshots.current?.index === applied.index ? applied : this.#write();
+    if (snapshots.current?.index !== applied.index) return this.#write();
+    this.#lacksRoom = false;
+    return applied;
   }
 
   async #write(): Promise<LogEnd> {
     const { clock, snapshots, events } = this.#parts;
     const log = this.#parts.log();
     const startedMs = clock.nowMs();
+    const bytesBefore = this.#logBytesAtLast;
     // Also after a failure: the next attempt waits until as much was logged again.
     this.#logBytesAtLast = log.appendedBytes;
     let output: SnapshotOutput | undefined;
@@ -115,16 +142,34 @@ export class Snapshotter {
       await snapshots.install(output);
       const neededFrom = this.#parts.neededFrom() ?? snapshots.previousIndex;
       await log.removeUpTo(Math.min(neededFrom, snapshots.previousIndex) as Index);
+      this.#lacksRoom = false;
       const tookMs = Math.round(clock.nowMs() - startedMs);
       events.info({ index: end.index, bytes: snapshots.currentBytes, tookMs }, 'snapshot written');
       return end;
     } catch (error) {
-      events.error({ err: error }, 'the snapshot could not be written; the log keeps everything');
       await output?.abandon().catch(() => undefined);
+      if (endsForWantOfRoom(error)) {
+        // It is due still, and soon: it may be what makes room.
+        this.#logBytesAtLast = bytesBefore;
+        this.#foundNoRoom(startedMs);
+      } else events.error({ err: error }, 'the snapshot could not be written; the log keeps everything');
       throw error;
     } finally {
       this.#output = undefined;
     }
+  }
+
+  #foundNoRoom(startedMs: number): void {
+    const { clock, events } = this.#parts;
+    const nowMs = clock.nowMs();
+    this.#notBeforeMs = nowMs + Math.max(RETRY_MS, RETRY_TIMES * (nowMs - startedMs));
+    const wasTold = this.#lacksRoom;
+    this.#lacksRoom = true;
+    if (wasTold) return;
+    events.error(
+      {},
+      'the disk has no room for the JSON file; the log keeps everything, and it is tried again',
+    );
   }
 
   async #walk(output: SnapshotOutput): Promise<LogEnd> {

@@ -1,4 +1,4 @@
-import type { Guarantees, Status } from '../engine.js';
+import type { Guarantees, Service, Status } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import { memberStatuses } from '../replication/member-status.js';
 import { adviceOf, primaryAddress, serviceOf } from '../replication/standing.js';
@@ -9,11 +9,12 @@ import type { ReplicaEngineParts } from './engine-parts.js';
 export type Standing = Pick<Status, 'role' | 'service' | 'term' | 'position' | 'commit' | 'applied'>;
 
 /** What costs nothing to tell. */
-export function standingOf(parts: ReplicaEngineParts, { replica, applying }: Assembly): Standing {
-  const { state } = replica;
+export function standingOf(parts: ReplicaEngineParts, assembly: Assembly): Standing {
+  const { applying } = assembly;
+  const { state } = assembly.replica;
   const { term, index } = parts.log() === undefined ? EMPTY_LOG : state.last;
   return {
-    role: state.office.kind,
+    role: assembly.isSolePrimary ? 'primary' : state.office.kind,
     service: serviceOf(state),
     term: state.term,
     position: { term, index },
@@ -30,9 +31,11 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
   const nowMs = clock.nowMs();
   const { office } = state;
   const isFollowing = office.kind === 'backup' && office.primary !== undefined;
+  const standing = standingOf(parts, assembly);
+  const members = memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind));
   return {
-    ...standingOf(parts, assembly),
-    advice: adviceOf(state, nowMs),
+    ...standing,
+    advice: adviceWith(assembly, adviceOf(state, nowMs)),
     primary: primaryAddress(state) ?? assembly.hint,
     primarySilentMs: isFollowing ? nowMs - office.heardMs : undefined,
     node: state.self,
@@ -43,6 +46,29 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     snapshot: snapshots.current,
     waitingBytes: proposals.waitingBytes,
     guarantees,
-    members: memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind)),
+    members: members.map((member) =>
+      member.node === state.self ? { ...member, role: standing.role } : member,
+    ),
   };
+}
+
+/** What is to be done about the disk comes first: the rest may follow from it. */
+function adviceWith(assembly: Assembly, advice: string | undefined): string | undefined {
+  const { room, snapshotter, replica } = assembly;
+  const aboutDisk = room.isFull
+    ? fullDiskAdvice(serviceOf(replica.state))
+    : snapshotter.lacksRoom
+      ? 'the disk had no room for the JSON file: make room on it; the log keeps everything, and the file is written once there is room'
+      : undefined;
+  if (aboutDisk === undefined) return advice;
+  // Who is alone waits for nobody else.
+  return advice === undefined || assembly.isSolePrimary ? aboutDisk : `${aboutDisk}. Besides: ${advice}`;
+}
+
+function fullDiskAdvice(service: Service): string {
+  const what =
+    service === 'following'
+      ? 'what the primary sends waits until there is room'
+      : 'writes are refused until there is room';
+  return `the disk is full: make room on it; ${what}, and go on then without a restart`;
 }

@@ -1,7 +1,8 @@
 import path from 'node:path';
-import { errorCode } from './files.js';
+import type { Frame } from '../log/frame.js';
+import { errorCode, isFullDisk } from './files.js';
 import type { Files } from './files.js';
-import { SEGMENT_HEADER_BYTES } from './segment.js';
+import { SEGMENT_HEADER_BYTES, recordBytes } from './segment.js';
 
 /** There is no room for another file. Nothing was written, and the same may be tried again. */
 export class DiskFull extends Error {
@@ -51,12 +52,46 @@ export class BlankSegments {
     return Math.max(SEGMENT_HEADER_BYTES + recordSize, this.#usualSize);
   }
 
+  /** The sizes of the segments that these frames will begin, where the current one has this room. */
+  sizesFor(frames: readonly Frame[], roomBytes: number): number[] {
+    const sizes: number[] = [];
+    let room = roomBytes;
+    for (const frame of frames) {
+      const size = recordBytes(frame.end - frame.start);
+      if (size > room) {
+        const segmentSize = this.sizeFor(size);
+        sizes.push(segmentSize);
+        room = segmentSize - SEGMENT_HEADER_BYTES;
+      }
+      room -= size;
+    }
+    return sizes;
+  }
+
   /** Begins to make a spare, if there is none. */
   prepareSpare(): void {
     if (this.#ready.length > 0) return;
     this.#making ??= this.#make(this.#usualSize);
     // Whoever takes it learns of a failure; until then nobody need be told.
     this.#making.catch(() => undefined);
+  }
+
+  /**
+   * Resolves once a spare is there.
+   *
+   * @throws DiskFull where there is no room for it.
+   */
+  async ready(): Promise<void> {
+    if (this.#ready.length > 0) return;
+    const isMade = this.#making?.then(
+      () => true,
+      () => false,
+    );
+    if ((await isMade) === true) return;
+    this.#making = this.#make(this.#usualSize);
+    // Whoever waits here is told of a failure.
+    this.#making.catch(() => undefined);
+    await this.#making;
   }
 
   /** Makes sure that segments of these sizes, to be taken in this order, are there. All of them, or none. */
@@ -154,8 +189,7 @@ export class BlankSegments {
 
 /** Tells a full disk, where the next attempt may find room, from failures that are final. */
 export function asDiskFull(error: unknown, directory: string): Error {
-  const isFull = errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT';
-  return isFull ? new DiskFull(`no room left in ${directory}`) : asError(error);
+  return isFullDisk(error) ? new DiskFull(`no room left in ${directory}`) : asError(error);
 }
 
 export function asError(error: unknown): Error {

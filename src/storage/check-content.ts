@@ -3,7 +3,7 @@ import { sizeOf } from './check-kept.js';
 import { damageOf } from './damages.js';
 import { StorageFault } from './fault.js';
 import type { Files } from './files.js';
-import { readContent } from './import.js';
+import { findContent } from './import.js';
 import type { Content } from './import.js';
 import { SNAPSHOT_FORMAT } from './snapshot-format.js';
 
@@ -19,7 +19,8 @@ export async function checkContent(files: Files, dbPath: string): Promise<FileCh
     start = await startOf(files, dbPath);
     // Whatever it is, it need not be read to its end to see that it is nothing of the kind.
     if (!/^\s*(\{|$)/.test(start)) throw somethingElse(dbPath);
-    const content = await readContent(files, dbPath, () => keys++);
+    const content = await findContent(files, dbPath);
+    await content.read(() => keys++);
     return { kind: content.isBare ? 'bare' : 'snapshot', bytes, ...whole(dbPath, content, keys) };
   } catch (error) {
     const damage = damageOf(error, dbPath);

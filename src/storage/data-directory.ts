@@ -3,10 +3,11 @@ import type { ByteRange, ClusterId, Index } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 import type { DataDirectoryOptions } from './data-directory-options.js';
+import { DiskFull } from './blank-segments.js';
 import { lockDirectory } from './directory-lock.js';
 import { Exclusive } from './exclusive.js';
 import { StorageFault, damaged } from './fault.js';
-import { errorCode } from './files.js';
+import { errorCode, isFullDisk } from './files.js';
 import type { FileLock, Files } from './files.js';
 import { historyBehind } from './log-history.js';
 import type { LogHistory } from './log-history.js';
@@ -48,7 +49,10 @@ async function makeDirectory(files: Files, dbPath: string, directory: string): P
     await files.makeDirectory(directory);
     await files.syncDirectory(path.dirname(path.resolve(dbPath)));
   } catch (error) {
-    const message = `${directory} cannot be made (${errorCode(error) ?? String(error)}): give a --db-path in a directory that can be written to`;
+    const advice = isFullDisk(error)
+      ? 'make room on the disk'
+      : 'give a --db-path in a directory that can be written to';
+    const message = `${directory} cannot be made (${errorCode(error) ?? String(error)}): ${advice}`;
     throw new StorageFault('unreadable', directory, message);
   }
 }
@@ -65,6 +69,13 @@ export class DataDirectory {
   #history: LogHistory;
   #replayedTo: LogEnd;
   #arrival: ArrivingSnapshot | undefined;
+  /** The arrival for which what only this node has was kept already. */
+  #keptFor: ArrivingSnapshot | undefined;
+  /** The mark of a replacement is on disk. */
+  #isMarked = false;
+  /** The cluster that this node is being made a part of. */
+  #adopting: ClusterId | undefined;
+  #putOff: (() => Promise<void>) | undefined;
   #failure: Error | undefined;
 
   constructor(options: DataDirectoryOptions, directory: string, lock: FileLock, opened: OpenedNode) {
@@ -75,6 +86,7 @@ export class DataDirectory {
     this.#log = opened.log;
     this.#history = opened.history;
     this.#replayedTo = opened.replayedTo;
+    this.#putOff = opened.putOff;
     this.snapshots = opened.snapshots;
   }
 
@@ -99,7 +111,18 @@ export class DataDirectory {
   }
 
   /**
-   * Replaces the node state, and resolves once it is durable. `originIndex` is the directory's own: what is handed in for it
+   * Does what opening had to put off because the disk was full: it keeps what is cut off the log, and goes on behind it. Comes
+   * before anything else that changes something.
+   *
+   * @throws DiskFull when it is still full, and this may be called again. Any other error is final.
+   */
+  async makeReady(): Promise<void> {
+    await this.#putOff?.();
+    this.#putOff = undefined;
+  }
+
+  /**
+   * Replaces the node state, and resolves once it is durable; nothing was changed where that fails with `DiskFull`. `originIndex` is the directory's own: what is handed in for it
    * does not count.
    */
   saveState(state: NodeState): Promise<void> {
@@ -119,7 +142,8 @@ export class DataDirectory {
    * Puts a whole arrival in the place of everything that this node holds, see replacement.ts. Entries of the log behind the
    * last one that the state knows to be committed are kept in a file of their own first.
    *
-   * A failure is final unless its name is `DiskFull`: then nothing was changed.
+   * A failure is final unless its name is `DiskFull`: then this may be called again with the same, and goes on where it was. Until it
+   * has come to its end no state is saved.
    */
   async replace(arrival: ArrivingSnapshot, end: LogEnd, state: NodeState): Promise<void> {
     await this.snapshots.supersede(() =>
@@ -130,10 +154,13 @@ export class DataDirectory {
           throw new Error('only an arrival that is whole replaces what the node holds');
         }
         if (log === undefined) throw new Error('a node without a cluster holds nothing to replace');
-        const keptAs = await log.keep(this.#state.commit);
-        if (keptAs !== undefined) this.#options.report({ kind: 'entries kept', keptAs });
-        // Once the mark may be on disk, only a start can tell what is there, and nothing may take the mark away.
-        await this.#orFail(this.#replaceAll(log, end, state));
+        if (this.#keptFor !== arrival) {
+          const keptAs = await log.keep(this.#state.commit);
+          if (keptAs !== undefined) this.#options.report({ kind: 'entries kept', keptAs });
+        }
+        // Whoever tries again for want of room keeps nothing twice.
+        this.#keptFor = arrival;
+        await this.#replaceAll(log, end, state);
         this.#arrival = undefined;
         return summary;
       }),
@@ -152,15 +179,21 @@ export class DataDirectory {
     }
   }
 
-  /** Makes a new backup a node of this cluster, with an empty log. After a crash it is one, or it is as it was. */
+  /**
+   * Makes a new backup a node of this cluster, with an empty log. After a crash it is one, or it is as it was. After `DiskFull`
+   * it may be called again, and goes on where it was.
+   */
   adopt(cluster: ClusterId, state: NodeState): Promise<void> {
     return this.#states.run(async () => {
-      if (this.#log !== undefined) throw new Error('the node has a cluster already');
+      if (this.#log !== undefined && this.#adopting !== cluster)
+        throw new Error('the node has a cluster already');
+      this.#adopting = cluster;
       const adopted = { ...state, cluster, originIndex: EMPTY_LOG.index, cleanEnd: undefined };
       await this.#save({ ...adopted, logIndex: undefined });
       const options = { ...this.#options, directory: this.#directory, cluster, node: state.node };
-      this.#log = await SegmentLog.create(options, EMPTY_LOG);
+      this.#log ??= await SegmentLog.create(options, EMPTY_LOG);
       await this.#save({ ...adopted, logIndex: EMPTY_LOG.index });
+      this.#adopting = undefined;
     });
   }
 
@@ -173,6 +206,7 @@ export class DataDirectory {
 
   async #save(state: NodeState): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isMarked) throw new Error('the content of this node is being replaced');
     const saved: NodeState = { ...state, originIndex: this.#state.originIndex };
     this.#checkLogIndex(saved.logIndex);
     await saveNodeState(this.#options.files, this.#directory, saved);
@@ -189,21 +223,28 @@ export class DataDirectory {
   async #replaceAll(log: SegmentLog, end: LogEnd, state: NodeState): Promise<void> {
     const { files, dbPath } = this.#options;
     const replaced = { ...state, cluster: this.#state.cluster, originIndex: end.index, cleanEnd: undefined };
-    await saveNodeState(files, this.#directory, { ...replaced, logIndex: undefined }, end);
-    await installArrival(files, dbPath, this.#directory);
-    await log.startAnew(end);
-    this.#state = { ...replaced, logIndex: end.index };
-    await saveNodeState(files, this.#directory, this.#state);
+    const marked = { ...replaced, logIndex: undefined };
+    if (!this.#isMarked) await this.#orFail(saveNodeState(files, this.#directory, marked, end));
+    // Only whoever finishes the work takes the mark away.
+    this.#isMarked = true;
+    await this.#orFail(installArrival(files, dbPath, this.#directory));
+    await this.#orFail(log.startAnew(end));
+    const done = { ...replaced, logIndex: end.index };
+    await this.#orFail(saveNodeState(files, this.#directory, done));
+    this.#isMarked = false;
+    this.#state = done;
     this.#history = historyBehind(end);
     this.#replayedTo = end;
     // Nothing needs it any more, and a start would remove it.
     await this.#arrival?.abandon().catch(() => undefined);
   }
 
+  /** Once the mark may be on disk, only a start can tell what is there; but for want of room nothing was changed. */
   async #orFail(work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {
+      if (error instanceof DiskFull) throw error;
       const final = new Error('the content of this node was being replaced: the next start finishes it', {
         cause: error,
       });

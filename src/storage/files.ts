@@ -95,7 +95,13 @@ export const systemFiles: Files = {
       await fs.promises.link(from, temporary);
     } catch {
       // A file system without hard links: a copy costs more and serves as well.
-      await fs.promises.copyFile(from, temporary);
+      try {
+        await fs.promises.copyFile(from, temporary);
+      } catch (error) {
+        // Half a copy takes room where there may be none.
+        await fs.promises.rm(temporary, { force: true });
+        throw error;
+      }
       const copy = await openFile(temporary, 'r+');
       await copy.sync().finally(() => copy.close());
     }
@@ -104,7 +110,12 @@ export const systemFiles: Files = {
     await fs.promises.rm(temporary, { force: true });
   },
   remove: (file) => fs.promises.rm(file, { force: true }),
-  replace: (file, bytes) => writeFileAtomic(file, bytes),
+  async replace(file, bytes) {
+    // The library writes once, and a disk that is nearly full takes a part of that without an error. This writes all or
+    // fails, and the library, which waits for it, then writes over bytes that are there.
+    const options = { tmpfileCreated: (temporary: string) => fs.promises.writeFile(temporary, bytes) };
+    await writeFileAtomic(file, bytes, options);
+  },
   lock: lockFile,
   lockOwner,
   async syncDirectory(directory) {
@@ -128,19 +139,26 @@ export const systemFiles: Files = {
  */
 async function lockFile(file: string, owner: string): Promise<FileLock | undefined> {
   const { tryLock } = await import('fs-native-extensions');
-  const handle = await fs.promises.open(file, 'a+');
+  const handle = await fs.promises.open(file, fs.constants.O_RDWR | fs.constants.O_CREAT);
   try {
     if (!tryLock(handle.fd)) {
       await handle.close();
       return undefined;
     }
-    await handle.truncate();
-    await handle.write(owner);
+    // In place of what stands there, which takes no room of its own.
+    const { bytesWritten } = await handle.write(owner, 0).catch(orNothingWhereFull);
+    await handle.truncate(bytesWritten);
   } catch (error) {
     await handle.close();
     throw error;
   }
   return { release: () => handle.close() };
+}
+
+/** The owner's name is for people: a lock without it, on a full disk, is as good a lock. */
+function orNothingWhereFull(error: unknown): { readonly bytesWritten: number } {
+  if (isFullDisk(error)) return { bytesWritten: 0 };
+  throw error;
 }
 
 async function lockOwner(file: string): Promise<string | undefined> {
@@ -237,6 +255,12 @@ export function behind(pieces: readonly Buffer[], bytes: number): readonly Buffe
 export function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether something failed for want of room, so that it may pass once there is some. */
+export function isFullDisk(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** All the bytes of a file. */

@@ -105,8 +105,8 @@ export class TextWord implements WordReader {
   #unit = 0;
   /** The first half of a character that was escaped in two. */
   #high = 0;
-  /** Half a character stands in it, which JSON allows and no bytes stand for. */
-  #holdsHalf = false;
+  /** Whether half a character stands in it, which JSON allows and no bytes stand for. Known once it has ended. */
+  holdsHalf = false;
 
   get bytes(): Buffer {
     return this.#word.bytes;
@@ -118,7 +118,7 @@ export class TextWord implements WordReader {
 
   begin(): void {
     this.#word.clear();
-    this.#holdsHalf = false;
+    this.holdsHalf = false;
     this.#isEscape = false;
     this.#digitsLeft = 0;
     this.#high = 0;
@@ -152,7 +152,7 @@ export class TextWord implements WordReader {
 
   end(): boolean {
     this.#endHalf();
-    return !this.#isEscape && !this.#holdsHalf;
+    return !this.#isEscape && !this.holdsHalf;
   }
 
   /** Takes one of the common escapes that stands whole in the chunk, and answers where it ends; `at` when it is none. */
@@ -202,14 +202,14 @@ export class TextWord implements WordReader {
       return;
     }
     this.#endHalf();
-    if (isLow) this.#holdsHalf = true;
+    if (isLow) this.holdsHalf = true;
     else if (unit >= 0xd800 && unit <= 0xdbff) this.#high = unit;
     else this.#word.addCharacter(unit);
   }
 
   #endHalf(): void {
     if (this.#high === 0) return;
-    this.#holdsHalf = true;
+    this.holdsHalf = true;
     this.#high = 0;
   }
 }

@@ -1,6 +1,6 @@
 import type { Index } from '../engine.js';
-import type { Frame } from '../log/frame.js';
-import { lastIndexOf } from '../log/frame.js';
+import { endOf, lastIndexOf } from '../log/frame.js';
+import type { Frame, LogEnd } from '../log/frame.js';
 import type { SegmentHeader } from './segment.js';
 import { SEGMENT_HEADER_BYTES } from './segment.js';
 
@@ -33,6 +33,17 @@ export function addRecord(segment: LogSegment, frame: Frame, end: number): void 
   segment.end = end;
   const last = segment.places.at(-1)?.offset ?? 0;
   if (end - last >= PLACE_BYTES) segment.places.push({ after: lastIndexOf(frame), offset: end });
+}
+
+/** Throws where frames do not follow the end of a log one behind the other. */
+export function checkFollow(frames: readonly Frame[], end: LogEnd): void {
+  let { index, checksum } = end;
+  for (const frame of frames) {
+    if (frame.previous !== checksum || frame.firstIndex !== index + 1) {
+      throw new Error(`frame ${String(frame.firstIndex)} does not follow entry ${String(index)}`);
+    }
+    ({ index, checksum } = endOf(frame));
+  }
 }
 
 /**

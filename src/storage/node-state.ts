@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { ClusterId, Index, NodeId, Position, Role, Term } from '../engine.js';
 import type { PlacedConfiguration } from '../log/control.js';
 import type { LogEnd } from '../log/frame.js';
+import { asDiskFull } from './blank-segments.js';
 import { StorageFault, damaged } from './fault.js';
 import type { Files } from './files.js';
 import { readWhole } from './files.js';
@@ -74,7 +75,11 @@ export async function loadNodeState(files: Files, directory: string): Promise<St
   return decode(content, file);
 }
 
-/** Replaces the node state, and returns once it is durable. */
+/**
+ * Replaces the node state, and returns once it is durable.
+ *
+ * @throws DiskFull when nothing was changed. Any other error leaves the old one or the new one.
+ */
 export async function saveNodeState(
   files: Files,
   directory: string,
@@ -99,7 +104,10 @@ export async function saveNodeState(
     cleanEnd: state.cleanEnd ?? null,
     replacing: replacing ?? null,
   };
-  await files.replace(path.join(directory, NODE_STATE_NAME), Buffer.from(encode(content)));
+  const bytes = Buffer.from(encode(content));
+  await files.replace(path.join(directory, NODE_STATE_NAME), bytes).catch((error: unknown) => {
+    throw asDiskFull(error, directory);
+  });
   await files.syncDirectory(directory);
 }
 

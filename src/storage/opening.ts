@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { ClusterId, Index, NodeId } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
-import { isBlankName } from './blank-segments.js';
+import { DiskFull, asDiskFull, isBlankName } from './blank-segments.js';
 import type { DataDirectoryOptions } from './data-directory-options.js';
 import type { Files } from './files.js';
 import { findNode, readNode, refuseContent } from './found-node.js';
@@ -28,6 +28,11 @@ export interface OpenedNode {
   readonly history: LogHistory;
   /** The position of what the target holds. */
   readonly replayedTo: LogEnd;
+  /**
+   * What found no room and must be done before anything is changed: it keeps what is cut, and goes on behind it. It may be called
+   * again after it has thrown `DiskFull`. Undefined when all is done.
+   */
+  readonly putOff: (() => Promise<void>) | undefined;
 }
 
 /** Opens the node whose directory this is, or makes one. */
@@ -89,7 +94,7 @@ async function makePrimary(options: DataDirectoryOptions, directory: string): Pr
     imported === undefined ? { kind: 'created' } : { kind: 'imported', entries: imported.entries },
   );
   const snapshots = new SnapshotFiles(files, dbPath, directory, imported?.summary, 0 as Index);
-  return { state, log, snapshots, history: historyBehind(base), replayedTo: base };
+  return { state, log, snapshots, history: historyBehind(base), replayedTo: base, putOff: undefined };
 }
 
 async function makeBackup(
@@ -108,7 +113,8 @@ async function makeBackup(
 
 function withoutLog(options: DataDirectoryOptions, directory: string, state: NodeState): OpenedNode {
   const snapshots = new SnapshotFiles(options.files, options.dbPath, directory, undefined, 0 as Index);
-  return { state, log: undefined, snapshots, history: historyBehind(EMPTY_LOG), replayedTo: EMPTY_LOG };
+  const history = historyBehind(EMPTY_LOG);
+  return { state, log: undefined, snapshots, history, replayedTo: EMPTY_LOG, putOff: undefined };
 }
 
 /** Goes on with a node that was read: makes good what can be, and opens its log. */
@@ -127,18 +133,49 @@ async function resumeNode(
   if (found.kind === 'not begun') {
     const log = await SegmentLog.create(logOptions, base);
     const snapshots = new SnapshotFiles(files, dbPath, directory, loaded.summary, 0 as Index);
-    return { state, log, snapshots, history: historyBehind(base), replayedTo: base };
+    return { state, log, snapshots, history: historyBehind(base), replayedTo: base, putOff: undefined };
   }
   const { recovered } = found;
-  await keepWhatIsCut(options, directory, loaded, recovered);
   const log = await SegmentLog.resume(logOptions, recovered);
+  const putOff = await unlessDone(log, goingOn(options, directory, loaded, recovered, log));
   const clean = state.cleanEnd !== undefined;
   options.report({ kind: 'recovered', snapshotIndex: base.index, end: log.end, clean });
   const main = loaded.mainFault === undefined ? loaded.summary : undefined;
   const usedPrevious = loaded.mainFault === undefined ? (0 as Index) : base.index;
   const snapshots = new SnapshotFiles(files, dbPath, directory, main, usedPrevious);
   const history = found.history.behind(recovered.start);
-  return { state, log, snapshots, history, replayedTo: recovered.replayedTo };
+  return { state, log, snapshots, history, replayedTo: recovered.replayedTo, putOff };
+}
+
+/** What has to be done before a log that was read is appended to. Nothing is cut before it is kept. */
+function goingOn(
+  options: DataDirectoryOptions,
+  directory: string,
+  loaded: LoadedSnapshot,
+  found: RecoveredLog,
+  log: SegmentLog,
+): () => Promise<void> {
+  let isKept = false;
+  return async () => {
+    if (!isKept) await keepWhatIsCut(options, directory, loaded, found);
+    isKept = true;
+    await log.goOnAfresh();
+  };
+}
+
+/** Does the work; where the disk is full, it is the answer, to be done later. */
+async function unlessDone(
+  log: SegmentLog,
+  work: () => Promise<void>,
+): Promise<(() => Promise<void>) | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DiskFull) return work;
+    await log.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** What `Files.replace` may leave of the files that are written with it. */
@@ -171,7 +208,7 @@ async function keepWhatIsCut(
     const isThere = await files.exists(dbPath);
     const keptAs = path.join(directory, `damaged-${String(found.end.index)}.json`);
     if (isThere) {
-      await files.duplicate(dbPath, keptAs);
+      await orDiskFull(directory, files.duplicate(dbPath, keptAs));
       await files.syncDirectory(directory);
     }
     options.report({
@@ -183,7 +220,13 @@ async function keepWhatIsCut(
   if (found.torn === undefined) return;
   const sequence = found.segments.at(-1)?.header.sequence ?? 0;
   const keptAs = path.join(directory, `torn-${segmentName(sequence)}-${String(found.torn.offset)}`);
-  await files.replace(keptAs, found.torn.bytes);
+  await orDiskFull(directory, files.replace(keptAs, found.torn.bytes));
   await files.syncDirectory(directory);
   options.report({ kind: 'torn end cut', file: found.torn.file, offset: found.torn.offset, keptAs });
+}
+
+async function orDiskFull(directory: string, work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
+    throw asDiskFull(error, directory);
+  });
 }

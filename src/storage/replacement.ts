@@ -104,12 +104,16 @@ export class ArrivingSnapshot {
   }
 }
 
-/** Puts the arrival in the JSON file's place. It keeps its own name, for a start that has to do this again. */
+/** Puts the arrival in the JSON file's place. It keeps its own name, so that this can be done again: by a start, or after `DiskFull`. */
 export async function installArrival(files: Files, main: string, directory: string): Promise<void> {
   const arriving = path.join(directory, ARRIVING_NAME);
   const temporary = `${arriving}.new`;
-  await files.duplicate(arriving, temporary);
+  await files.duplicate(arriving, temporary).catch((error: unknown) => {
+    throw asDiskFull(error, directory);
+  });
   await files.rename(temporary, main);
+  // Where both are names of one file already, a rename leaves the two of them.
+  await files.remove(temporary);
   await files.syncDirectory(path.dirname(main));
   // It belongs to what is replaced: the log no longer leads from it to the JSON file.
   await files.remove(path.join(directory, PREVIOUS_NAME));

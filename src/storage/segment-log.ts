@@ -4,14 +4,14 @@ import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { BlankSegments, DiskFull, asDiskFull, asError } from './blank-segments.js';
 import type { Files } from './files.js';
-import { logSegment, overriddenFrom } from './log-segment.js';
+import { checkFollow, logSegment, overriddenFrom } from './log-segment.js';
 import type { LogSegment } from './log-segment.js';
 import { keepLostEntries } from './lost-entries.js';
 import type { RecoveredLog } from './recovery.js';
 import { SegmentReader } from './segment-reader.js';
 import type { LogView } from './segment-reader.js';
 import { SegmentWriter } from './segment-writer.js';
-import { SEGMENT_HEADER_BYTES, recordBytes, segmentName } from './segment.js';
+import { recordBytes, segmentName } from './segment.js';
 import type { SegmentHeader } from './segment.js';
 
 export interface SegmentLogOptions {
@@ -47,6 +47,8 @@ export class SegmentLog {
   #end: LogEnd;
   #syncedIndex: Index;
   #appendedBytes: number;
+  /** What was read ended torn, and nothing goes behind that: the current segment takes nothing more. */
+  #isTorn = false;
   #syncing: Promise<void> | undefined;
   #failure: Error | undefined;
   /** How often entries were taken away again: a read that was under way then is made anew. */
@@ -70,13 +72,24 @@ export class SegmentLog {
   }
 
   /**
-   * Goes on with a log that was read. What was kept is synced again before it counts as durable: the reader
-   * saw the page cache, which a power cut may still lose.
+   * Opens a log that was read, to go on with it: what it is to be appended to needs {@link goOnAfresh} first. What was kept is
+   * synced again before it counts as durable: the reader saw the page cache, which a power cut may still lose.
    */
   static async resume(options: SegmentLogOptions, found: RecoveredLog): Promise<SegmentLog> {
     const log = new SegmentLog(options, [...found.segments], found.end, found.bytesBehindSnapshot);
-    await log.#orClose(log.#goOn(found.torn !== undefined));
+    log.#isTorn = found.torn !== undefined;
+    await log.#orClose(log.#open());
     return log;
+  }
+
+  /**
+   * Leaves a torn end behind, in a fresh segment. Does nothing where there is none.
+   *
+   * @throws DiskFull when nothing was written. Any other error is final.
+   */
+  async goOnAfresh(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isTorn) await this.#orFail(this.#beginSegment(0, this.#end));
   }
 
   get end(): LogEnd {
@@ -93,6 +106,21 @@ export class SegmentLog {
     return this.#appendedBytes;
   }
 
+  /** Whether a frame of this size needs no segment but the current one. */
+  hasRoomFor(frameBytes: number): boolean {
+    return recordBytes(frameBytes) <= this.#roomBytes;
+  }
+
+  /**
+   * Makes sure that the next segment is there when it is needed.
+   *
+   * @throws DiskFull when there is no room for it. Nothing was changed then.
+   */
+  async makeReady(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#blanks.ready();
+  }
+
   /**
    * Makes sure that the next append of one frame of this size begins no segment, so that it finds room.
    *
@@ -101,9 +129,7 @@ export class SegmentLog {
   async reserve(frameBytes: number): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const size = recordBytes(frameBytes);
-    if (this.#current.end + size > this.#current.header.size) {
-      await this.#orFail(this.#beginSegment(size, this.#end));
-    }
+    if (size > this.#roomBytes) await this.#orFail(this.#beginSegment(size, this.#end));
   }
 
   /**
@@ -115,8 +141,8 @@ export class SegmentLog {
    */
   async append(frames: readonly Frame[], withinTurn = false): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#checkFollows(frames);
-    const sizes = this.#segmentsNeeded(frames);
+    checkFollow(frames, this.#end);
+    const sizes = this.#blanks.sizesFor(frames, this.#roomBytes);
     if (sizes.length > 0) await this.#orFail(this.#blanks.provide(sizes));
     await this.#orFail(this.#write(frames, withinTurn));
   }
@@ -153,8 +179,15 @@ export class SegmentLog {
     if (next === undefined || typeof next === 'string' || next.previous !== end.checksum) {
       throw new Error(`the log cannot be cut behind entry ${String(end.index)}, which it does not hold`);
     }
+    // Before anything is kept: whoever tries again for want of room would keep it again.
+    await this.#orFail(this.#blanks.provide([this.#blanks.sizeFor(0)]));
     const kept = await this.keep(end.index);
-    await this.#orFail(this.#beginSegment(0, end));
+    try {
+      await this.#orFail(this.#beginSegment(0, end));
+    } catch (error) {
+      if (error instanceof DiskFull && kept !== undefined) await this.#options.files.remove(kept);
+      throw error;
+    }
     return kept ?? '';
   }
 
@@ -208,35 +241,14 @@ export class SegmentLog {
     return this.#options.fsync === 'always';
   }
 
-  #checkFollows(frames: readonly Frame[]): void {
-    let { index, checksum } = this.#end;
-    for (const frame of frames) {
-      if (frame.previous !== checksum || frame.firstIndex !== index + 1) {
-        throw new Error(`frame ${String(frame.firstIndex)} does not follow entry ${String(index)}`);
-      }
-      ({ index, checksum } = endOf(frame));
-    }
-  }
-
-  /** The sizes of the segments that these frames will begin. */
-  #segmentsNeeded(frames: readonly Frame[]): number[] {
-    const sizes: number[] = [];
-    let room = this.#current.header.size - this.#current.end;
-    for (const frame of frames) {
-      const size = recordBytes(frame.end - frame.start);
-      if (size > room) {
-        const segmentSize = this.#blanks.sizeFor(size);
-        sizes.push(segmentSize);
-        room = segmentSize - SEGMENT_HEADER_BYTES;
-      }
-      room -= size;
-    }
-    return sizes;
+  /** What the current segment still takes. */
+  get #roomBytes(): number {
+    return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
   }
 
   async #write(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
     for (let rest = frames; rest.length > 0;) {
-      let fitting = this.#openWriter.fitting(rest);
+      let fitting = this.#isTorn ? 0 : this.#openWriter.fitting(rest);
       if (fitting === 0) {
         await this.#beginSegmentFor(rest, rest === frames);
         fitting = this.#openWriter.fitting(rest);
@@ -312,11 +324,10 @@ export class SegmentLog {
     }
   }
 
-  async #goOn(isTorn: boolean): Promise<void> {
+  async #open(): Promise<void> {
     this.#writer = await SegmentWriter.open(this.#options.files, this.#current, this.#isDurable);
     await this.#writer.sync();
-    if (isTorn) await this.#beginSegment(0, this.#end);
-    else this.#blanks.prepareSpare();
+    if (!this.#isTorn) this.#blanks.prepareSpare();
   }
 
   /** Goes on behind `after`, the end or an entry before it, in a fresh segment with room for a record of `size`. */
@@ -326,9 +337,14 @@ export class SegmentLog {
     const blank = await this.#blanks.take(this.#blanks.sizeFor(size));
     const header = this.#headerBehind(after, blank.size);
     const segment = logSegment(header, path.join(directory, segmentName(header.sequence)));
-    const begun = await this.#makeSegment(blank.name, segment);
     const before = this.#writer;
-    this.#writer = begun;
+    try {
+      this.#writer = await SegmentWriter.begin(files, blank.name, segment, this.#isDurable);
+    } catch (error) {
+      await this.#blanks.giveUp(blank.name);
+      throw asDiskFull(error, directory);
+    }
+    this.#isTorn = false;
     this.#segments = [...this.#segments, segment];
     if (after.index < this.#end.index) this.#cutTo(after);
     await before?.close();
@@ -348,21 +364,6 @@ export class SegmentLog {
       previousTerm: after.term,
       previousChecksum: after.checksum,
     };
-  }
-
-  /** Writes the header into a blank file, and gives it the name of the segment once the header is durable. */
-  async #makeSegment(blankName: string, segment: LogSegment): Promise<SegmentWriter> {
-    const { files, directory } = this.#options;
-    let begun: SegmentWriter | undefined;
-    try {
-      begun = await SegmentWriter.begin(files, blankName, segment, this.#isDurable);
-      await files.rename(blankName, segment.file);
-      return begun;
-    } catch (error) {
-      await begun?.close().catch(() => undefined);
-      await this.#blanks.giveUp(blankName);
-      throw asDiskFull(error, directory);
-    }
   }
 
   async #closeWriter(): Promise<void> {

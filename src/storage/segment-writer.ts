@@ -23,7 +23,7 @@ export class SegmentWriter {
     return new SegmentWriter(segment, await openToWrite(files, segment.file, isDurable));
   }
 
-  /** Begins a segment in a blank file, which keeps its name. The header is durable once this resolves. */
+  /** Begins a segment in a blank file, which has its name once the header is durable. */
   static async begin(
     files: Files,
     blankName: string,
@@ -34,6 +34,7 @@ export class SegmentWriter {
     try {
       await file.writeGathered([encodeSegmentHeader(segment.header), ZEROS.subarray(0, END_MARK_BYTES)], 0);
       if (!isDurable) await file.sync();
+      await files.rename(blankName, segment.file);
     } catch (error) {
       await file.close().catch(() => undefined);
       throw error;

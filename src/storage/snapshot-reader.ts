@@ -27,23 +27,33 @@ export interface SnapshotSummary {
  * this throws, what was taken is worth nothing.
  *
  * @param take - receives each entry, borrowed; without it the file is only checked, which is cheaper.
+ * @param pause - awaited after each piece.
  * @throws SnapshotDamage; StorageFault when a newer program wrote it; the system's error when it cannot be read.
  */
-export async function readSnapshot(files: Files, path: string, take?: EntryTaker): Promise<SnapshotSummary> {
+export async function readSnapshot(
+  files: Files,
+  path: string,
+  take?: EntryTaker,
+  pause?: () => Promise<void>,
+): Promise<SnapshotSummary> {
   const file = await files.open(path);
   try {
     const summary = take === undefined ? await checkWhole(file, path) : undefined;
     // What does not hold is read again, to say what and where.
-    return summary ?? (await parse(file, path, take ?? (() => undefined)));
+    return summary ?? (await parse(file, new SnapshotParser(path, take ?? (() => undefined)), pause));
   } finally {
     await file.close();
   }
 }
 
-async function parse(file: OpenFile, path: string, take: EntryTaker): Promise<SnapshotSummary> {
-  const parser = new SnapshotParser(path, take);
+async function parse(
+  file: OpenFile,
+  parser: SnapshotParser,
+  pause?: () => Promise<void>,
+): Promise<SnapshotSummary> {
   const bytes = await eachChunk(file, PARSED_BYTES_A_TURN, Infinity, (chunk) => {
     parser.read(chunk);
+    return pause?.();
   });
   return { ...parser.end(), bytes };
 }
@@ -95,7 +105,7 @@ export async function eachChunk(
   file: OpenFile,
   chunkBytes: number,
   bytesMax: number,
-  show: (chunk: Buffer) => void,
+  show: (chunk: Buffer) => Promise<void> | void,
 ): Promise<number> {
   const read = (chunk: Buffer, from: number): Promise<number> =>
     file.read(chunk.subarray(0, Math.min(chunkBytes, bytesMax - from)), from);
@@ -108,7 +118,8 @@ export async function eachChunk(
     const isLast = filled < chunkBytes || next === bytesMax;
     if (!isLast) reading = read(other, next);
     try {
-      show(chunk.subarray(0, filled));
+      const shown = show(chunk.subarray(0, filled));
+      if (shown !== undefined) await shown;
     } catch (error) {
       // Nobody may close the file under it.
       if (!isLast) await reading.catch(() => undefined);

@@ -5,10 +5,9 @@ import type { LogEnd } from '../log/frame.js';
 import { Exclusive } from './exclusive.js';
 import { StorageFault, damaged } from './fault.js';
 import type { Files, OpenFile } from './files.js';
-import { readWhole } from './files.js';
+import { NotJson, readForeignJson } from './foreign-json.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
-import { SNAPSHOT_FORMAT } from './snapshot-format.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 
 const TEMPORARY_NAME = 'snapshot.new';
@@ -213,10 +212,9 @@ async function tryLoad(
 /** Whole JSON that is no snapshot was put there on purpose. */
 async function isForeignJson(files: Files, file: string): Promise<boolean> {
   try {
-    const content: unknown = JSON.parse((await readWhole(files, file)).toString());
-    const isObject = typeof content === 'object' && content !== null;
-    return !(isObject && 'format' in content && content.format === SNAPSHOT_FORMAT);
-  } catch {
-    return false;
+    return !(await readForeignJson(files, file, {})).isSnapshot;
+  } catch (error) {
+    if (error instanceof NotJson) return false;
+    throw error;
   }
 }

@@ -258,7 +258,8 @@ describe('kv and replication', () => {
 
   it('ABackupGreetsWithTheCommandThatAddsIt', () => {
     const term = 0 as Term;
-    const node = { address: '127.0.0.1:7002', role: 'backup', service: 'unadopted', term, keys: 0 } as const;
+    const place = { address: '127.0.0.1:7002', role: 'backup', service: 'unadopted', term } as const;
+    const node = { ...place, keys: 0, isDiskFull: false };
     const options = { dbPath: 'b.json', primary: { host: '::1', port: 7001 }, advertise: undefined };
     const lines = greeting(node, options, {});
     expect(lines[0]).to.equal('ready 127.0.0.1:7002 role=backup term=0');
@@ -274,12 +275,21 @@ describe('kv and replication', () => {
   });
 
   it('KeysAreCountedInTheGreetingOfANodeThatServesOnly', () => {
-    const node = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term, keys: 0 } as const;
+    const place = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term } as const;
+    const node = { ...place, keys: 0, isDiskFull: false };
     const options = { dbPath: 'a.json', primary: undefined, advertise: undefined };
     const told = (service: 'serving' | 'waiting'): string =>
       greeting({ ...node, service }, options, {})[2] ?? '';
     expect(told('serving')).to.equal('  0 keys in a.json. In another terminal:');
     expect(told('waiting')).to.equal('  The data is in a.json. In another terminal:');
+  });
+
+  it('AServerThatStartsOnAFullDiskSaysSoInItsGreeting', () => {
+    const place = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term } as const;
+    const node = { ...place, service: 'waiting', keys: 0, isDiskFull: true } as const;
+    const lines = greeting(node, { dbPath: 'a.json', primary: undefined, advertise: undefined }, {});
+    expect(lines[0]).to.equal('ready 127.0.0.1:7001 role=primary term=0');
+    expect(lines.join('\n')).to.match(/The disk is full: .*Make room on it/);
   });
 
   it('ProgressIsShownInItsPlaceOnATerminalOnly', () => {

@@ -63,11 +63,17 @@ export class ClusterNode {
   readonly #words: readonly string[];
   #process: ServerProcess | undefined;
 
-  constructor(servers: ServerProcesses, name: string, address: string, words: readonly string[]) {
+  constructor(
+    servers: ServerProcesses,
+    name: string,
+    address: string,
+    words: readonly string[],
+    directory = servers.directory,
+  ) {
     this.#servers = servers;
     this.name = name;
     this.address = address;
-    this.dbPath = path.join(servers.directory, `${name}.json`);
+    this.dbPath = path.join(directory, `${name}.json`);
     this.#words = words;
   }
 
@@ -189,7 +195,7 @@ export interface Clusters {
   /** A node that is not started; without a primary it is one. */
   node(
     name: string,
-    options?: { primary?: ClusterNode | string; options?: readonly string[] },
+    options?: { primary?: ClusterNode | string; options?: readonly string[]; directory?: string },
   ): Promise<ClusterNode>;
   /** Nodes that serve, the first one the primary, and the others its members. */
   of(count: number, options?: readonly string[]): Promise<ClusterNode[]>;
@@ -201,11 +207,11 @@ export function clusters(): Clusters {
   const taken = new Set<number>();
   const made: Clusters = {
     servers,
-    async node(name, { primary, options = [] } = {}) {
+    async node(name, { primary, options = [], directory } = {}) {
       const follows = primary instanceof ClusterNode ? primary.address : primary;
       const role = follows === undefined ? [] : ['--role', 'backup', '--primary', follows];
       const address = `127.0.0.1:${String(await freePort(taken))}`;
-      return new ClusterNode(servers, name, address, [...role, ...options]);
+      return new ClusterNode(servers, name, address, [...role, ...options], directory);
     },
     async of(count, options = []) {
       const first = await made.node('node1', { options });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { ByteRange, Operation } from '../../src/engine.js';
 import { DataBound } from '../../src/node/data-bound.js';
+import { RETRY_FULL_MS } from '../../src/node/disk-room.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
 import { codeOf, put, range, startEngine, textOf, until } from './engine-fixture.js';
@@ -272,10 +273,12 @@ describe('An engine whose data is bounded', () => {
   });
 
   it('IsExactAgainAfterAWriteThatFoundTheDiskFull', async () => {
-    const { engine, log } = await startEngine({ dataBytesMax: 100 });
+    const { engine, log, clock } = await startEngine({ dataBytesMax: 100 });
     log.failReserveWith = diskFull();
     expect(codeOf(await put(engine, 'a', VALUE))).to.equal('DISK_FULL');
     log.failReserveWith = undefined;
+    clock.pass(RETRY_FULL_MS);
+    await until(() => !engine.isDiskFull);
     expect(await put(engine, 'b', 'v'.repeat(99))).to.equal(1);
   });
 

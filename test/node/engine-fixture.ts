@@ -79,6 +79,9 @@ export class MemorySnapshots implements Snapshots {
   content = new Map<string, string>();
   /** While set, every entry leaves the file behind, until the test calls `catchUp`. */
   isSlow = false;
+  failWith: Error | undefined;
+  /** How many were begun. */
+  begun = 0;
   #waiters: (() => void)[] = [];
 
   catchUp(): void {
@@ -88,6 +91,8 @@ export class MemorySnapshots implements Snapshots {
   }
 
   begin(): Promise<SnapshotOutput> {
+    this.begun++;
+    if (this.failWith !== undefined) return Promise.reject(this.failWith);
     const content = new Map<string, string>();
     let end: LogEnd | undefined;
     let backedUp = false;

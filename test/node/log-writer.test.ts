@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import type { LogEnd } from '../../src/log/frame.js';
 import { endOf } from '../../src/log/frame.js';
 import { LogWriter } from '../../src/node/log-writer.js';
-import { HeldClock, until } from './engine-fixture.js';
+import { DiskRoom } from '../../src/node/disk-room.js';
+import { HeldClock, SILENT, until } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog, diskFull } from './memory-log.js';
 
@@ -21,7 +22,7 @@ function startWriter() {
       counts.idle++;
     },
     failed: (error) => void failures.push(error),
-    full: (error) => void full.push(error !== undefined),
+    room: new DiskRoom(SILENT, () => void full.push(full.at(-1) !== true)),
   });
   return { log, clock, writer, written, failures, full, counts };
 }

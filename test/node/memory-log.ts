@@ -28,6 +28,10 @@ export class MemoryLog implements Log {
   readonly reserving: Held[] = [];
   failSyncWith: Error | undefined;
   failReserveWith: Error | undefined;
+  /** How often room for another segment was looked for. */
+  looks = 0;
+  /** Frames up to this size fit into the current segment. */
+  roomBytes = 0;
   /** How many frames each append took. */
   readonly groups: number[] = [];
   /** After which entries frames were read. */
@@ -51,9 +55,20 @@ export class MemoryLog implements Log {
     return this.#frames.map(({ firstIndex, count }) => ({ firstIndex, count }));
   }
 
-  reserve(): Promise<void> {
+  hasRoomFor(frameBytes: number): boolean {
+    return frameBytes <= this.roomBytes;
+  }
+
+  makeReady(): Promise<void> {
+    this.looks++;
+    return this.failReserveWith === undefined ? Promise.resolve() : Promise.reject(this.failReserveWith);
+  }
+
+  reserve(frameBytes: number): Promise<void> {
     if (this.#isBusy) throw new Error('room is made while something is being appended');
     if (this.holdReserve) return holdIn(this.reserving);
+    if (this.hasRoomFor(frameBytes)) return Promise.resolve();
+    this.looks++;
     return this.failReserveWith === undefined ? Promise.resolve() : Promise.reject(this.failReserveWith);
   }
 

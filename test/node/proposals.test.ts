@@ -38,6 +38,7 @@ class Fixture {
     isHeld: () => this.isHeld,
     isLogBusy: () => this.isLogBusy,
     reserve: () => this.#reserve(),
+    isStuck: () => false,
     tail: () => ({ term: this.term, last: this.last }),
     propose: (frame) => {
       this.proposed.push(frame);

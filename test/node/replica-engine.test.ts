@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Refusal, Term } from '../../src/engine.js';
 import { termCount } from '../../src/log/term.js';
+import { RETRY_FULL_MS } from '../../src/node/disk-room.js';
 import type { ReplicaEngine } from '../../src/node/replica-engine.js';
 import { makeTable } from '../store/make-table.js';
 import { RwLock } from '../../src/store/rw-lock.js';
@@ -83,12 +84,14 @@ describe('A write', () => {
   });
 
   it('ThatFindsTheDiskFullIsRefusedNotAppliedAndTheNextOneMayPass', async () => {
-    const { engine, log, failures } = await startEngine();
+    const { engine, log, clock, failures } = await startEngine();
     log.failReserveWith = diskFull();
     expect(codeOf(await put(engine, 'k', 'v'))).to.equal('DISK_FULL');
     expect(get(engine, 'k')).to.equal(null);
     expect(log.frames).to.have.length(1);
     log.failReserveWith = undefined;
+    clock.pass(RETRY_FULL_MS);
+    await until(() => !engine.isDiskFull);
     expect(await put(engine, 'k', 'again')).to.equal(1);
     expect(failures).to.deep.equal([]);
   });

@@ -7,7 +7,7 @@ import { Snapshotter } from '../../src/node/snapshotter.js';
 import { CHUNK_BYTES } from '../../src/storage/snapshot-output.js';
 import { WAITING_BYTES_MAX } from '../../src/storage/snapshot-writer.js';
 import { SnapshotFiles } from '../../src/storage/snapshots.js';
-import { HashTable } from '../../src/store/hash-table.js';
+import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
 import { MemoryDisk } from '../storage/memory-files.js';
 import { HeldClock, NEW_STATE, SILENT, range } from './engine-fixture.js';
@@ -70,7 +70,7 @@ async function slicesOf(store: Store): Promise<readonly Slice[]> {
 }
 
 function storeOf(entries: number, value: string): Store {
-  const store = new Store(new HashTable(1));
+  const store = new Store(makeTable());
   for (let at = 0; at < entries; at++) store.put(range(`key ${String(at)}`), range(value));
   store.settle();
   return store;

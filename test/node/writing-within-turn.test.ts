@@ -97,7 +97,7 @@ describe('The writer of the log, of a group that may be written within the turn'
       failed: (error) => {
         throw error;
       },
-      full: () => undefined,
+      room: { lacks: () => undefined, found: () => undefined },
     });
     const all = chain(frames * tookMs.length);
     for (const [at, ms] of tookMs.entries()) {

@@ -20,8 +20,8 @@ const SYNCING = new Set<FilesCall['operation']>(['sync', 'syncDirectory', 'repla
 /** A disk with a temper: it takes its time, is full for a while, and fails. It outlives the processes that use it. */
 export class SimulatedDisk {
   readonly memory = new MemoryDisk();
-  /** Whether there is any left: for new files, or for anything at all. */
-  room: 'enough' | 'for no new file' | 'for nothing' = 'enough';
+  /** Whether there is any left: for new files, for anything but what has its room already, as segments have, or for anything at all. */
+  room: 'enough' | 'for no new file' | 'for nothing new' | 'for nothing' = 'enough';
   /** The next sync fails, once. */
   failsNextSync = false;
   /** How long the longest sync takes. */
@@ -66,10 +66,10 @@ export class SimulatedDisk {
 
   #isTooMuch({ operation, file }: FilesCall): boolean {
     if (this.room === 'enough') return false;
-    return (
-      operation === 'create' ||
-      (this.room === 'for nothing' && (operation === 'replace' || writesBytes({ operation, file })))
-    );
+    if (operation === 'create') return true;
+    if (this.room === 'for no new file') return false;
+    if (operation === 'replace' || operation === 'duplicate') return true;
+    return writesBytes({ operation, file }) && (this.room === 'for nothing' || !file.includes('/segment-'));
   }
 
   #refuse(call: FilesCall): never {

@@ -94,8 +94,7 @@ export class Faults {
         this.#spoilNetwork();
         break;
       case 'full disk':
-        machine.disk.room = random.pick(['for no new file', 'for nothing']);
-        this.#later(8000, 'there is room again', () => (machine.disk.room = 'enough'));
+        this.#fillDisk(machine);
         break;
       case 'failed sync':
         machine.disk.failsNextSync = true;
@@ -113,6 +112,15 @@ export class Faults {
       case 'crash in office':
         this.#crashesInOffice++;
     }
+  }
+
+  /** It runs into it, or is started on it again and again until there is room. */
+  #fillDisk(machine: Machine): void {
+    machine.disk.room = this.#random.pick(['for no new file', 'for nothing new', 'for nothing']);
+    const isStartedOnIt = this.#random.next() < 0.5;
+    const downMs = isStartedOnIt ? this.#options.downMsMax : 0;
+    this.#later(8000 + downMs, 'there is room again', () => (machine.disk.room = 'enough'));
+    if (isStartedOnIt) this.#cluster.crash(machine, false);
   }
 
   /** All but one go down at once, and the one is cut off for a while. */

@@ -38,6 +38,8 @@ function appendEarly(log: Log, isOn: () => boolean): Log {
     get appendedBytes() {
       return log.appendedBytes;
     },
+    hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
+    makeReady: () => last.then(() => log.makeReady()),
     reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
     append(frames, withinTurn) {
       const frame = frames.at(-1);

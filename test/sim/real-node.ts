@@ -51,6 +51,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     failed: (error) => {
       ports.failed(error);
     },
+    makeReady: () => data.makeReady(),
     replaced: () => undefined,
     ...(rules === undefined ? {} : { rules: { ...RULES, ...rules } }),
   });

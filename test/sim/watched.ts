@@ -10,6 +10,8 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
     get appendedBytes() {
       return log.appendedBytes;
     },
+    hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
+    makeReady: () => log.makeReady(),
     reserve: (frameBytes) => log.reserve(frameBytes),
     async append(frames, withinTurn) {
       watcher.appending(frames);

@@ -205,6 +205,6 @@ describe('A node that crashes at random calls, again and again', () => {
         throw new Error(`failed with KV_SEED=${String(seed)} KV_CRASH_SEEDS=1`, { cause: error });
       }
     }
-    expect(recycled).to.be.at.least(SEEDS);
+    expect(recycled).to.be.at.least(SEEDS / 2);
   });
 });

@@ -73,6 +73,7 @@ export class TestNode {
       },
     });
     try {
+      await data.makeReady();
       const writer = await Writer.start(data, table, random.next(), {
         snapshotLogBytes: options.snapshotLogBytes ?? 2 ** 40,
         withinTurn: () => options.withinTurn?.() ?? false,

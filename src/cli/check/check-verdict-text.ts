@@ -23,23 +23,41 @@ function ofFile({ dbPath, kind, verdict }: FileCheck): string[] {
   ];
 }
 
-function ofNode({ dbPath, damage, verdict, log }: NodeCheck): string[] {
+function ofNode(report: NodeCheck): string[] {
+  const { damage, verdict, log } = report;
+  const data = `The data of ${report.dbPath}`;
   if (verdict.kind === 'refuses') {
-    return [`${dbPath} is damaged, and a start would be refused.`, verdict.reason];
+    // What stands in the list of damage already need not be said again.
+    const isListed = damage.some(({ message }) => verdict.reason.startsWith(message));
+    const reason = isListed ? [] : [verdict.reason];
+    return [`${data} is damaged, and a start would be refused.`, ...reason, wayOut(report)];
   }
   const { repairs, position } = verdict;
   const holds = `have ${keys(verdict.keys)}, at ${showPosition(position)}`;
-  const does = [...repairs.map(repairText), holds];
-  const start = `A start would ${listed(does)}.`;
+  const does = listed([...repairs.map(repairText), holds]);
   const torn = log.torn === undefined ? [] : [TORN];
-  if (damage.length === 0) return [`${dbPath} is whole. ${start}`, ...torn];
+  if (damage.length === 0) return [`${data} is whole. A start would ${does}.`, ...torn];
   const isNeeded = repairs.some(({ kind }) => kind === 'snapshot made good');
-  const loses = isNeeded ? 'and a start would make it good' : 'but nothing that a start needs';
+  const meaning = isNeeded ? 'and a start would make it good' : 'but nothing that a start needs';
   return [
-    `${dbPath} is damaged, ${loses}. ${start}`,
+    `${data} is damaged, ${meaning}: it would ${does}.`,
     ...torn,
     'Copy it away before it is started, and look at the disk that it is on.',
   ];
+}
+
+/** What can be had without the files that are damaged. */
+function wayOut({ state, snapshot, previous }: NodeCheck): string {
+  const members = state?.configuration?.members.length ?? 0;
+  if (members > 1) {
+    return `This node is one of ${String(members)} members: remove it and add it with an empty directory, see "Replacing a node" in docs/operating.md.`;
+  }
+  const advice = 'Copy everything away first, and see "Damage" in docs/operating.md.';
+  const whole = [snapshot, previous].find(({ state }) => state === 'whole');
+  if (whole?.head === undefined)
+    return `Neither snapshot is whole: restore the data from a backup. ${advice}`;
+  const holds = `${keys(whole.entries)}, at ${showPosition(whole.head.end)}`;
+  return `${whole.file} by itself is whole: a new server that is started from a copy of it would hold ${holds}. ${advice}`;
 }
 
 function keys(count: number): string {
@@ -57,8 +75,8 @@ function repairText(repair: Repair): string {
   switch (repair.kind) {
     case 'snapshot made good':
       return repair.from === undefined
-        ? 'make the JSON file good from the log alone, keep what is there of it aside'
-        : 'make the JSON file good from the one before and the log, keep what is there of it aside';
+        ? 'restore the JSON file from the log alone, keep the damaged one aside'
+        : 'restore the JSON file from the one before and the log, keep the damaged one aside';
     case 'torn end cut':
       return 'cut off the torn end and keep it aside';
     case 'replacement finished':

@@ -66,7 +66,7 @@ const WHAT_IT_IS: Record<FileCheck['kind'], string> = {
 };
 
 function nodeParts(report: NodeCheck, paint: Painter): string[][] {
-  const { log, kept, spares, leftovers, unknown } = report;
+  const { log, kept, leftovers, unknown } = report;
   return [
     facts([['data', `${report.dbPath}, ${report.directory}`], ...stateRows(report.state)], paint),
     snapshotTable(report, paint),
@@ -75,7 +75,6 @@ function nodeParts(report: NodeCheck, paint: Painter): string[][] {
     keptTable(kept, paint),
     facts(
       [
-        ...(spares.names.length === 0 ? [] : [['spare files', group(spares)] as const]),
         ...(leftovers.names.length === 0
           ? []
           : [['leftovers', `${leftovers.names.join(', ')}: half made, removed by a start`] as const]),
@@ -144,10 +143,11 @@ function segmentRow({ file, state, first, last, entries, frames, usedBytes }: Se
   return [path.basename(file), state, shown(first), shown(last), ...counts];
 }
 
-function logRows({ log, uncommittedEntries }: NodeCheck): Row[] {
+function logRows({ log, uncommittedEntries, spares }: NodeCheck): Row[] {
   const { end, torn } = log;
   const rows: Row[] = [];
-  if (end !== undefined) rows.push(['log ends at', showPosition(end)]);
+  const isLogWhole = log.segments.every(({ state }) => state !== 'damaged');
+  if (end !== undefined && isLogWhole) rows.push(['log ends at', showPosition(end)]);
   if (uncommittedEntries > 0) {
     rows.push([
       'not yet committed',
@@ -158,6 +158,7 @@ function logRows({ log, uncommittedEntries }: NodeCheck): Row[] {
     const where = `${path.basename(torn.file)}, ${String(torn.bytes)} bytes from byte ${String(torn.offset)}`;
     rows.push(['torn end', where]);
   }
+  if (spares.names.length > 0) rows.push(['spare files', group(spares)]);
   return rows;
 }
 
