@@ -2,10 +2,14 @@ import type { Random } from '../random.js';
 
 const BLOCK_BYTES = 512;
 
+/** Bytes that were written. */
+export interface Patch {
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
 /** What was done to a file and not synced: bytes written, or all of them taken away. */
-export type Change =
-  | { readonly position: number; readonly bytes: Buffer }
-  | { readonly position: undefined; readonly bytes?: undefined };
+export type Change = Patch | { readonly position: undefined; readonly bytes?: undefined };
 
 /** A file at one moment: what is durable, and what was done since, in order. Nothing in it is ever changed. */
 export interface FileState {
