@@ -11,6 +11,7 @@ import { PingWatch } from '../server-process.js';
 import type { BenchServer } from '../server-process.js';
 import { spreadOf } from '../statistics.js';
 import { settledResidentBytes } from './settling.js';
+import { STALL_METRICS, stallsDuring } from './stalls.js';
 import type { ChurnSizes, Sizes } from './sizes.js';
 
 const TICK_MS = 10;
@@ -37,12 +38,13 @@ export function churnFigure({ churn, settledMs }: Sizes, progress: (text: string
       { name: 'CPU of the server', unit: 'µs each', digits: 1 },
       { name: 'longest ping', unit: 'ms', digits: 1 },
       { name: 'p99 of pings', unit: 'ms', digits: 2 },
+      ...STALL_METRICS,
     ],
     cases: [
       {
         name: 'mixed sizes',
         prepare: async (peer, directory) => {
-          const server = await peer.start(directory, 'off');
+          const server = await peer.start(directory, 'off', { isProbed: true });
           return {
             measure: () => measure({ peer, server, churn, settledMs, progress }),
             close: async () => {
@@ -77,8 +79,11 @@ async function measure(scene: Scene): Promise<Sample> {
   const watch = await PingWatch.start(server);
   const [beforeMs, before] = [processorMsOf(processId), load.operations];
   let run: Run = { ratios: [], tookMs: 0 };
+  let stalls: Sample = {};
   const pings = await watch.during(async () => {
-    run = await keepRate(scene, client, load);
+    stalls = await stallsDuring(server, async () => {
+      run = await keepRate(scene, client, load);
+    });
   });
   const usedMs = processorMsOf(processId) - beforeMs;
   const done = load.operations - before;
@@ -100,6 +105,7 @@ async function measure(scene: Scene): Promise<Sample> {
     'CPU of the server': (usedMs * 1000) / done,
     'longest ping': pings.longestMs,
     'p99 of pings': pings.p99Ms,
+    ...stalls,
   };
 }
 

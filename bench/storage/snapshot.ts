@@ -6,10 +6,10 @@ import { removeDirectory } from '../leftovers.js';
 import { LightLoad } from '../light-load.js';
 import type { Peer } from '../peers.js';
 import { forgetPeak, memoryOf } from '../process-files.js';
-import type { LoopReport } from '../loop-probe.js';
 import { PingWatch } from '../server-process.js';
 import type { BenchServer } from '../server-process.js';
 import { settledResidentBytes } from './settling.js';
+import { STALL_METRICS, stallsDuring } from './stalls.js';
 import { SMALL_VALUE_BYTES } from './sizes.js';
 import type { Sizes } from './sizes.js';
 
@@ -38,9 +38,7 @@ export function snapshotFigure({ entries, snapshotBytes, largeValueBytes, settle
       { name: 'longest ping', unit: 'ms', digits: 1 },
       { name: 'p99 of pings', unit: 'ms', digits: 2 },
       { name: 'longest ping before', unit: 'ms', digits: 1 },
-      { name: 'longest turn of the event loop', unit: 'ms', digits: 1 },
-      { name: 'longest garbage collection', unit: 'ms', digits: 1 },
-      { name: 'garbage collections', unit: 'ms', digits: 0 },
+      ...STALL_METRICS,
       { name: 'took', unit: 'ms', digits: 0 },
       { name: 'keys and values', unit: 'MB/s', digits: 0 },
       { name: 'memory before', unit: 'MiB', digits: 1 },
@@ -94,10 +92,9 @@ async function measure({ peer, server, watch, content, light, settledMs }: Scene
     ({ elsewhereBytes } = await peer.writeSnapshot(server));
     tookMs = performance.now() - fromMs;
   };
-  let stalls: LoopReport | undefined;
+  let stalls: Sample = {};
   const pings = await watch.during(async () => {
-    if (server.stallsDuring === undefined) await snapshot();
-    else stalls = await server.stallsDuring(snapshot);
+    stalls = await stallsDuring(server, snapshot);
   });
   const { peakResidentBytes } = memoryOf(server.processId);
   await load.stop();
@@ -105,18 +102,10 @@ async function measure({ peer, server, watch, content, light, settledMs }: Scene
     'longest ping': pings.longestMs,
     'p99 of pings': pings.p99Ms,
     'longest ping before': idle.longestMs,
-    ...(stalls === undefined ? {} : stallsOf(stalls)),
+    ...stalls,
     took: tookMs,
     'keys and values': bytesOf(content) / 1e6 / (tookMs / 1000),
     'memory before': before / MIB,
     'extra memory': (peakResidentBytes - before + elsewhereBytes) / MIB,
-  };
-}
-
-function stallsOf(stalls: LoopReport): Sample {
-  return {
-    'longest turn of the event loop': stalls.longestTurnMs,
-    'longest garbage collection': stalls.longestCollectionMs,
-    'garbage collections': stalls.collectionsMs,
   };
 }

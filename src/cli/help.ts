@@ -11,7 +11,7 @@ const EXIT_CODES: readonly (readonly [string, string])[] = [
   ['2', 'the command line makes no sense'],
   ['3', 'the server cannot be reached, or the time is up'],
   ['4', 'not authorised'],
-  ['5', 'refused, and not done'],
+  ['5', 'refused, and not done; of a check: not whole, or in use'],
   ['6', 'unconfirmed: the write may have taken effect, or may yet'],
   ['130', 'a measurement was ended with Ctrl-C'],
 ];

@@ -21,7 +21,9 @@ export class NoData extends Error {
 
 /** @param named - the JSON file, or the directory beside it. */
 export async function findPlace(files: Files, named: string): Promise<DataPlace> {
-  const bare = named.replace(/(?<=[^/])\/+$/, '');
+  const given = named.replace(/(?<=[^/])\/+$/, '');
+  // Of `.` the name says nothing.
+  const bare = /^\.{1,2}$/.test(path.basename(given)) ? path.resolve(given) : given;
   const inside = await namesIn(files, bare);
   if (inside !== undefined) return placeOfDirectory(files, bare, inside);
   const directory = `${bare}.d`;

@@ -8,7 +8,7 @@ import {
   SnapshotDamage,
   readSnapshot,
 } from '../../src/storage/snapshot-reader.js';
-import { seededRandom, testSeed, withSeed } from '../random.js';
+import { testSeed, withSeed } from '../random.js';
 import { HEAD, PATH, entriesOf, mounted, watchedFiles, written } from './snapshot-fixture.js';
 import type { SizedCall } from './snapshot-fixture.js';
 import { randomPairs, shown } from './snapshot-words.js';
@@ -329,11 +329,18 @@ describe('The inside of a JSON string', () => {
   });
 
   it('HasRoomForACharacterThatEndsInTheNextPiece', () => {
-    const random = seededRandom(1);
-    for (let plain = 4080; plain < 4100; plain++) {
-      const text = 'p'.repeat(plain) + random.pick(['\\u20ac', '\\ud83d\\ude00']);
-      for (const pieceBytes of [plain, plain + 5, plain + 11])
-        expect(readIn(text, pieceBytes)).to.equal(expected(text));
+    for (const [begun, rest] of [
+      ['\\u20a', 'c'],
+      ['\\ud83d\\ude0', '0'],
+    ] as const) {
+      for (const plain of [10_000, 2 ** 21]) {
+        const word = new TextWord();
+        word.begin();
+        const pieces = [begun, rest + 'p'.repeat(plain), '"'].map((piece) => Buffer.from(piece));
+        expect(pieces.map((piece) => word.read(piece, 0))).to.deep.equal([begun.length, plain + 1, 0]);
+        expect(word.end()).to.equal(true);
+        expect(show(word) === `${expected(begun + rest)!}${'p'.repeat(plain)}`).to.equal(true);
+      }
     }
   });
 });

@@ -30,7 +30,7 @@ function ofNode(report: NodeCheck): string[] {
     // What stands in the list of damage already need not be said again.
     const isListed = damage.some(({ message }) => verdict.reason.startsWith(message));
     const reason = isListed ? [] : [verdict.reason];
-    return [`${data} is damaged, and a start would be refused.`, ...reason, wayOut(report)];
+    return [`${data} is not whole, and a start would be refused.`, ...reason, wayOut(report)];
   }
   const { repairs, position } = verdict;
   const holds = `have ${keys(verdict.keys)}, at ${showPosition(position)}`;
