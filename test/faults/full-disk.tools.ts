@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT } from '../../src/cli/exit.js';
+import { systemFiles } from '../../src/storage/files.js';
 import { runKv } from '../cli/run-kv.js';
 import { Conversation, talk } from '../server/conversation.js';
 import { addBackup, clusters, eventually } from './cluster.js';
@@ -224,6 +226,26 @@ describe('A server whose disk is full', () => {
     expect(server.stderr).to.match(/^kv: [^\n]*: make room on the disk\n$/);
     disk.makeRoom();
     await start(disk, '--log-segment-bytes', '65536');
+  });
+});
+
+describe('A small file on a disk with a block left', () => {
+  afterEach(removeDisks);
+
+  it('IsReplacedAsAWholeOrNotAtAll', async () => {
+    const disk = await makeDisk('1m');
+    const file = path.join(disk.path, 'node.json');
+    const old = Buffer.alloc(9000, 'o');
+    await systemFiles.replace(file, old);
+    disk.fill();
+    disk.makeRoom(4096);
+    const failed = await systemFiles.replace(file, Buffer.alloc(9000, 'n')).catch((error: unknown) => error);
+    expect(failed).to.have.property('code', 'ENOSPC');
+    expect(readFileSync(file)).to.deep.equal(old);
+    expect(readdirSync(disk.path).sort()).to.deep.equal(['ballast', 'node.json']);
+    disk.makeRoom();
+    await systemFiles.replace(file, Buffer.alloc(9000, 'n'));
+    expect(readFileSync(file)).to.deep.equal(Buffer.alloc(9000, 'n'));
   });
 });
 

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -59,13 +59,6 @@ export class SmallDisk {
     return new SmallDisk(seen, () => end(holder, mountPoint));
   }
 
-  /** A directory on it. */
-  directory(name: string): string {
-    const directory = path.join(this.path, name);
-    mkdirSync(directory, { recursive: true });
-    return directory;
-  }
-
   /** Takes all the room that is left. */
   fill(): void {
     const file = openSync(path.join(this.path, BALLAST_NAME), 'a');
@@ -78,9 +71,11 @@ export class SmallDisk {
     }
   }
 
-  /** Gives back what `fill` has taken. */
-  makeRoom(): void {
-    rmSync(path.join(this.path, BALLAST_NAME), { force: true });
+  /** Gives back what `fill` has taken, or so much of it. */
+  makeRoom(bytes?: number): void {
+    const ballast = path.join(this.path, BALLAST_NAME);
+    if (bytes === undefined) rmSync(ballast, { force: true });
+    else truncateSync(ballast, statSync(ballast).size - bytes);
   }
 
   remove(): Promise<void> {
