@@ -69,7 +69,7 @@ export type Operation =
   | { readonly kind: 'delete'; readonly keys: readonly ByteRange[] };
 
 /** A value of at least so many bytes lies in memory of its own that is never written to again, and that its sink may keep. */
-export const LASTING_BYTES_MIN = 4096;
+export const LASTING_BYTES_MIN = 16 * 1024;
 
 /**
  * Receives the answer to each key that was read, in the order asked. The bytes are the store's own, and borrowed for the

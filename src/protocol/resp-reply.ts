@@ -13,8 +13,8 @@ const CRLF = Buffer.from('\r\n');
 /** A header: its type, the digits of a length, CR and LF. */
 const HEADER_BYTES_MAX = 20;
 
-/** Below this a copy costs less than one piece more. Not below what the store leaves alone. */
-const KEPT_FROM_BYTES = Math.max(LASTING_BYTES_MIN, 16 * 1024);
+/** Below this the bytes are borrowed, and a copy costs less than one piece more. */
+const KEPT_FROM_BYTES = LASTING_BYTES_MIN;
 
 /** A list that was begun and not ended. */
 interface OpenList {

@@ -20,7 +20,7 @@ export interface ArenaTableOptions {
 const PAGE_BYTES = 1024 * 1024;
 const CELLS_A_BUCKET = 1024;
 /** A larger entry gets memory of its own: what a page cannot hold at its end stays small. */
-const ARENA_ENTRY_BYTES_MAX = 8 * 1024;
+const ARENA_ENTRY_BYTES_MAX = 20 * 1024;
 const PAGE_SHARE_MAX = 1 / 4;
 const NONE = -1;
 /** Up to here a loop compares faster than a call. */
