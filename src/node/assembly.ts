@@ -1,22 +1,19 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal } from '../engine.js';
-import { EMPTY_LOG } from '../log/frame.js';
-import type { PlacedConfiguration } from '../log/control.js';
 import type { Frame } from '../log/frame.js';
-import { configurationsAtStart } from '../replication/beginning.js';
-import { begin } from '../replication/core.js';
-import type { Configurations } from '../replication/membership.js';
 import { notPrimary, showPeers } from '../replication/refusals.js';
 import { primaryAddress, serviceOf, writeObjection } from '../replication/standing.js';
-import type { LinkId, ReplicaState } from '../replication/state.js';
+import type { ReplicaState } from '../replication/state.js';
 import { ApplyLoop } from './apply-loop.js';
+import { beginning } from './beginning.js';
 import { DataBound } from './data-bound.js';
 import { DiskRoom, diskFull } from './disk-room.js';
 import { Feeder } from './feeder.js';
 import { FrameCache } from './frame-cache.js';
+import { observeLinks } from './link-observer.js';
 import { LogLengths } from './log-lengths.js';
 import { LogWriter } from './log-writer.js';
-import type { Link, LinkObserver, Log } from './ports.js';
+import type { LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
@@ -157,7 +154,7 @@ export class Assembly {
 
   /** What the network is told about this node, and tells it. */
   observer(): LinkObserver {
-    return observe(this.#parts, this.replica, this.#state);
+    return observeLinks(this.#parts, this.replica, this.#state);
   }
 
   #log(): Log {
@@ -352,89 +349,4 @@ function whoIsSilent(state: ReplicaState): string {
   const behind = [...state.office.progress.values()].filter(({ match }) => match < state.last.index);
   if (behind.length === 0 && state.durable < state.last.index) return "this node's own disk";
   return showPeers(behind.map(({ peer }) => peer));
-}
-
-/** The core's state, from what the files hold. */
-function beginning(parts: ReplicaEngineParts): ReplicaState {
-  const { state: saved, history, replayedTo, clock, rules, timing, windows } = parts;
-  const last = parts.log()?.end ?? EMPTY_LOG;
-  const placed = history.controls.flatMap(({ position, entry }): PlacedConfiguration[] =>
-    entry.configuration === undefined ? [] : [{ ...entry.configuration, position }],
-  );
-  const opened = history.controls.findLast(({ entry }) => entry.kind === 'open')?.entry;
-  const lastPrimary = opened?.kind === 'open' ? opened.primary : saved.lastPrimary;
-  let configurations: Configurations | undefined;
-  if (saved.cluster !== undefined) {
-    const position = { term: replayedTo.term, index: saved.originIndex };
-    const alone = {
-      members: [{ node: saved.node, address: parts.address() }],
-      learners: [],
-      acks: parts.acks ?? 'majority',
-      position,
-    };
-    configurations = configurationsAtStart(saved.configuration ?? alone, placed, replayedTo);
-  }
-  return begin({
-    self: saved.node,
-    cluster: saved.cluster,
-    fsync: parts.fsync,
-    role: saved.role,
-    term: Math.max(saved.term, last.term) as ReplicaState['term'],
-    vote: saved.vote,
-    leftOutAt: saved.leftOutAt,
-    lastPrimary,
-    configurations,
-    last,
-    spans: history.spans,
-    commit: replayedTo.index,
-    nowMs: clock.nowMs(),
-    address: () => parts.address(),
-    ...(rules === undefined ? {} : { rules }),
-    ...(timing === undefined ? {} : { timing }),
-    ...(windows === undefined ? {} : { windows }),
-  });
-}
-
-/** What the network is told about this node, and tells it. */
-function observe(parts: ReplicaEngineParts, replica: Replica, state: ReplicaState): LinkObserver {
-  const ids = new Map<Link, LinkId>();
-  return {
-    identity: () => ({
-      node: state.self,
-      cluster: state.cluster,
-      address: parts.address(),
-      fsync: parts.fsync,
-      role: state.office.kind,
-    }),
-    admit(peer) {
-      if (state.cluster === undefined) {
-        const allowed = parts.state.primaryAddress;
-        if (peer.cluster !== undefined && peer.address === allowed) return undefined;
-        return refusal(
-          'NOT_A_PEER',
-          `this backup waits for its primary at ${allowed ?? 'nowhere'}, and ${peer.address} is another node`,
-        );
-      }
-      if (peer.cluster === state.cluster) return undefined;
-      return refusal(
-        'WRONG_CLUSTER',
-        `${parts.address()} belongs to another cluster than ${peer.address} and has its own data: start it with an empty --db-path, --role backup and --primary`,
-      );
-    },
-    up(link) {
-      ids.set(link, replica.linkUp(link));
-    },
-    received(link, message) {
-      const id = ids.get(link);
-      if (id !== undefined) replica.input({ kind: 'message', link: id, message });
-    },
-    down(link) {
-      const id = ids.get(link);
-      ids.delete(link);
-      if (id !== undefined) replica.linkDown(id);
-    },
-    unreachable(peer) {
-      replica.input({ kind: 'unreachable', node: peer.node });
-    },
-  };
 }

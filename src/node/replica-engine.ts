@@ -18,21 +18,18 @@ import type {
   WriteObserver,
 } from '../engine.js';
 import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
-import type { Change, CommandOutcome, ReplicaState } from '../replication/state.js';
-import type { Store, Stretch } from '../store/store.js';
+import type { CommandOutcome, ReplicaState } from '../replication/state.js';
+import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
+import { candidateAt } from './candidate.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
+import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
 import { standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
 /** So many keys are read in one turn; more of them in slices, with the lock held. */
 const KEYS_AT_ONCE = 1000;
-/** What is read in one slice, in keys; so many bytes of a value are as much work as one more key. */
-const WORK_A_SLICE = 2000;
-const BYTES_AS_A_KEY = 1024;
-/** A value is no more work from this length on: whoever takes it keeps it as it is. */
-const COPIED_BYTES_MAX = 16 * 1024;
 const SYNC_PERIOD_MS = 1000;
 const TICK_MS = 100;
 /** How long a read waits for the primary to be sure that it still is one. */
@@ -325,7 +322,8 @@ export class ReplicaEngine implements Engine {
   async reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured> {
     if (this.#closing !== undefined) return refusal('INTERNAL', 'this node is stopping');
     if (this.#assembly.room.isStuck) return diskFull('nothing was changed');
-    const wanted = change.kind === 'addBackup' ? await this.#identify(change.address) : change;
+    const wanted =
+      change.kind === 'addBackup' ? await candidateAt(change.address, this.#parts, this.#assembly) : change;
     if ('code' in wanted) return wanted;
     const outcome = await this.#assembly.replica.command(wanted);
     return 'code' in outcome ? outcome : this.#reconfigured(outcome);
@@ -344,32 +342,6 @@ export class ReplicaEngine implements Engine {
       handedOverBy: outcome.handedOverBy?.address,
       knownUpTo: outcome.knownUpTo,
     };
-  }
-
-  /** Reaches a node that is to be added, and looks whether it can be. */
-  async #identify(address: string): Promise<Refusal | Change> {
-    const { network, fsync } = this.#parts;
-    const state = this.#state;
-    if (state.office.kind !== 'primary') {
-      return this.#assembly.changeObjection();
-    }
-    const peer = await network.identify(address);
-    if ('code' in peer) return peer;
-    if (peer.node === state.self)
-      return refusal('ALREADY_MEMBER', `${address} is this node itself: give the address of another one`);
-    if (peer.cluster !== undefined && peer.cluster !== state.cluster)
-      return refusal(
-        'WRONG_CLUSTER',
-        `${address} belongs to another cluster and has its own data: start it with an empty --db-path, --role backup and --primary`,
-      );
-    if (peer.role === 'primary')
-      return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);
-    if (fsync === 'always' && peer.fsync !== 'always')
-      return refusal(
-        'NOT_A_PEER',
-        `${address} runs with --fsync ${peer.fsync} and this primary with always, so it could never be counted: start it with --fsync always`,
-      );
-    return { kind: 'addBackup', peer: { node: peer.node, address } };
   }
 
   close(): Promise<void> {
@@ -405,36 +377,4 @@ export class ReplicaEngine implements Engine {
     await states.saveState({ ...nodeState, commit, logIndex: log.end.index, cleanEnd: log.end });
     events.info({ index: log.end.index }, 'stopped cleanly');
   }
-}
-
-function unsure(): Refusal {
-  return refusal(
-    'NO_QUORUM',
-    'not read: too few members confirm that this node is still the primary; look at status, and try again in a moment',
-  );
-}
-
-/**
- * Reads keys from one of them on until the sink is full, or so much work is done. The store is at one state meanwhile.
- *
- * @returns the place of the key to go on with.
- */
-function readSlice(
-  store: Store,
-  keys: readonly ByteRange[],
-  from: number,
-  sink: ValueSink,
-  workMax: number,
-): number {
-  let at = from;
-  for (let work = 0; work < workMax && !sink.isFull; at++) {
-    const key = keys[at];
-    if (key === undefined) break;
-    work += 1 + Math.min(store.read(key, sink), COPIED_BYTES_MAX) / BYTES_AS_A_KEY;
-  }
-  return at;
-}
-
-function tooMuch(): Refusal {
-  return refusal('TOO_LARGE', 'the values are more than one reply may hold: ask for fewer keys');
 }

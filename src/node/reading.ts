@@ -1,0 +1,41 @@
+import { refusal } from '../engine.js';
+import type { ByteRange, Refusal, ValueSink } from '../engine.js';
+import type { Store } from '../store/store.js';
+
+/** What is read in one slice, in keys; so many bytes of a value are as much work as one more key. */
+export const WORK_A_SLICE = 2000;
+const BYTES_AS_A_KEY = 1024;
+/** A value is no more work from this length on: whoever takes it keeps it as it is. */
+const COPIED_BYTES_MAX = 16 * 1024;
+
+export function unsure(): Refusal {
+  return refusal(
+    'NO_QUORUM',
+    'not read: too few members confirm that this node is still the primary; look at status, and try again in a moment',
+  );
+}
+
+/**
+ * Reads keys from one of them on until the sink is full, or so much work is done. The store is at one state meanwhile.
+ *
+ * @returns the place of the key to go on with.
+ */
+export function readSlice(
+  store: Store,
+  keys: readonly ByteRange[],
+  from: number,
+  sink: ValueSink,
+  workMax: number,
+): number {
+  let at = from;
+  for (let work = 0; work < workMax && !sink.isFull; at++) {
+    const key = keys[at];
+    if (key === undefined) break;
+    work += 1 + Math.min(store.read(key, sink), COPIED_BYTES_MAX) / BYTES_AS_A_KEY;
+  }
+  return at;
+}
+
+export function tooMuch(): Refusal {
+  return refusal('TOO_LARGE', 'the values are more than one reply may hold: ask for fewer keys');
+}
