@@ -21,9 +21,8 @@ export const DEFAULT_REQUEST_LIMITS: RequestLimits = {
 };
 
 /**
- * The largest bounds that a server may be given. What is behind the door carries this much: links between nodes and the log
- * any request, and the JSON file a key and a value on one line, which has to be a string of the engine's (512 MiB at
- * most) although a control character takes six there.
+ * The largest bounds that a server may be given. What is behind the door carries this much: links between nodes, the log and
+ * the JSON file.
  */
 export const LARGEST_REQUEST_LIMITS: RequestLimits = {
   keyBytesMax: MIB,
