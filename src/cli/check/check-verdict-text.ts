@@ -55,7 +55,7 @@ function wayOut({ state, snapshot, previous }: NodeCheck): string {
   const advice = 'Copy everything away first, and see "Damage" in docs/operating.md.';
   const whole = [snapshot, previous].find(({ state }) => state === 'whole');
   if (whole?.head === undefined)
-    return `Neither snapshot is whole: restore the data from a backup. ${advice}`;
+    return `There is no whole snapshot: restore the data from a backup. ${advice}`;
   const holds = `${keys(whole.entries)}, at ${showPosition(whole.head.end)}`;
   return `${whole.file} by itself is whole: a new server that is started from a copy of it would hold ${holds}. ${advice}`;
 }
