@@ -5,13 +5,14 @@ import { showPosition, termAfter } from '../log/term.js';
 import type { FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
 import type { PromotionTerms } from './promotion.js';
 import { notPrimary, promotionRefused, showPeers } from './refusals.js';
-import type { Attempt, Finding, OpenLink, Purpose, Step } from './state.js';
+import type { Attempt, OpenLink, Purpose, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import { takeOffice } from './leading.js';
 import { askForFrames } from './fetching.js';
 import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm, tell } from './turn.js';
+import { findings, followerOfAnother, ownLeaseMs } from './attempt.js';
 import { leaveOut } from './leaving-out.js';
-import { aliveAmong, closeLinksTo, needsLeases, ownAnswer, positionOf } from './voting.js';
+import { aliveAmong, closeLinksTo, ownAnswer, positionOf } from './voting.js';
 
 /**
  * How a node becomes primary: it asks everybody how they are, lets a living primary hand over, takes a term that fences all
@@ -196,6 +197,11 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
     askAgain(step, attempt);
     return;
   }
+  const follower = purpose.kind === 'own place' ? followerOfAnother(state, attempt) : undefined;
+  if (follower !== undefined) {
+    failAttempt(step, notPrimary(follower.primaryAddress, 'others hear it'));
+    return;
+  }
   const silent = [...attempt.peers.keys()].filter((node) => !attempt.surveyed.has(node));
   if (purpose.kind === 'remove' && silent.some((node) => node !== purpose.peer.node)) {
     const others = silent.flatMap((node) =>
@@ -230,17 +236,6 @@ function lookedAround(step: Step, attempt: Attempt): void {
   const peer = found && attempt.peers.get(found[0]);
   if (peer !== undefined && state.office.kind === 'backup') state.office.primary ??= peer;
   failAttempt(step, notPrimary(peer?.address, 'it was looked for'));
-}
-
-/** How long this node must not agree to any change, itself the candidate or not. */
-function ownLeaseMs({ state, nowMs }: Step, attempt: Attempt): number {
-  const holder = state.leaseHolder;
-  const isFree =
-    attempt.handOverFrom !== undefined ||
-    state.office.kind === 'primary' ||
-    (holder !== undefined && attempt.down.has(holder)) ||
-    !needsLeases(state);
-  return isFree ? 0 : Math.max(0, state.leaseUntilMs - nowMs);
 }
 
 /** Takes a term of its own, and asks the others to follow no primary of an earlier one. */
@@ -370,10 +365,6 @@ export function open(step: Step, attempt: Attempt): void {
       'promoted although acknowledged writes may be lost',
     );
   takeOffice(step, grant, promotion, peers);
-}
-
-function findings(attempt: Attempt): Finding[] {
-  return [...attempt.peers.values()].map((peer) => ({ peer, answer: attempt.surveyed.get(peer.node) }));
 }
 
 export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAnswer): void {

@@ -137,6 +137,8 @@ export interface SurveyAnswer {
   /** The primary that the sender follows, or is. */
   readonly primary: NodeId | undefined;
   readonly primaryAddress: string | undefined;
+  /** The sender follows it and has heard it a short while ago. */
+  readonly hearsPrimary: boolean;
   /** The sender was the last primary and waits for its place. */
   readonly wantsPlace: boolean;
   /** The sender serves, and this configuration, which is committed, leaves the asker out. */

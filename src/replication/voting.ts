@@ -119,7 +119,7 @@ export function aliveAmong({ state, nowMs }: Step, down: readonly NodeId[]): Nod
 }
 
 export function answerSurvey(step: Step, link: OpenLink, attempt: number): void {
-  const { state } = step;
+  const { state, nowMs } = step;
   const { office, configurations } = state;
   if (configurations === undefined || state.divergence !== undefined) return;
   const isServing = office.kind === 'primary' && office.isServing;
@@ -135,6 +135,10 @@ export function answerSurvey(step: Step, link: OpenLink, attempt: number): void 
         ? 'serving'
         : 'opening';
   const primary = office.kind === 'primary' ? { node: state.self, address: state.address() } : office.primary;
+  const hearsPrimary =
+    office.kind === 'backup' &&
+    office.primary !== undefined &&
+    nowMs - office.heardMs < state.timing.silentMs;
   send(step, link.id, {
     kind: 'survey answer',
     term: state.term,
@@ -143,6 +147,7 @@ export function answerSurvey(step: Step, link: OpenLink, attempt: number): void 
     answer: ownAnswer(state),
     primary: primary?.node,
     primaryAddress: primary?.address,
+    hearsPrimary,
     wantsPlace: state.wantsPlace,
     excludedBy: isServing && !takesPart ? configurations.committed : undefined,
     peers: [...knownPeers(state), { node: state.self, address: state.address() }],

@@ -94,6 +94,7 @@ const FIELDS: {
     answer,
     primary: optional(node),
     primaryAddress: optional(address),
+    hearsPrimary: flag,
     wantsPlace: flag,
     excludedBy: optional(configuration),
     peers,

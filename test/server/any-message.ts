@@ -75,6 +75,7 @@ const MODELS: Models = {
     answer,
     primary: fc.option(node, { nil: undefined }),
     primaryAddress: fc.option(text, { nil: undefined }),
+    hearsPrimary: flag,
     wantsPlace: flag,
     excludedBy: fc.option(configuration, { nil: undefined }),
     peers,
