@@ -127,15 +127,16 @@ export class Assembly {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  get #mayServe(): boolean {
+  /** It serves, or nobody can say when it will. */
+  get #isBegun(): boolean {
     const { office } = this.#state;
     const isServing = office.kind === 'primary' && office.isServing;
-    return isServing || this.#failure !== undefined || this.room.isFull;
+    return isServing || !this.isSolePrimary || this.#failure !== undefined || this.room.isFull;
   }
 
-  /** Resolves once this node serves, or has failed, or finds no room on the disk. */
+  /** Resolves once this node serves, has failed, finds no room on the disk, or learns that the office is another's. */
   async served(): Promise<void> {
-    while (!this.#mayServe) await this.nextStep();
+    while (!this.#isBegun) await this.nextStep();
     if (this.room.isFull) return;
     // Whoever waits for this finds the files at rest.
     await this.replica.idle();

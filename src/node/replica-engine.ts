@@ -184,9 +184,10 @@ export class ReplicaEngine implements Engine {
     return objection === undefined || this.#mayReadAhead ? 'sure' : objection;
   }
 
-  /** Before the office is taken, as on a full disk, which has no room for what that takes. */
+  /** Before the office is taken, where a full disk has no room for what that takes. */
   get #mayReadAhead(): boolean {
-    return serviceOf(this.#state) === 'waiting' && this.#assembly.holdsEverything;
+    const { room, holdsEverything } = this.#assembly;
+    return room.isFull && serviceOf(this.#state) === 'waiting' && holdsEverything;
   }
 
   readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refused?: Refusal) => void): void {

@@ -177,6 +177,25 @@ describe('Promotions', () => {
     }
   });
 
+  it('OverLostDataLetsTheSolePrimaryThatItLeftOutStart', () =>
+    play(2, {}, async (scene) => {
+      const [a, b] = scene.machines;
+      await scene.join(2);
+      scene.crash(a);
+      await scene.insist(b, { kind: 'promote', othersAreDown: true, acceptDataLoss: false });
+      expect(await scene.put(b, 'alone')).to.equal(undefined);
+      await scene.start(a);
+      // The other knows of it again, and does not get to count it.
+      expect(codeOf(await scene.insist(b, { kind: 'addBackup', address: a.address }))).to.equal('OK');
+      scene.cut(a, b);
+      await scene.pause(2000);
+      scene.crash(b);
+      await scene.insist(a, { kind: 'promote', othersAreDown: true, acceptDataLoss: true });
+      scene.mend();
+      await scene.start(b);
+      await scene.until('it knows that it is left out', () => b.node?.inspect().service === 'left-out');
+    }));
+
   it('OfTwoPromotionsAtOnceNoMoreThanOneHolds', async () => {
     for (let seed = 1; seed <= 10; seed++) {
       await play(3, { seed }, async (scene) => {
