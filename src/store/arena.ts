@@ -17,8 +17,10 @@ const RECORD_HEADER_BYTES = 8;
 const SLOT_BYTES = 4;
 /** The first unit of a page holds nothing, so that no place is 0. */
 const PAGE_START = UNIT_BYTES;
-/** Up to here a loop copies faster than a call: measured with keys of 16 bytes and values of 64. */
-const LOOP_BYTES_MAX = 96;
+/** Up to here a loop over bytes is faster than a call that copies: 50 ns and 63 for 32 bytes, 71 and 63 for 48. */
+const LOOP_BYTES_MAX = 40;
+/** The same of a loop over words: 40 ns and 72 for 192 bytes. */
+const WORDS_BYTES_MAX = 192;
 
 /** What may lie idle: a share of what is live, and so many pages. More of it is reclaimed. */
 const IDLE_SHARE = 1 / 8;
@@ -275,7 +277,7 @@ export class Arena {
   #moveRecord(from: Page, at: number, size: number): boolean {
     const to = this.#pageFor(size);
     if (to === undefined) return false;
-    if (size <= 2 * LOOP_BYTES_MAX) {
+    if (size <= WORDS_BYTES_MAX) {
       const offset = (to.used - at) / SLOT_BYTES;
       for (let word = at / SLOT_BYTES; word < (at + size) / SLOT_BYTES; word++) {
         to.words[word + offset] = from.words[word] ?? 0;
