@@ -4,6 +4,7 @@ import { DEFAULT_ADDRESS, showAddress } from '../client/address.js';
 import { systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
 import { termCount } from '../log/term.js';
+import { endsForWantOfRoom, isDiskFull } from '../node/disk-room.js';
 import { StorageFault } from '../storage/fault.js';
 import { errorCode } from '../storage/files.js';
 import { EXIT } from './exit.js';
@@ -49,7 +50,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
   try {
     await node.stop();
   } catch (error) {
-    if (isFull(error)) {
+    if (isDiskFull(error)) {
       const untouched = 'the JSON file and node.json are not up to date';
       events.error(
         {},
@@ -67,24 +68,17 @@ export async function runServer(options: ServerOptions): Promise<number> {
 function startFaultLine(error: unknown): string {
   if (error instanceof StartFault || error instanceof StorageFault) return error.message;
   const message = error instanceof Error ? error.message : String(error);
-  if (isFull(error)) return `${message}: make room on the disk`;
+  if (endsForWantOfRoom(error)) return `${message}: make room on the disk`;
   switch (errorCode(error)) {
     case 'EACCES':
     case 'EPERM':
       return `${message}: give the user who runs the server the right to read and write the data`;
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return `${message}: make room on the disk`;
     case 'EISDIR':
     case 'ENOTDIR':
       return `${message}: --db-path names a file, in a directory that is there`;
     default:
       return `${message}: the server did not start`;
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof Error && error.name === 'DiskFull';
 }
 
 /** Readable lines on a terminal, one JSON object a line anywhere else. */

@@ -1,12 +1,10 @@
-import { refusal } from '../engine.js';
+import { LASTING_BYTES_MIN, refusal } from '../engine.js';
 import type { ByteRange, Refusal, ValueSink } from '../engine.js';
 import type { Store } from '../store/store.js';
 
 /** What is read in one slice, in keys; so many bytes of a value are as much work as one more key. */
 export const WORK_A_SLICE = 2000;
 const BYTES_AS_A_KEY = 1024;
-/** A value is no more work from this length on: whoever takes it keeps it as it is. */
-const COPIED_BYTES_MAX = 16 * 1024;
 
 export function unsure(): Refusal {
   return refusal(
@@ -31,7 +29,8 @@ export function readSlice(
   for (let work = 0; work < workMax && !sink.isFull; at++) {
     const key = keys[at];
     if (key === undefined) break;
-    work += 1 + Math.min(store.read(key, sink), COPIED_BYTES_MAX) / BYTES_AS_A_KEY;
+    // A longer value is no more work: whoever takes it keeps it as it is.
+    work += 1 + Math.min(store.read(key, sink), LASTING_BYTES_MIN) / BYTES_AS_A_KEY;
   }
   return at;
 }
