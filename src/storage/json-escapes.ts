@@ -104,55 +104,48 @@ export class RawSource implements Source {
   }
 }
 
-/** Bytes that are known to be UTF-8, with their escapes. */
-export class TextSource implements Source {
-  readonly #range: ByteRange;
-  #from: number;
+/** What is made of a range, from its first byte on. */
+abstract class RangeSource implements Source {
+  protected readonly range: ByteRange;
+  protected from: number;
 
   constructor(range: ByteRange) {
-    this.#range = range;
-    this.#from = range.start;
+    this.range = range;
+    this.from = range.start;
   }
 
   get isAtEnd(): boolean {
-    return this.#from === this.#range.end;
+    return this.from === this.range.end;
   }
 
+  abstract write(target: Buffer, at: number): number;
+}
+
+/** Bytes that are known to be UTF-8, with their escapes. */
+export class TextSource extends RangeSource {
   /** Needs room for an escape to go on. */
   write(target: Buffer, at: number): number {
-    const { bytes, end } = this.#range;
-    while (this.#from < end) {
+    const { bytes, end } = this.range;
+    while (this.from < end) {
       const room = target.length - at;
-      const stop = plainEnd(PLAIN_TEXT, bytes, this.#from, Math.min(end, this.#from + room));
-      at = copy(bytes, this.#from, stop, target, at);
-      this.#from = stop;
+      const stop = plainEnd(PLAIN_TEXT, bytes, this.from, Math.min(end, this.from + room));
+      at = copy(bytes, this.from, stop, target, at);
+      this.from = stop;
       if (stop === end || target.length - at < ESCAPE_BYTES_MAX) break;
-      at = escape(bytes[this.#from++] ?? 0, target, at);
+      at = escape(bytes[this.from++] ?? 0, target, at);
     }
     return at;
   }
 }
 
 /** Bytes in base64. */
-export class Base64Source implements Source {
-  readonly #range: ByteRange;
-  #from: number;
-
-  constructor(range: ByteRange) {
-    this.#range = range;
-    this.#from = range.start;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#from === this.#range.end;
-  }
-
+export class Base64Source extends RangeSource {
   /** Three bytes become four letters: only at the end of all may there be fewer. Needs room for four to go on. */
   write(target: Buffer, at: number): number {
-    const { bytes, end } = this.#range;
-    const stop = Math.min(end, this.#from + Math.floor((target.length - at) / 4) * 3);
-    const letters = bytes.toString('base64', this.#from, stop);
-    this.#from = stop;
+    const { bytes, end } = this.range;
+    const stop = Math.min(end, this.from + Math.floor((target.length - at) / 4) * 3);
+    const letters = bytes.toString('base64', this.from, stop);
+    this.from = stop;
     return at + target.write(letters, at, 'latin1');
   }
 }
