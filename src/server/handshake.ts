@@ -180,7 +180,7 @@ function fieldsBehind(first: string, text: string): ReadonlyMap<string, string> 
   return word === first ? fieldsIn(words) : undefined;
 }
 
-/** Undefined when these are not names with values, or a name stands twice. Names that are not known are passed over. */
+/** Undefined when there are none, when these are not names with values, or a name stands twice. Names that are not known are passed over. */
 function fieldsIn(words: readonly string[]): ReadonlyMap<string, string> | undefined {
   const fields = new Map<string, string>();
   for (const word of words) {
@@ -189,7 +189,7 @@ function fieldsIn(words: readonly string[]): ReadonlyMap<string, string> | undef
     if (at < 1 || fields.has(name)) return undefined;
     fields.set(name, word.slice(at + 1));
   }
-  return fields;
+  return fields.size === 0 ? undefined : fields;
 }
 
 function greetingIn(fields: ReadonlyMap<string, string>): Challenge | string {
