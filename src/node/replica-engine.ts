@@ -22,7 +22,6 @@ import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
-import { ClockWatch } from './clock-watch.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
 import { standingOf, statusOf } from './status.js';
@@ -44,7 +43,6 @@ const READS_WAITING_MAX = 100_000;
 export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
-  readonly #clocks: ClockWatch;
   #readsWaiting = 0;
   #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   /** Whether everything was written that comes before the node takes part. */
@@ -56,7 +54,6 @@ export class ReplicaEngine implements Engine {
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts);
-    this.#clocks = new ClockWatch(parts.clock, this.#state.timing.leaseMs);
   }
 
   /**
@@ -181,7 +178,7 @@ export class ReplicaEngine implements Engine {
     const { office } = state;
     if (office.kind === 'primary' && office.isServing) {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
-      const trustedFromMs = this.#clocks.trustedFromMs();
+      const trustedFromMs = this.#assembly.clocks.trustedFromMs();
       const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
       return isSure ? 'sure' : 'unsure';
     }
