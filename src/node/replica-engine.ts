@@ -17,14 +17,14 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
-import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
+import { holdsLease, primaryAddress, readObjection, serviceOf } from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
-import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
-import { standingOf, statusOf } from './status.js';
+import { WORK_A_SLICE, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
+import { behindMs, standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
@@ -182,8 +182,17 @@ export class ReplicaEngine implements Engine {
       const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
       return isSure ? 'sure' : 'unsure';
     }
-    const objection = readObjection(state, this.#assembly.hint);
+    const objection = readObjection(state, this.#assembly.hint) ?? this.#lagObjection();
     return objection === undefined || this.#mayReadAhead ? 'sure' : objection;
+  }
+
+  /** Of a backup that may show what is too old. */
+  #lagObjection(): Refusal | undefined {
+    const { readsBehindMaxMs, clock } = this.#parts;
+    if (readsBehindMaxMs === undefined) return undefined;
+    const behind = behindMs(this.#assembly, clock.nowMs());
+    if (behind !== undefined && behind <= readsBehindMaxMs) return undefined;
+    return tooFarBehind(primaryAddress(this.#state) ?? this.#assembly.hint, behind);
   }
 
   /** Before the office is taken, where a full disk has no room for what that takes. */

@@ -1,5 +1,5 @@
 import { refusal } from '../engine.js';
-import type { Refusal, Service } from '../engine.js';
+import type { Index, Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
@@ -102,6 +102,15 @@ export function holdsLease(
     });
     return leased.length >= needed;
   });
+}
+
+/**
+ * By this node's clock: everything that was acknowledged before this moment is within the entries up to `applied`. Undefined while no
+ * primary that was sure of its place has told so.
+ */
+export function shownAsOfMs({ office }: ReplicaState, applied: Index): number | undefined {
+  if (office.kind === 'primary') return undefined;
+  return office.freshness.findLast(({ commit }) => commit <= applied)?.asOfMs;
 }
 
 export function adviceOf(state: ReplicaState, nowMs: number): string | undefined {
