@@ -117,6 +117,7 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#setAcks();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
+    snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
     proposals.goOn();
   }
@@ -302,7 +303,7 @@ export class ReplicaEngine implements Engine {
     // What opening has to keep aside first may be the JSON file.
     if (!this.#isPrepared) return diskFull('and the JSON file is as it was');
     try {
-      return await this.#assembly.snapshotter.write();
+      return await this.#assembly.snapshotter.writeMarked();
     } catch (error) {
       if (endsForWantOfRoom(error)) return diskFull('and the JSON file is as it was');
       // The reason's own text may name files; it is in the event log.

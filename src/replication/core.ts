@@ -29,7 +29,7 @@ import {
   onReplaced,
   onSnapshotPart,
 } from './following.js';
-import { advance, beginRound, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
+import { advance, beginRound, mark, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
 import type { Message, Supply } from './message.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
@@ -48,6 +48,7 @@ import type {
   Timing,
   Windows,
 } from './state.js';
+import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
 import { emptyBackupOffice, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
@@ -66,6 +67,8 @@ export interface Beginning {
   readonly last: LogEnd;
   readonly spans: readonly TermSpan[];
   readonly commit: Index;
+  /** As {@link DurableState}. */
+  readonly divergence?: string | undefined;
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
@@ -82,7 +85,8 @@ export function begin(beginning: Beginning): ReplicaState {
   const isBack =
     configurations !== undefined && isNamedAgain(configurations, beginning.leftOutAt, self, last.index);
   const leftOutAt = isBack ? undefined : beginning.leftOutAt;
-  const wantsPlace = role === 'primary' && leftOutAt === undefined;
+  const { divergence } = beginning;
+  const wantsPlace = role === 'primary' && leftOutAt === undefined && divergence === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
   const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
   const state: ReplicaState = {
@@ -117,7 +121,8 @@ export function begin(beginning: Beginning): ReplicaState {
     reached: [],
     arrival: undefined,
     isReplacing: false,
-    divergence: undefined,
+    stateReports: [],
+    divergence,
   };
   return state;
 }
@@ -131,6 +136,8 @@ export function begin(beginning: Beginning): ReplicaState {
 export function step(state: ReplicaState, input: Input, nowMs: number, random: number): Effect[] {
   const turn: Step = { state, nowMs, random, effects: [] };
   if (state.divergence === undefined || input.kind === 'command') dispatch(turn, input);
+  // Whoever halts in the middle of something leaves nobody waiting for it.
+  if (state.divergence !== undefined) failAttempt(turn, refusal('DIVERGED', state.divergence));
   return turn.effects;
 }
 
@@ -148,10 +155,7 @@ function dispatch(turn: Step, input: Input): void {
       onLinkDown(turn, input.link);
       break;
     case 'unreachable':
-      if (office.kind === 'primary') noteUnreachable(office, input.node);
-      if (state.attempt === undefined) break;
-      state.attempt.unreachable.add(input.node);
-      judge(turn, state.attempt);
+      onUnreachable(turn, input.node);
       break;
     case 'message': {
       const link = state.links.get(input.link);
@@ -187,14 +191,22 @@ function dispatch(turn: Step, input: Input): void {
       break;
     case 'confirm reads':
       if (office.kind === 'primary') beginRound(turn, office);
+      break;
+    case 'mark':
+      if (office.kind === 'primary') mark(turn, office);
+      break;
+    case 'state summed':
+      onOwnState(turn, input.report);
   }
 }
 
 function tick(turn: Step): void {
   const { state, nowMs } = turn;
   const { office, attempt, timing } = state;
-  if (office.kind === 'primary') tickPrimary(turn, office);
-  else if (
+  if (office.kind === 'primary') {
+    tickPrimary(turn, office);
+    if (state.divergence !== undefined) return;
+  } else if (
     state.leftOutAt === undefined &&
     office.primary !== undefined &&
     !office.isSilent &&
@@ -217,6 +229,14 @@ function tick(turn: Step): void {
 function isLonely({ office, configurations, leftOutAt, timing }: ReplicaState, nowMs: number): boolean {
   if (office.kind === 'primary' || leftOutAt !== undefined || configurations === undefined) return false;
   return nowMs - office.heardMs > timing.silentMs;
+}
+
+function onUnreachable(turn: Step, node: NodeId): void {
+  const { office, attempt } = turn.state;
+  if (office.kind === 'primary') noteUnreachable(office, node);
+  if (attempt === undefined) return;
+  attempt.unreachable.add(node);
+  judge(turn, attempt);
 }
 
 function onLinkUp(turn: Step, link: OpenLink): void {
@@ -288,6 +308,9 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       break;
     case 'hand over':
       if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);
+      break;
+    case 'state differs':
+      onStateDiffers(turn, link, message);
       break;
     case 'hand over answer':
       onHandOverAnswer(turn, link, message);

@@ -1,6 +1,7 @@
 import { refusal } from '../engine.js';
 import type { Refusal, Service } from '../engine.js';
 import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
 
@@ -108,7 +109,7 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
   const { office } = state;
   switch (serviceOf(state)) {
     case 'serving':
-      return office.kind === 'primary' ? unreachableMembers(state, office, nowMs)?.message : undefined;
+      return office.kind === 'primary' ? primaryAdvice(state, office, nowMs) : undefined;
     case 'waiting':
       return waiting(state).message;
     case 'unadopted':
@@ -122,6 +123,12 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return undefined;
   }
+}
+
+function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
+  const said = [stateAlarm(office), unreachableMembers(state, office, nowMs)?.message];
+  const advice = said.filter((each) => each !== undefined);
+  return advice.length === 0 ? undefined : advice.join('. Besides: ');
 }
 
 /** Nobody feeds this backup, and has not for a while. */
