@@ -17,6 +17,7 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
+import { HALTED } from '../replication/state-checking.js';
 import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
@@ -101,8 +102,10 @@ export class ReplicaEngine implements Engine {
   }
 
   async #begin(): Promise<void> {
-    const { clock, fsync, network } = this.#parts;
+    const { clock, fsync, network, events } = this.#parts;
     const { replica } = this.#assembly;
+    const { divergence } = replica.state;
+    if (divergence !== undefined) events.error({}, `${HALTED}: ${divergence}`);
     network.observe(this.#assembly.observer());
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));

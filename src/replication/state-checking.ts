@@ -17,6 +17,9 @@ import { configurationInForce, hasEntry, knownPeers, linkTo, nodesOf, persist, s
 
 /** Equal position, equal state: a node whose state differs from that of the others is found, and stops serving. */
 
+/** What a node says that knows that its own state is wrong. */
+export const HALTED = 'this node answers nothing more';
+
 /** What this node's own state was at a mark of the log. */
 export function onOwnState(step: Step, report: StateReport): void {
   const { state } = step;
@@ -53,9 +56,9 @@ export function onStateDiffers(step: Step, link: OpenLink, message: StateDiffers
     message.isCertain ? 'most members have' : `the primary at ${link.address} has`
   } ${message.right} after the same log`;
   const why = message.isCertain
-    ? 'the data of this node is wrong'
-    : 'nobody can know which of the two is wrong: keep the files of both and compare them';
-  halt(step, `${what}: ${why}. ${anew('this one')}`, message.end);
+    ? `the data of this node is wrong; ${anew('it')}`
+    : `nobody can know which of the two is wrong; keep the files of both and compare them, then ${anew('this one')}`;
+  halt(step, `${what}: ${why}`, message.end);
 }
 
 /** Judges again where it was not known yet, and tells those again that may not have heard. */
@@ -134,7 +137,7 @@ function settle(
   const what = `the state of this node, the primary, at ${showPosition(end)} has the checksum ${checksums.get(state.self) ?? ''}, and most members have ${verdict.right} after the same log`;
   halt(
     step,
-    `${what}: the data of this node is wrong. Promote one of the others; then ${anew('this one')}`,
+    `${what}: the data of this node is wrong; promote one of the others, then ${anew('this one')}`,
     end,
   );
 }
@@ -158,23 +161,22 @@ function halt(step: Step, divergence: string, end: LogEnd): void {
   state.divergence = divergence;
   persist(step);
   const { index } = end;
-  tell(step, 'error', { index }, `this node answers nothing more: ${divergence}`);
+  tell(step, 'error', { index }, `${HALTED}: ${divergence}`);
 }
 
 /** What an operator should know of states that differ; undefined when none does. */
 export function stateAlarm({ checks, progress }: PrimaryOffice): string | undefined {
   const alarms = [...checks.differing].map(([node, { end, isCertain }]) => {
     const address = progress.get(node)?.peer.address ?? node;
-    const what = isCertain
-      ? `the state of ${address} at ${showPosition(end)} differs from that of most members after the same log: its data is wrong, and it stopped serving`
-      : `the state of ${address} at ${showPosition(end)} differs from that of this node after the same log, and it stopped serving; nobody can know which of the two is wrong: keep the files of both and compare them`;
-    return `${what}. ${anew(address)}`;
+    return isCertain
+      ? `the state of ${address} at ${showPosition(end)} differs from that of most members after the same log: its data is wrong, and it stopped serving; ${anew('it')}`
+      : `the state of ${address} at ${showPosition(end)} differs from that of this node after the same log, and it stopped serving; nobody can know which of the two is wrong; keep the files of both and compare them, then ${anew(address)}`;
   });
   return alarms.length === 0 ? undefined : alarms.join('. Besides: ');
 }
 
 function anew(which: string): string {
-  return `Stop ${which}, use remove-backup --backup-is-down at the primary, and add it anew with an empty directory`;
+  return `stop ${which}, use remove-backup --backup-is-down at the primary, and add it anew with an empty directory`;
 }
 
 function addressOf({ state }: Step, node: NodeId): string {
