@@ -111,13 +111,15 @@ function settle(
   verdict: Exclude<StateVerdict, { kind: 'undecided' }>,
 ): void {
   const { state } = step;
-  const { differing } = office.checks;
+  const { differing, reports } = office.checks;
   const wrong = verdict.kind === 'different' ? verdict.wrong : [];
   for (const [node, checksum] of checksums) {
     const known = differing.get(node);
     if (!wrong.includes(node)) {
       if (known === undefined || known.end.index >= end.index) continue;
       differing.delete(node);
+      const since = reports.get(node)?.filter((report) => report.end.index >= end.index);
+      reports.set(node, since ?? []);
       tell(
         step,
         'info',
@@ -128,6 +130,7 @@ function settle(
       const { right, isCertain } = verdict;
       const difference = { end, checksum, right, isCertain };
       differing.set(node, difference);
+      office.checks.remindedMs = step.nowMs;
       const fields = { node: addressOf(step, node), position: showPosition(end), checksum, right };
       tell(step, 'error', fields, isCertain ? WRONG : UNKNOWN_WHICH);
       tellDifference(step, node, difference);
