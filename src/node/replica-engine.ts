@@ -18,15 +18,14 @@ import type {
   WriteObserver,
 } from '../engine.js';
 import { HALTED } from '../replication/state-checking.js';
-import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
+import { holdsLease, primaryAddress, readObjection, serviceOf } from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
-import { ClockWatch } from './clock-watch.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
-import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
-import { standingOf, statusOf } from './status.js';
+import { WORK_A_SLICE, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
+import { behindMs, standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
@@ -45,7 +44,6 @@ const READS_WAITING_MAX = 100_000;
 export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
-  readonly #clocks: ClockWatch;
   #readsWaiting = 0;
   #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   /** Whether everything was written that comes before the node takes part. */
@@ -57,7 +55,6 @@ export class ReplicaEngine implements Engine {
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts);
-    this.#clocks = new ClockWatch(parts.clock, this.#state.timing.leaseMs);
   }
 
   /**
@@ -185,12 +182,21 @@ export class ReplicaEngine implements Engine {
     const { office } = state;
     if (office.kind === 'primary' && office.isServing) {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
-      const trustedFromMs = this.#clocks.trustedFromMs();
+      const trustedFromMs = this.#assembly.clocks.trustedFromMs();
       const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
       return isSure ? 'sure' : 'unsure';
     }
-    const objection = readObjection(state, this.#assembly.hint);
+    const objection = readObjection(state, this.#assembly.hint) ?? this.#lagObjection();
     return objection === undefined || this.#mayReadAhead ? 'sure' : objection;
+  }
+
+  /** Of a backup that may show what is too old. */
+  #lagObjection(): Refusal | undefined {
+    const { readsBehindMaxMs, clock } = this.#parts;
+    if (readsBehindMaxMs === undefined) return undefined;
+    const behind = behindMs(this.#assembly, clock.nowMs());
+    if (behind !== undefined && behind <= readsBehindMaxMs) return undefined;
+    return tooFarBehind(primaryAddress(this.#state) ?? this.#assembly.hint, behind);
   }
 
   /** Before the office is taken, where a full disk has no room for what that takes. */

@@ -17,6 +17,7 @@ import {
   yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
+import { contradictionIn, refuseLink } from './contradictions.js';
 import { isNamedAgain } from './leaving-out.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
@@ -98,6 +99,7 @@ export function begin(beginning: Beginning): ReplicaState {
     role,
     last,
     spans: [...spans],
+    ends: [last],
     durable: last.index,
     isConfirmed: false,
     office: {
@@ -110,6 +112,8 @@ export function begin(beginning: Beginning): ReplicaState {
       verified: 0 as Index,
       link: undefined,
       primaryLast: 0 as Index,
+      wantsSnapshot: false,
+      freshness: [],
     },
     attempt: undefined,
     attempts: 0,
@@ -117,12 +121,15 @@ export function begin(beginning: Beginning): ReplicaState {
     askAtMs: nowMs,
     leaseUntilMs,
     leaseHolder: undefined,
+    trustedFromMs: -Infinity,
     links: new Map(),
     reached: [],
     arrival: undefined,
     isReplacing: false,
     stateReports: [],
     divergence,
+    contradicted: undefined,
+    refused: new Map(),
   };
   return state;
 }
@@ -167,9 +174,7 @@ function dispatch(turn: Step, input: Input): void {
       propose(turn, office, input.frame);
       break;
     case 'durable':
-      if (input.index > state.durable) state.durable = Math.min(input.index, state.last.index) as Index;
-      if (office.kind === 'primary') advance(turn, office);
-      else acknowledge(turn);
+      onDurable(turn, input.index);
       break;
     case 'fed':
       if (office.kind === 'primary') onFed(turn, office, input);
@@ -197,7 +202,18 @@ function dispatch(turn: Step, input: Input): void {
       break;
     case 'state summed':
       onOwnState(turn, input.report);
+      break;
+    case 'clocks parted':
+      state.trustedFromMs = input.atMs;
   }
+}
+
+function onDurable(turn: Step, index: Index): void {
+  const { state } = turn;
+  const { office } = state;
+  if (index > state.durable) state.durable = Math.min(index, state.last.index) as Index;
+  if (office.kind === 'primary') advance(turn, office);
+  else acknowledge(turn);
 }
 
 function tick(turn: Step): void {
@@ -270,6 +286,11 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
   const { state } = turn;
   if (state.attempt?.down.has(link.node) === true) {
     signOfLife(turn, link);
+    return;
+  }
+  const contradiction = contradictionIn(turn, link, message);
+  if (contradiction !== undefined) {
+    refuseLink(turn, link, contradiction);
     return;
   }
   switch (message.kind) {

@@ -21,7 +21,7 @@ const MARK: LogEnd = { term: 4 as Term, index: 3 as Index, checksum: 33 };
 describe('The judgement of states', () => {
   type Case = readonly [what: string, states: string, members: string, awaited: string, verdict: unknown];
   const wrong = (right: string, nodes: string, isCertain: boolean): object => {
-    return { kind: 'different', right, wrong: [...nodes], isCertain };
+    return { kind: 'different', right, wrong: Array.from(nodes), isCertain };
   };
   // `Ax` says that A has the state x; A is the primary.
   const cases: readonly Case[] = [
@@ -46,7 +46,7 @@ describe('The judgement of states', () => {
     it(`Of ${what}`, () => {
       const pairs = states.split(' ').filter((word) => word !== '');
       const checksums = new Map(pairs.map((word) => [word[0] as NodeId, word.slice(1)]));
-      const nodes = (names: string): NodeId[] => [...names] as NodeId[];
+      const nodes = (names: string): NodeId[] => Array.from(names) as NodeId[];
       const known = { primary: A, checksums, members: nodes(members), awaited: nodes(awaited) };
       expect(judgeStates(known)).to.deep.equal(verdict);
     });
@@ -249,7 +249,7 @@ describe('A primary that compares states', () => {
     core.sum(mark, 'x');
     core.hear(B, report(mark, 'y'));
     for (let second = 1; second * 1000 < JUDGED_AFTER_MS; second++) {
-      core.hear(C, { kind: 'heartbeat answer', term: TERM, round: 0 });
+      core.hear(C, { kind: 'heartbeat answer', term: TERM, round: 0, sentMs: 0 });
       core.pass(1000);
     }
     expect(core.sent('state differs')).to.deep.equal([]);
@@ -345,10 +345,10 @@ describe('The mark of a primary', () => {
 describe('A backup whose state is compared', () => {
   function backup(): Core {
     const core = new Core(B, [A, B]);
-    const { term, index } = core.state.last;
+    const { last } = core.state;
     core.hear(A, {
-      ...{ kind: 'heartbeat', term: TERM, last: { term, index }, commit: 0 as Index },
-      ...{ round: 1, isServing: true, isMember: true },
+      ...{ kind: 'heartbeat', term: TERM, last, commit: 0 as Index },
+      ...{ round: 1, isServing: true, isMember: true, echoMs: undefined },
     });
     return core;
   }
