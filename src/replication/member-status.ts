@@ -1,7 +1,7 @@
 import type { Index, MemberStatus, Position, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { termAt } from '../log/history.js';
-import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
+import type { BackupOffice, PrimaryOffice, Progress, ReplicaState } from './state.js';
 import { configurationInForce, historyOf, nodesOf } from './turn.js';
 
 /** What a node can tell of the others: the primary of everybody, a backup of its primary alone. */
@@ -66,12 +66,18 @@ function ofBackup(
   if (progress === undefined) return { ...UNKNOWN, state: 'silent' };
   const { match } = progress;
   return {
-    state: progress.isSilent || progress.link === undefined ? 'silent' : standing,
+    state: stateOf(office, progress, standing),
     acked: match === 0 ? undefined : positionAt(state, match),
     lag: state.last.index - match,
     lagBytes: match === state.last.index ? 0 : bytesBehind(match),
     silentMs: progress.wasHeard ? nowMs - progress.heardMs : undefined,
   };
+}
+
+function stateOf(office: PrimaryOffice, progress: Progress, standing: 'member' | 'learner'): Known['state'] {
+  // It answers nothing any more, and that is why.
+  if (office.checks.differing.has(progress.peer.node)) return 'differs';
+  return progress.isSilent || progress.link === undefined ? 'silent' : standing;
 }
 
 /** A backup hears its primary and nobody else, and one that was left out hears nobody. */

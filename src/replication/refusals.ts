@@ -37,7 +37,9 @@ export function unreachableMembers(
   if (office.progress.size === 0) return undefined;
   const reachable = new Set<NodeId>([state.self]);
   for (const progress of office.progress.values()) {
-    if (progress.isCounted && isReachable(progress, nowMs)) reachable.add(progress.peer.node);
+    const { node } = progress.peer;
+    const isThere = isReachable(progress, nowMs) && !office.checks.differing.has(node);
+    if (progress.isCounted && isThere) reachable.add(node);
   }
   if (office.needs.every((need) => isMet(need, reachable))) return undefined;
   const { members } = configurationInForce(state);
