@@ -18,8 +18,18 @@ export interface Clock {
   nextTurn(work: () => void): void;
 }
 
-export const systemClock: Clock = {
+/** What a node goes by: it does not trust a single clock with the leases under which it reads. */
+export interface NodeClock extends Clock {
+  /**
+   * Milliseconds of the wall clock, which people and other programs set. It goes on while the machine is suspended, and the
+   * monotonic one does not.
+   */
+  wallMs(): number;
+}
+
+export const systemClock: NodeClock = {
   nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
   after(delayMs, work) {
     const timer = setTimeout(work, delayMs);
     return { cancel: () => clearTimeout(timer) };

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { NodeClock } from '../clock.js';
 import type { AcksPolicy, FsyncPolicy } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
@@ -18,7 +18,7 @@ export interface ReplicaEngineParts {
   readonly snapshots: Snapshots;
   readonly replacements: Replacements;
   readonly network: Network;
-  readonly clock: Clock;
+  readonly clock: NodeClock;
   readonly events: EventLog;
   /** What the files hold, and how much of it the store has. */
   readonly state: NodeState;

@@ -22,6 +22,7 @@ import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
+import { ClockWatch } from './clock-watch.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
 import { standingOf, statusOf } from './status.js';
@@ -43,6 +44,7 @@ const READS_WAITING_MAX = 100_000;
 export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
+  readonly #clocks: ClockWatch;
   #readsWaiting = 0;
   #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   /** Whether everything was written that comes before the node takes part. */
@@ -54,6 +56,7 @@ export class ReplicaEngine implements Engine {
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts);
+    this.#clocks = new ClockWatch(parts.clock, this.#state.timing.leaseMs);
   }
 
   /**
@@ -178,7 +181,9 @@ export class ReplicaEngine implements Engine {
     const { office } = state;
     if (office.kind === 'primary' && office.isServing) {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
-      return isApplied && holdsLease(state, office, this.#parts.clock.nowMs()) ? 'sure' : 'unsure';
+      const trustedFromMs = this.#clocks.trustedFromMs();
+      const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
+      return isSure ? 'sure' : 'unsure';
     }
     const objection = readObjection(state, this.#assembly.hint);
     return objection === undefined || this.#mayReadAhead ? 'sure' : objection;

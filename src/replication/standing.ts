@@ -81,8 +81,15 @@ function waiting(state: ReplicaState): Refusal {
 /**
  * Whether the primary may answer a read in this moment: as many others answered a heartbeat lately as leave no majority
  * without this node. Their leases are counted from when the heartbeat was sent, and as a tenth shorter than they hold them.
+ *
+ * @param trustedFromMs - a heartbeat that was not sent after this moment counts no more: the clock may have stood still since.
  */
-export function holdsLease(state: ReplicaState, office: PrimaryOffice, nowMs: number): boolean {
+export function holdsLease(
+  state: ReplicaState,
+  office: PrimaryOffice,
+  nowMs: number,
+  trustedFromMs = -Infinity,
+): boolean {
   const { configurations, timing } = state;
   if (!office.isServing || configurations === undefined) return false;
   return [configurations.committed, ...configurations.open].every(({ members }) => {
@@ -90,7 +97,8 @@ export function holdsLease(state: ReplicaState, office: PrimaryOffice, nowMs: nu
     if (needed === 0) return true;
     const leased = members.filter(({ node }) => {
       const progress = office.progress.get(node);
-      return progress !== undefined && nowMs < progress.leaseFromMs + timing.leaseMs * 0.9;
+      if (progress === undefined || progress.leaseFromMs <= trustedFromMs) return false;
+      return nowMs < progress.leaseFromMs + timing.leaseMs * 0.9;
     });
     return leased.length >= needed;
   });

@@ -1,6 +1,6 @@
 import { refusal } from '../../src/engine.js';
 import type { ByteRange, ClusterId, Index, NodeId, Refusal, Term, ValueSink } from '../../src/engine.js';
-import type { Cancel, Clock } from '../../src/clock.js';
+import type { Cancel, NodeClock } from '../../src/clock.js';
 import type { EventLog } from '../../src/event-log.js';
 import type { LogEnd } from '../../src/log/frame.js';
 import { EMPTY_LOG } from '../../src/log/frame.js';
@@ -31,9 +31,15 @@ interface Timer {
 }
 
 /** A clock that stands still until the test moves it. */
-export class HeldClock implements Clock {
+export class HeldClock implements NodeClock {
+  /** How far the wall clock is ahead. */
+  wallAheadMs = 1_800_000_000_000;
   readonly #timers = new Set<Timer>();
   #nowMs = 0;
+
+  wallMs(): number {
+    return this.#nowMs + this.wallAheadMs;
+  }
 
   nowMs(): number {
     return this.#nowMs;

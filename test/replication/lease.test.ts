@@ -74,6 +74,14 @@ describe('The lease of a primary', () => {
     expect(holdsLease(state, officeWith(['B', 'D'], 0), NOW_MS)).to.equal(true);
   });
 
+  it('CountsOnlyHeartbeatsThatWereSentSinceTheClocksAreTrusted', () => {
+    const [pair, three] = [stateOf(['A', 'B']), stateOf(['A', 'B', 'C'])];
+    const sentMs = NOW_MS - 10;
+    expect(holdsLease(three, officeWith(['B'], 10), NOW_MS, sentMs - 1)).to.equal(true);
+    expect(holdsLease(three, officeWith(['B'], 10), NOW_MS, sentMs)).to.equal(false);
+    expect(holdsLease(pair, officeWith([], 0), NOW_MS, NOW_MS)).to.equal(true);
+  });
+
   it('IsNotHadByWhoeverDoesNotServeYet', () => {
     expect(holdsLease(stateOf(['A']), officeWith([], 0, false), NOW_MS)).to.equal(false);
   });
