@@ -4,7 +4,7 @@ import type { Message } from '../../src/replication/message.js';
 import { decodeMessage, encodeMessage, isMessageFault } from '../../src/server/link-codec.js';
 
 /** One message in so many goes through the codec of the real links. */
-const CODEC_PERIOD = 8;
+const CODEC_PERIOD = 16;
 
 /**
  * Copies messages as their way through a socket would: a copy shares nothing with the one that was sent. Encoding and decoding

@@ -91,7 +91,7 @@ export class SimulatedNetwork {
   }
 
   isBlocked(from: string, to: string): boolean {
-    return this.#blocked.has(`${from}>${to}`);
+    return this.#blocked.size > 0 && this.#blocked.has(`${from}>${to}`);
   }
 
   get hasBlocked(): boolean {

@@ -48,8 +48,7 @@ export class Scheduler {
 
   /** A checksum of everything that has happened, and when. */
   get trace(): number {
-    this.#trace = crc32(this.#pending, this.#trace);
-    this.#pending = '';
+    this.#sumUp();
     return this.#trace;
   }
 
@@ -75,9 +74,14 @@ export class Scheduler {
   note(text: string): void {
     const line = `${this.#nowMs.toFixed(3)} ${text}`;
     this.#pending += line;
-    if (this.#pending.length > PENDING_CHARS_MAX) void this.trace;
+    if (this.#pending.length > PENDING_CHARS_MAX) this.#sumUp();
     this.#recent.push(line);
     if (this.#recent.length > 2 * RECENT_MAX) this.#recent.splice(0, RECENT_MAX);
+  }
+
+  #sumUp(): void {
+    this.#trace = crc32(this.#pending, this.#trace);
+    this.#pending = '';
   }
 
   /** Runs events until the condition holds, none is left, or the next one is later than `untilMs`. */
