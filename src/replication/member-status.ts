@@ -77,7 +77,8 @@ function ofBackup(
 function stateOf(office: PrimaryOffice, progress: Progress, standing: 'member' | 'learner'): Known['state'] {
   // It answers nothing any more, and that is why.
   if (office.checks.differing.has(progress.peer.node)) return 'differs';
-  return progress.isSilent || progress.link === undefined ? 'silent' : standing;
+  if (progress.isSilent || progress.link === undefined) return 'silent';
+  return progress.hasForgotten ? 'forgetful' : standing;
 }
 
 /** A backup hears its primary and nobody else, and one that was left out hears nobody. */

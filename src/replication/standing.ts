@@ -1,6 +1,6 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal, Service } from '../engine.js';
-import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
@@ -135,7 +135,9 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
 }
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
-  const said = [stateAlarm(office), unreachableMembers(state, office, nowMs)?.message];
+  const tooFew = unreachableMembers(state, office, nowMs)?.message;
+  const forgetful = tooFew === undefined ? forgetfulMembers(office) : undefined;
+  const said = [stateAlarm(office), tooFew, forgetful];
   const advice = said.filter((each) => each !== undefined);
   return advice.length === 0 ? undefined : advice.join('. Besides: ');
 }
