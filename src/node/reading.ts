@@ -14,6 +14,10 @@ export function unsure(): Refusal {
   );
 }
 
+export function lostWhileRead(primary: string | undefined): Refusal {
+  return notPrimary(primary, 'this node was the primary when the read began, and is no more; read there');
+}
+
 export function tooFarBehind(primary: string | undefined, behindMs: number | undefined): Refusal {
   const how = behindMs === undefined ? 'not known' : `${String(Math.ceil(behindMs / 1000))} s`;
   const why = `this backup is too far behind to be read, ${how}; read at the primary, or look at status`;

@@ -11,6 +11,7 @@ import type {
   Reconfiguration,
   Reconfigured,
   Refusal,
+  Role,
   ScanBounds,
   ScanPage,
   Status,
@@ -24,7 +25,7 @@ import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
-import { WORK_A_SLICE, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
+import { WORK_A_SLICE, lostWhileRead, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
 import { behindMs, standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
@@ -196,7 +197,11 @@ export class ReplicaEngine implements Engine {
     if (readsBehindMaxMs === undefined) return undefined;
     const behind = behindMs(this.#assembly, clock.nowMs());
     if (behind !== undefined && behind <= readsBehindMaxMs) return undefined;
-    return tooFarBehind(primaryAddress(this.#state) ?? this.#assembly.hint, behind);
+    return tooFarBehind(this.#primaryAddress, behind);
+  }
+
+  get #primaryAddress(): string | undefined {
+    return primaryAddress(this.#state) ?? this.#assembly.hint;
   }
 
   /** Before the office is taken, where a full disk has no room for what that takes. */
@@ -235,12 +240,13 @@ export class ReplicaEngine implements Engine {
 
   async #readLater(keys: readonly ByteRange[], sink: ValueSink): Promise<Refusal | undefined> {
     const { store, clock } = this.#parts;
-    const before = await this.#confirm();
+    const asked = this.#state.office.kind;
+    const before = await this.#confirm(asked);
     if (before !== undefined) return before;
     await store.lock.read();
     try {
       // While this waited for the lock the office may have been lost.
-      const standing = this.#readStanding();
+      const standing = this.#standingAs(asked);
       if (standing !== 'sure') return standing === 'unsure' ? unsure() : standing;
       for (let at = 0; ;) {
         at = readSlice(store, keys, at, sink, WORK_A_SLICE);
@@ -253,13 +259,23 @@ export class ReplicaEngine implements Engine {
     }
   }
 
+  /**
+   * As {@link #readStanding}, of a read that was taken up while this node had an office. What was asked of a primary is not answered by
+   * the backup that it became meanwhile, which may show less than was acknowledged before the read began.
+   */
+  #standingAs(asked: Role): 'sure' | 'unsure' | Refusal {
+    const standing = this.#readStanding();
+    const isLost = asked === 'primary' && this.#state.office.kind !== 'primary';
+    return isLost && standing === 'sure' ? lostWhileRead(this.#primaryAddress) : standing;
+  }
+
   /** Waits until it is sure that a read may be answered here. */
-  async #confirm(): Promise<Refusal | undefined> {
+  async #confirm(asked = this.#state.office.kind): Promise<Refusal | undefined> {
     const { clock } = this.#parts;
     const untilMs = clock.nowMs() + CONFIRM_MS;
-    let standing = this.#readStanding();
+    let standing = this.#standingAs(asked);
     if (standing === 'unsure') this.#assembly.replica.input({ kind: 'confirm reads' });
-    for (standing = this.#readStanding(); standing === 'unsure'; standing = this.#readStanding()) {
+    for (standing = this.#standingAs(asked); standing === 'unsure'; standing = this.#standingAs(asked)) {
       if (clock.nowMs() >= untilMs) return unsure();
       await this.#assembly.nextStep();
     }
@@ -273,7 +289,8 @@ export class ReplicaEngine implements Engine {
 
   async *scan(cursor: number, bounds: ScanBounds = {}): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
-    const before = await this.#confirm();
+    const asked = this.#state.office.kind;
+    const before = await this.#confirm(asked);
     if (before !== undefined) {
       yield before;
       return;
@@ -288,7 +305,7 @@ export class ReplicaEngine implements Engine {
       const page = store.page(from, stretch.end, bounds.pageKeyBytesMax);
       if (isWritten) store.lock.releaseRead();
       // A walk takes a while, and the office may be lost meanwhile.
-      const refused = await this.#confirm();
+      const refused = await this.#confirm(asked);
       if (refused !== undefined) {
         yield refused;
         return;
