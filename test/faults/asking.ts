@@ -65,7 +65,7 @@ export class Asking {
     this.#lines = [];
     this.#socket.write(Buffer.from(requests.map((request) => `${request}\n`).join(''), 'latin1'));
     const timer = setTimeout(() => this.#socket.destroy(), deadlineMs);
-    while (!isWhole(this.#lines) && !this.#isBroken) {
+    while (!isWhole(this.#lines) && !this.isBroken) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     clearTimeout(timer);

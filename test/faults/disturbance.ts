@@ -79,18 +79,20 @@ function waysOf(nodes: readonly ClusterNode[]): Way[] {
   return nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to): Way => [from, to]));
 }
 
-/** Anything that this fabric can do, to nodes that nothing else is done to. */
+/** Anything that this fabric can do, to nodes that nothing else is done to, and to the primary as often as not. */
 export function anyDisturbance(
   nodes: readonly ClusterNode[],
+  primary: ClusterNode,
   busy: ReadonlySet<ClusterNode>,
   fabric: Fabric,
   random: Random,
   counts: Disturbed,
-): Disturbance | undefined {
+): Disturbance {
   const free = nodes.filter((node) => !busy.has(node));
   const ways = waysOf(nodes);
-  const one = random.pick(nodes);
+  const one = random.below(2) === 0 ? primary : random.pick(nodes);
   const way = random.pick(ways);
+  const anyFree = (): ClusterNode => (busy.has(one) ? random.pick(free) : one);
   const choices: (() => Disturbance)[] = [
     () => cutWays('cut one way', [way], fabric, random, counts),
     () => cutWays('cut both ways', [way, [way[1], way[0]]], fabric, random, counts),
@@ -122,12 +124,12 @@ export function anyDisturbance(
   // Never all of them at once: somebody has to be asked.
   if (free.length > 1) {
     choices.push(
-      () => kill(random.pick(free), counts),
-      () => stand(random.pick(free), counts),
+      () => kill(anyFree(), counts),
+      () => stand(anyFree(), counts),
     );
     choices.push(
-      () => kill(random.pick(free), counts),
-      () => stand(random.pick(free), counts),
+      () => kill(anyFree(), counts),
+      () => stand(anyFree(), counts),
     );
   }
   if (fabric.impair !== undefined && fabric.reset !== undefined) {

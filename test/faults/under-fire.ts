@@ -70,10 +70,12 @@ export class Fire {
     this.#primary = nodes[0]!;
     const addresses = nodes.map(({ address }) => address);
     this.#clockwork = new Clockwork(addresses);
-    this.#clients = Array.from({ length: RECORDED_CLIENTS }, (_, at) => {
+    const readers = addresses.map((address) => [address]);
+    const all = [...readers, ...Array.from({ length: RECORDED_CLIENTS }, () => addresses)];
+    this.#clients = all.map((reached, at) => {
       return new RecordedClient(
         `client${String(at)}`,
-        addresses,
+        reached,
         this.#recording,
         seededRandom(random.below(2 ** 31)),
       );
@@ -94,10 +96,9 @@ export class Fire {
       await this.#replaceDeadPrimary();
     } else {
       const disturbances: Disturbance[] = [];
-      for (let count = random.below(4); count > 0; count--) {
+      for (let count = 1 + random.below(3); count > 0; count--) {
         const busy = new Set(disturbances.flatMap(({ down }) => down ?? []));
-        const next = anyDisturbance(this.#nodes, busy, this.#fabric, random, this.figures);
-        if (next === undefined) continue;
+        const next = anyDisturbance(this.#nodes, this.#primary, busy, this.#fabric, random, this.figures);
         this.#note(next.name);
         disturbances.push(next);
         await next.begin();
