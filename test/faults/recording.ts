@@ -8,7 +8,8 @@ import { Asking } from './asking.js';
 const OPERATIONS_A_KEY = 120;
 /** Keys that are worked on at a time. */
 const KEYS_AT_ONCE = 3;
-const ANSWER_MS_MAX = 4000;
+/** Shorter than a write may stay unconfirmed, so that there are clients elsewhere while an old primary is cut off. */
+const ANSWER_MS_MAX = 1000;
 const THINK_MS = 4;
 const ELSEWHERE_MS = 15;
 

@@ -110,7 +110,7 @@ export class Fire {
       const promoted = chance === 0 ? undefined : this.#promoteAny(down);
       if (chance === 1) await this.#elapse(0, 1500);
       else await promoted;
-      await this.#elapse(0, 600);
+      await this.#elapse(0, 1200);
       await this.#makeGood(disturbances);
       await promoted;
     }
