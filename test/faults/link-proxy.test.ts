@@ -225,6 +225,18 @@ describe('The proxy between nodes', () => {
     await linked();
   });
 
+  it('RefusesNewConnectionsAndLeavesThoseThereAre', async () => {
+    const [a, b] = await linked();
+    proxy.refuse('b', 'a');
+    const refused = dial(addresses.b);
+    refused.socket.write(hello());
+    await eventually('it is over', () => refused.hasEnded || refused.error !== undefined, Boolean);
+    a.socket.write('still');
+    await arrives(b, 'still');
+    proxy.heal();
+    await linked();
+  });
+
   it('LetsClientsThroughWhateverIsCut', async () => {
     proxy.cut('a', 'b');
     await aRoundTrip();

@@ -22,6 +22,7 @@ interface Node {
 export class LinkProxy {
   readonly #nodes = new Map<string, Node>();
   readonly #impairments = new Map<string, Impairment>();
+  readonly #refused = new Set<string>();
   readonly #passages = new Set<Passage>();
 
   /** @returns the address to advertise for the node that listens at `target`. */
@@ -48,6 +49,7 @@ export class LinkProxy {
 
   /** Everything is as if nothing had been, but for connections that lost bytes: those break. */
   heal(): void {
+    this.#refused.clear();
     this.#impairments.clear();
     for (const passage of this.#passages) passage.renew();
   }
@@ -57,6 +59,11 @@ export class LinkProxy {
     const passages = this.#between(one, other);
     for (const passage of passages) passage.reset();
     return passages.length;
+  }
+
+  /** From now on, until it is healed, nobody of the two gets a new connection to the other: it is closed at once. */
+  refuse(one: string, other: string): void {
+    this.#refused.add(wayOf(one, other)).add(wayOf(other, one));
   }
 
   /** The connections between two nodes, whoever opened them. */
@@ -96,6 +103,10 @@ export class LinkProxy {
       socket.off('data', read);
       socket.off('end', decide);
       const from = this.#speaker(received);
+      if (from !== undefined && this.#refused.has(wayOf(from, to))) {
+        socket.destroy();
+        return;
+      }
       const { target } = [...this.#nodes.values()].find(({ name }) => name === to)!;
       const impairments = (): [Impairment, Impairment] =>
         from === undefined
