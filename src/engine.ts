@@ -175,6 +175,11 @@ export interface Status {
   readonly primary: string | undefined;
   /** On a backup: how long its primary has been silent. */
   readonly primarySilentMs: number | undefined;
+  /**
+   * On a backup: what is read here has everything that was acknowledged until so long ago, and perhaps more. Undefined while that is
+   * not known.
+   */
+  readonly behindMs: number | undefined;
   readonly node: NodeId;
   /** Undefined for a new backup that was not added yet. */
   readonly cluster: ClusterId | undefined;

@@ -47,6 +47,7 @@ export interface ServerOptions {
   readonly limits: ServerLimits;
   /** Undefined: no bound. */
   readonly dataBytesMax: number | undefined;
+  readonly readsBehindMaxMs: number | undefined;
 }
 
 /** What --db-path names when it is not given. */

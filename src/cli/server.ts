@@ -32,6 +32,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
       events,
       limits: options.limits,
       dataBytesMax: options.dataBytesMax,
+      readsBehindMaxMs: options.readsBehindMaxMs,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.role === undefined ? {} : { role: options.role }),
       ...(options.primary === undefined ? {} : { primary: options.primary }),

@@ -57,6 +57,8 @@ export interface StartOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Bytes of all keys and values. Past it a write that adds to them is refused with `MEMORY_FULL`; no bound when not given. */
   readonly dataBytesMax?: number | undefined;
+  /** As a backup, reads are refused while what they would show may be older than this; no bound when not given. */
+  readonly readsBehindMaxMs?: number | undefined;
   /** A write that is not confirmed after this long is answered so. */
   readonly writeTimeoutMs?: number;
   readonly events?: EventLog;
@@ -136,6 +138,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       acks: options.acks,
       waitingBytesMax: WAITING_BYTES_MAX,
       dataBytesMax: options.dataBytesMax,
+      readsBehindMaxMs: options.readsBehindMaxMs,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => server?.connections ?? 0,
@@ -311,7 +314,7 @@ function addressOf(server: RunningServer): string {
 }
 
 /** Refuses bounds on requests beyond what the log, links and the JSON file can carry. */
-function checkBounds({ limits, dataBytesMax = Infinity }: StartOptions): void {
+function checkBounds({ limits, dataBytesMax = Infinity, readsBehindMaxMs = 0 }: StartOptions): void {
   const wanted: Partial<RequestLimits> = limits?.request ?? {};
   for (const name of ['keyBytesMax', 'valueBytesMax', 'requestBytesMax', 'wordsMax'] as const) {
     const largest = LARGEST_REQUEST_LIMITS[name];
@@ -319,8 +322,10 @@ function checkBounds({ limits, dataBytesMax = Infinity }: StartOptions): void {
     if (value >= 1 && value <= largest) continue;
     throw new StartFault(`limits.request.${name} is ${String(value)}: give 1 to ${String(largest)}`);
   }
-  if (dataBytesMax >= 0) return;
-  throw new StartFault(`dataBytesMax is ${String(dataBytesMax)}: give a number of bytes`);
+  if (!(dataBytesMax >= 0))
+    throw new StartFault(`dataBytesMax is ${String(dataBytesMax)}: give a number of bytes`);
+  if (!(readsBehindMaxMs >= 0))
+    throw new StartFault(`readsBehindMaxMs is ${String(readsBehindMaxMs)}: give milliseconds`);
 }
 
 /** Refuses what would fail or harm later, before any data is touched. */

@@ -31,6 +31,7 @@ const ADVICE = 'advice';
 /** Names that would read badly without their unit. */
 const LABELS: ReadonlyMap<string, string> = new Map([
   ['primary_silent_ms', 'primary last heard'],
+  ['behind_ms', 'reads at most behind'],
   ['data_bytes', 'data'],
   ['data_bytes_max', 'data at most'],
   ['waiting_bytes', 'waiting for the disk'],
@@ -92,6 +93,7 @@ function readable(name: string, value: string): string {
   if (value === NONE) return '-';
   if (!/^\d{1,15}$/.test(value)) return plainText(value);
   if (name.endsWith('_bytes') || name.endsWith('_bytes_max')) return showBytes(Number(value));
+  if (name === 'behind_ms') return showDuration(Number(value));
   return name.endsWith('_ms') ? `${showDuration(Number(value))} ago` : value;
 }
 

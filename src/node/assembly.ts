@@ -6,6 +6,7 @@ import { primaryAddress, serviceOf, writeObjection } from '../replication/standi
 import type { ReplicaState } from '../replication/state.js';
 import { ApplyLoop } from './apply-loop.js';
 import { beginning } from './beginning.js';
+import { ClockWatch } from './clock-watch.js';
 import { DataBound } from './data-bound.js';
 import { DiskRoom, diskFull } from './disk-room.js';
 import { Feeder } from './feeder.js';
@@ -33,6 +34,7 @@ export class Assembly {
   readonly #lengths: LogLengths;
   readonly #dataBound: DataBound;
   readonly room: DiskRoom;
+  readonly clocks: ClockWatch;
   /** How far the log went when it was opened. */
   readonly #foundIndex: Index;
   #failure: unknown;
@@ -43,6 +45,7 @@ export class Assembly {
     this.#state = beginning(parts);
     this.#cache = new FrameCache(this.#state.last.index);
     this.#foundIndex = this.#state.last.index;
+    this.clocks = new ClockWatch(parts.clock, this.#state.timing.leaseMs);
     this.room = new DiskRoom(parts.events, () => {
       this.#stepped();
     });
@@ -299,6 +302,7 @@ export class Assembly {
       applying: this.applying,
       feeder: this.feeder,
       room: this.room,
+      clocks: this.clocks,
       log: () => this.#log(),
       random: () => this.#parts.random(),
       officeChanged: (isPrimary) => {

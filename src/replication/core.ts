@@ -17,6 +17,7 @@ import {
   yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
+import { contradictionIn, refuseLink } from './contradictions.js';
 import { isNamedAgain } from './leaving-out.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
@@ -94,6 +95,7 @@ export function begin(beginning: Beginning): ReplicaState {
     role,
     last,
     spans: [...spans],
+    ends: [last],
     durable: last.index,
     isConfirmed: false,
     office: {
@@ -106,6 +108,8 @@ export function begin(beginning: Beginning): ReplicaState {
       verified: 0 as Index,
       link: undefined,
       primaryLast: 0 as Index,
+      wantsSnapshot: false,
+      freshness: [],
     },
     attempt: undefined,
     attempts: 0,
@@ -113,11 +117,14 @@ export function begin(beginning: Beginning): ReplicaState {
     askAtMs: nowMs,
     leaseUntilMs,
     leaseHolder: undefined,
+    trustedFromMs: -Infinity,
     links: new Map(),
     reached: [],
     arrival: undefined,
     isReplacing: false,
     divergence: undefined,
+    contradicted: undefined,
+    refused: new Map(),
   };
   return state;
 }
@@ -187,6 +194,9 @@ function dispatch(turn: Step, input: Input): void {
       break;
     case 'confirm reads':
       if (office.kind === 'primary') beginRound(turn, office);
+      break;
+    case 'clocks parted':
+      state.trustedFromMs = input.atMs;
   }
 }
 
@@ -250,6 +260,11 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
   const { state } = turn;
   if (state.attempt?.down.has(link.node) === true) {
     signOfLife(turn, link);
+    return;
+  }
+  const contradiction = contradictionIn(turn, link, message);
+  if (contradiction !== undefined) {
+    refuseLink(turn, link, contradiction);
     return;
   }
   switch (message.kind) {

@@ -192,7 +192,7 @@ export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, mess
   heard(step, progress);
   switch (message.kind) {
     case 'heartbeat answer':
-      renewLease(step, office, link.node, message);
+      renewLease(step, office, link, message);
       return;
     case 'probe answer':
       if (progress.link === link.id) onProbeAnswer(step, progress, message);
@@ -212,12 +212,13 @@ export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, mess
   advance(step, office);
 }
 
-function renewLease(step: Step, office: PrimaryOffice, node: NodeId, message: HeartbeatAnswer): void {
-  const progress = office.progress.get(node);
+function renewLease(step: Step, office: PrimaryOffice, link: OpenLink, message: HeartbeatAnswer): void {
+  const progress = office.progress.get(link.node);
   const sentMs = office.roundsMs.get(message.round);
   if (progress === undefined || sentMs === undefined || message.term !== step.state.term) return;
   progress.leaseFromMs = Math.max(progress.leaseFromMs, sentMs);
   progress.answeredRound = Math.max(progress.answeredRound, message.round);
+  if (progress.link === link.id) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
 }
 
 function answerDone(step: Step, command: OpenPromotion['command']): void {

@@ -1,4 +1,4 @@
-import type { Index, NodeId, Position, Term } from '../engine.js';
+import type { Index, NodeId, Term } from '../engine.js';
 import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { History } from '../log/history.js';
@@ -35,7 +35,8 @@ export type Message =
 export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly term: Term;
-  readonly last: Position;
+  /** The end of the sender's log. Whoever has this entry has it with this checksum, or the two logs are not the same. */
+  readonly last: LogEnd;
   readonly commit: Index;
   /** Numbers the heartbeats, so that the primary knows which one an answer renews its lease from. */
   readonly round: number;
@@ -43,12 +44,19 @@ export interface Heartbeat {
   readonly isServing: boolean;
   /** Whether the receiver is a member, by the sender's newest configuration. */
   readonly isMember: boolean;
+  /**
+   * What the receiver's newest answer on this link gave as its time. Everything that was acknowledged before that moment is within
+   * `commit`. Undefined while the sender is not sure that it still is the primary, or has no answer yet.
+   */
+  readonly echoMs: number | undefined;
 }
 
 export interface HeartbeatAnswer {
   readonly kind: 'heartbeat answer';
   readonly term: Term;
   readonly round: number;
+  /** The sender's own clock: it means nothing to the receiver, which gives it back. */
+  readonly sentMs: number;
 }
 
 /** Opens the stream to a backup: this is what the primary has. The backup finds what both have in common. */

@@ -74,6 +74,8 @@ export interface Progress {
   askedMs: number;
   /** When the newest heartbeat was sent that it has answered. */
   leaseFromMs: number;
+  /** The time that its newest answer on this link gave. */
+  echoMs: number | undefined;
   answeredRound: number;
   /** Numbers the probes; only the answer to the newest one counts. */
   probe: number;
@@ -146,6 +148,16 @@ export interface BackupOffice {
   link: LinkId | undefined;
   /** The primary's last entry, as it last said. */
   primaryLast: Index;
+  /** It asked for a snapshot that may take the place of what is committed here: an operator accepted a loss. */
+  wantsSnapshot: boolean;
+  /** What is known of how old the committed state is here: two of them, since the later one may not be reached yet. */
+  freshness: readonly Freshness[];
+}
+
+/** Whoever has everything up to `commit` has everything that was acknowledged before `asOfMs`, by this node's clock. */
+export interface Freshness {
+  readonly commit: Index;
+  readonly asOfMs: number;
 }
 
 export interface Finding {
@@ -213,6 +225,8 @@ export interface ReplicaState {
   /** The last entry of the log, on disk or on its way there. */
   last: LogEnd;
   spans: TermSpan[];
+  /** Where the newest frames end, oldest first and `last` at the end. What others say of them must agree. */
+  ends: LogEnd[];
   durable: Index;
   commit: Index;
   isConfirmed: boolean;
@@ -226,6 +240,8 @@ export interface ReplicaState {
   /** Grants no fence before then: it heard from a live primary, or it started and may have forgotten one. */
   leaseUntilMs: number;
   leaseHolder: NodeId | undefined;
+  /** Leases from heartbeats that were not sent after this moment are void: the clock may have stood still since. */
+  trustedFromMs: number;
   readonly links: Map<LinkId, OpenLink>;
   reached: readonly Peer[];
   /** The snapshot that arrives. */
@@ -242,6 +258,10 @@ export interface ReplicaState {
   isReplacing: boolean;
   /** Set when its log and the primary's disagree where they must not. */
   divergence: string | undefined;
+  /** Who claims to be the primary and contradicts what this node holds; undefined when nobody does. */
+  contradicted: { readonly by: NodeId; readonly detail: string; readonly sinceMs: number } | undefined;
+  /** What was told of refused links, and when, so that it is told once. */
+  readonly refused: Map<string, number>;
 }
 
 export interface Timing {
@@ -316,7 +336,9 @@ export type Input =
   /** A snapshot took the place of everything. */
   | { readonly kind: 'replaced'; readonly end: LogEnd }
   | { readonly kind: 'command'; readonly command: CommandId; readonly change: Change }
-  | { readonly kind: 'confirm reads' };
+  | { readonly kind: 'confirm reads' }
+  /** What was counted by the clock up to here is not to be trusted. */
+  | { readonly kind: 'clocks parted'; readonly atMs: number };
 
 export type Change =
   Exclude<Reconfiguration, { kind: 'addBackup' }> | { readonly kind: 'addBackup'; readonly peer: Peer };

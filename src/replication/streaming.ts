@@ -4,6 +4,7 @@ import { lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
+import { holdsLease } from './standing.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
 import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
 
@@ -30,6 +31,7 @@ function newProgress(step: Step, peer: Peer): Progress {
     isUnreachable: false,
     askedMs: step.nowMs,
     leaseFromMs: -Infinity,
+    echoMs: undefined,
     answeredRound: 0,
     probe: 0,
     snapshot: undefined,
@@ -63,6 +65,7 @@ export function connect(step: Step, progress: Progress): void {
   progress.link = link.id;
   progress.matchBefore = progress.match;
   progress.isUnreachable = false;
+  progress.echoMs = undefined;
   progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
   probe(step, progress);
 }
@@ -129,10 +132,11 @@ export function sendHeartbeat(step: Step, office: PrimaryOffice, progress: Progr
   send(step, progress.link, {
     kind: 'heartbeat',
     term: state.term,
-    last: { term: state.last.term, index: state.last.index },
+    last: state.last,
     commit: state.commit,
     round: office.round,
     ...standing(step, office, progress.peer.node),
+    echoMs: holdsLease(state, office, step.nowMs) ? progress.echoMs : undefined,
   });
 }
 

@@ -77,8 +77,16 @@ const role = oneOf('serving', 'opening', 'asking', 'backup');
 const FIELDS: {
   readonly [Kind in Message['kind']]: Checks<HeadOf<Extract<Message, { readonly kind: Kind }>>>;
 } = {
-  heartbeat: { term, last: position, commit: index, round: whole, isServing: flag, isMember: flag },
-  'heartbeat answer': { term, round: whole },
+  heartbeat: {
+    term,
+    last: end,
+    commit: index,
+    round: whole,
+    isServing: flag,
+    isMember: flag,
+    echoMs: optional(duration),
+  },
+  'heartbeat answer': { term, round: whole, sentMs: duration },
   probe: { term, probe: whole, history },
   'probe answer': { term, probe: whole, matched: index, durable: index, wantsSnapshot: flag },
   append: { term, previous: end, frames: frameCount, commit: index, isServing: flag, isMember: flag },

@@ -53,13 +53,14 @@ type Models = {
 const MODELS: Models = {
   heartbeat: fc.record({
     term,
-    last: position,
+    last: end,
     commit: index,
     round: whole,
     isServing: flag,
     isMember: flag,
+    echoMs: fc.option(fc.nat(), { nil: undefined }),
   }),
-  'heartbeat answer': fc.record({ term, round: whole }),
+  'heartbeat answer': fc.record({ term, round: whole, sentMs: fc.nat() }),
   probe: fc.record({ term, probe: whole, history }),
   'probe answer': fc.record({ term, probe: whole, matched: index, durable: index, wantsSnapshot: flag }),
   append: fc.record({ term, previous: end, frames, commit: index, isServing: flag, isMember: flag }),

@@ -169,7 +169,7 @@ const NO_ENGINE = {
 } as unknown as Engine;
 
 export function heartbeat(round: number): Heartbeat {
-  const at = { term: 1 as Term, index: 1 as Index };
+  const at = { term: 1 as Term, index: 1 as Index, checksum: 7 };
   return {
     kind: 'heartbeat',
     term: at.term,
@@ -178,6 +178,7 @@ export function heartbeat(round: number): Heartbeat {
     round,
     isServing: true,
     isMember: true,
+    echoMs: undefined,
   };
 }
 
