@@ -46,10 +46,6 @@ export class Recording {
     return `recorded-${String(turn)}-${String(random.below(KEYS_AT_ONCE))}`;
   }
 
-  get keys(): string[] {
-    return [...this.#operations.keys()];
-  }
-
   add(key: string, operation: Operation): void {
     const operations = this.#operations.get(key);
     if (operations === undefined) this.#operations.set(key, [operation]);
@@ -64,6 +60,16 @@ export class Recording {
     const reads = this.#followerReads.get(key);
     if (reads === undefined) this.#followerReads.set(key, [read]);
     else reads.push(read);
+  }
+
+  /** Reads each key once more, from a node that has everything, so that what was lost at the end is missed as well. */
+  async readAll(ask: (command: string) => Promise<string>): Promise<void> {
+    for (const key of this.#operations.keys()) {
+      const calledAt = this.stamp();
+      const answer = await ask(`GET ${key}`);
+      const value = answer === 'NULL' ? null : answer;
+      this.add(key, { kind: 'get', value, calledAt, answeredAt: this.stamp() });
+    }
   }
 
   /** Throws at the first key of which the answers could not have come from one copy. */
@@ -122,6 +128,7 @@ export class RecordedClient {
   readonly #addresses: readonly string[];
   readonly #recording: Recording;
   readonly #random: Random;
+  readonly #answerMsMax: number;
   #at = 0;
   #count = 0;
   #asking: Asking | undefined;
@@ -129,7 +136,15 @@ export class RecordedClient {
   #isStopped = false;
   readonly #work: Promise<void>;
 
-  constructor(name: string, addresses: readonly string[], recording: Recording, random: Random) {
+  /** @param answerMsMax - after which it gives a question up. */
+  constructor(
+    name: string,
+    addresses: readonly string[],
+    recording: Recording,
+    random: Random,
+    answerMsMax = ANSWER_MS_MAX,
+  ) {
+    this.#answerMsMax = answerMsMax;
     this.#name = name;
     this.#addresses = addresses;
     this.#recording = recording;
@@ -162,7 +177,7 @@ export class RecordedClient {
   /** False when it was no use here. */
   async #act(): Promise<boolean> {
     if (this.#asking === undefined || this.#asking.isBroken) {
-      this.#asking = await Asking.open(this.#addresses[this.#at]!, ANSWER_MS_MAX);
+      this.#asking = await Asking.open(this.#addresses[this.#at]!, this.#answerMsMax);
       this.#connection = this.#recording.connection();
       if (this.#asking === undefined) return false;
     }
@@ -175,7 +190,7 @@ export class RecordedClient {
   async #put(asking: Asking, key: string): Promise<boolean> {
     const value = `${this.#name}.${String(++this.#count)}`;
     const calledAt = this.#recording.stamp();
-    const answer = (await asking.ask([`PUT ${key} ${value}`], ANSWER_MS_MAX))?.[0];
+    const answer = (await asking.ask([`PUT ${key} ${value}`], this.#answerMsMax))?.[0];
     if (isRefused(answer)) return false;
     const answeredAt = answer === 'OK' ? this.#recording.stamp() : undefined;
     this.#recording.add(key, { kind: 'put', value, calledAt, answeredAt });
@@ -184,7 +199,7 @@ export class RecordedClient {
 
   async #delete(asking: Asking, key: string): Promise<boolean> {
     const calledAt = this.#recording.stamp();
-    const answer = (await asking.ask([`DELETE ${key}`], ANSWER_MS_MAX))?.[0];
+    const answer = (await asking.ask([`DELETE ${key}`], this.#answerMsMax))?.[0];
     if (isRefused(answer)) return false;
     const isAnswered = answer === 'OK' || answer === 'NULL';
     const answeredAt = isAnswered ? this.#recording.stamp() : undefined;
@@ -196,7 +211,7 @@ export class RecordedClient {
   /** What it says of itself before and after tells whether it was the primary when it read. */
   async #get(asking: Asking, key: string): Promise<boolean> {
     const calledAt = this.#recording.stamp();
-    const answers = await asking.ask(['HEARTBEAT', `GET ${key}`, 'HEARTBEAT'], ANSWER_MS_MAX);
+    const answers = await asking.ask(['HEARTBEAT', `GET ${key}`, 'HEARTBEAT'], this.#answerMsMax);
     const [before = '', answer = '', after = ''] = answers ?? [];
     if (answers === undefined || answer.startsWith('ERROR ')) return false;
     const answeredAt = this.#recording.stamp();

@@ -137,7 +137,7 @@ export class Fire {
       await node.untilCaughtUpWith(this.#primary);
       await this.#lookForLosses(node, Infinity);
     }
-    await this.#readAll();
+    await this.#recording.readAll((command) => this.#primary.ask(command));
     this.#recording.check();
     this.figures.acknowledged = this.acknowledged;
     this.figures.readsChecked = this.#recording.reads;
@@ -149,16 +149,6 @@ export class Fire {
     this.#streams.stop();
     for (const client of this.#clients) void client.stop().catch(() => undefined);
     void this.#clockwork.stop().catch(() => undefined);
-  }
-
-  /** The last read of each key, which is the last state of it. */
-  async #readAll(): Promise<void> {
-    for (const key of this.#recording.keys) {
-      const calledAt = this.#recording.stamp();
-      const answer = await this.#primary.ask(`GET ${key}`);
-      const value = answer === 'NULL' ? null : answer;
-      this.#recording.add(key, { kind: 'get', value, calledAt, answeredAt: this.#recording.stamp() });
-    }
   }
 
   #elapse(leastMs: number, mostMs: number): Promise<void> {
