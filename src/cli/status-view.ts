@@ -49,6 +49,7 @@ const COLUMNS: readonly (readonly [name: string, heading: string])[] = [
 const BAD: ReadonlySet<string> = new Set([
   'silent',
   'differs',
+  'forgetful',
   'waiting',
   'left-out',
   'diverged',

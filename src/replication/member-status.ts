@@ -31,14 +31,16 @@ export function memberStatuses(
       ? ofItself(state, standing)
       : office.kind === 'primary'
         ? ofBackup(state, office, peer, standing, nowMs, bytesBehind)
-        : ofAnother(office, isPrimary, standing, nowMs);
+        : ofAnother(office, isPrimary && state.leftOutAt === undefined, standing, nowMs);
     const address = isSelf ? state.address() : peer.address;
     return { node: peer.node, address, role: isPrimary ? 'primary' : 'backup', ...known };
   };
+  // Its own log may not have what left it out.
+  const isNamed = ({ node }: Peer): boolean => state.leftOutAt === undefined || node !== state.self;
   return [
     ...members.map((peer) => statusOf(peer, committed.includes(peer.node) ? 'member' : 'learner')),
     ...learners.map((peer) => statusOf(peer, 'learner')),
-  ];
+  ].filter(isNamed);
 }
 
 function ofItself(state: ReplicaState, standing: 'member' | 'learner'): Known {
@@ -75,10 +77,11 @@ function ofBackup(
 function stateOf(office: PrimaryOffice, progress: Progress, standing: 'member' | 'learner'): Known['state'] {
   // It answers nothing any more, and that is why.
   if (office.checks.differing.has(progress.peer.node)) return 'differs';
-  return progress.isSilent || progress.link === undefined ? 'silent' : standing;
+  if (progress.isSilent || progress.link === undefined) return 'silent';
+  return progress.hasForgotten ? 'forgetful' : standing;
 }
 
-/** A backup hears its primary and nobody else. */
+/** A backup hears its primary and nobody else, and one that was left out hears nobody. */
 function ofAnother(
   office: BackupOffice,
   isPrimary: boolean,

@@ -4,6 +4,7 @@ import { showPosition } from '../log/term.js';
 import type { Peer } from '../log/control.js';
 import type { PromotionRefusal } from './promotion.js';
 import { isMet } from './quorum.js';
+import { stateAlarm } from './state-checking.js';
 import type { PrimaryOffice, Progress, ReplicaState } from './state.js';
 import { configurationInForce, knownPeers, nodesOf } from './turn.js';
 
@@ -28,6 +29,14 @@ export function isReachable(progress: Progress, nowMs: number): boolean {
   return progress.link !== undefined || nowMs - progress.heardMs < RECONNECT_MS;
 }
 
+/** What an operator should know of backups that lost what they had acknowledged; undefined when none did. */
+export function forgetfulMembers({ progress }: PrimaryOffice): string | undefined {
+  const forgetful = [...progress.values()].filter(({ hasForgotten }) => hasForgotten);
+  if (forgetful.length === 0) return undefined;
+  const which = showPeers(forgetful.map(({ peer }) => peer));
+  return `${which} came back with less than it had acknowledged and is not counted: stop it, use remove-backup --backup-is-down here, and add it anew with an empty directory`;
+}
+
 /** Why a write would not be safe now; undefined when enough members are reachable. */
 export function unreachableMembers(
   state: ReplicaState,
@@ -45,6 +54,9 @@ export function unreachableMembers(
   const { members } = configurationInForce(state);
   const silent = members.filter(({ node }) => !reachable.has(node));
   const present = members.length - silent.length;
+  const uncounted = stateAlarm(office) ?? forgetfulMembers(office);
+  if (uncounted !== undefined)
+    return refusal('NO_QUORUM', `not applied, too few members are counted: ${uncounted}`);
   const what = `not applied, too few members are reachable: ${showPeers(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer`;
   return refusal('NO_QUORUM', `${what}. ${wayWithout(silent.length, present)}`);
 }

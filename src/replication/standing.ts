@@ -1,6 +1,6 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal, Service } from '../engine.js';
-import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
@@ -135,8 +135,9 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
 }
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
-  const said = [stateAlarm(office), unreachableMembers(state, office, nowMs)?.message];
-  const advice = said.filter((each) => each !== undefined);
+  const tooFew = unreachableMembers(state, office, nowMs)?.message;
+  if (tooFew !== undefined) return tooFew;
+  const advice = [stateAlarm(office), forgetfulMembers(office)].filter((each) => each !== undefined);
   return advice.length === 0 ? undefined : advice.join('. Besides: ');
 }
 

@@ -65,8 +65,10 @@ export interface Progress {
   inFlightBytes: number;
   /** Frames are being read for it. */
   isReading: boolean;
-  /** It syncs what this node syncs, so what it says it has may be counted. */
+  /** It syncs what this node syncs and has kept what it acknowledged, so what it says it has may be counted. */
   isCounted: boolean;
+  /** It came back with less than it had acknowledged. It stays uncounted until it is removed. */
+  hasForgotten: boolean;
   /** When it was last heard, or was begun to be waited for. */
   heardMs: number;
   wasHeard: boolean;

@@ -54,7 +54,7 @@ export class Checks {
   readonly #committed = new Map<number, Known[]>();
   readonly #serving = new Map<Term, string>();
   /** By position, the state of the map there. */
-  readonly #states = new Map<string, string>();
+  readonly #states = new Map<string, ReadonlyMap<string, string>>();
   readonly #losses: Loss[] = [];
   readonly #comparesStates: boolean;
   /** Where each unique value, and each tag of a delete, stands: known once anybody wrote it. */
@@ -215,12 +215,11 @@ export class Checks {
     const pairs = last && content();
     if (pairs === undefined || !this.#comparesStates) return;
     const place = `${String(last?.checksum)}:${String(applied)}`;
-    const state = JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
     const other = this.#states.get(place);
-    if (other === undefined) this.#states.set(place, state);
-    else if (other !== state) {
+    if (other === undefined) this.#states.set(place, pairs);
+    else if (!isSameState(other, pairs)) {
       throw this.#violated(
-        `the state of ${node.name} at ${String(applied)} is ${state}, and elsewhere it was ${other}`,
+        `the state of ${node.name} at ${String(applied)} is ${showState(pairs)}, and elsewhere it was ${showState(other)}`,
       );
     }
   }
@@ -347,6 +346,16 @@ function isSame(
   b: { readonly term: Term; readonly checksum: number },
 ): boolean {
   return a?.term === b.term && a.checksum === b.checksum;
+}
+
+function isSameState(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
+
+function showState(pairs: ReadonlyMap<string, string>): string {
+  return JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function addTo<K>(map: Map<K, Known[]>, key: K, item: Known): void {

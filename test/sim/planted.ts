@@ -321,5 +321,5 @@ export function findPlanted(
 ): Promise<Campaign> {
   const isFound = ({ violation }: Result): boolean =>
     violation !== undefined && planted.finds.test(violation);
-  return runSeeds(from, seedsMax, { startNode, planted, plan: planted.plan }, isFound);
+  return runSeeds({ from, count: seedsMax }, { startNode, planted, plan: planted.plan }, isFound);
 }

@@ -40,6 +40,25 @@ describe('the scheduler', () => {
     expect(ran).to.deep.equal(['promises', 'second']);
   });
 
+  it('LetsRejectionsThatNobodyHandlesBeToldBeforeTheNextEvent', async () => {
+    const others = process.listeners('unhandledRejection');
+    const scheduler = new Scheduler();
+    const ran: string[] = [];
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', (reason) => ran.push(String(reason)));
+    for (const name of ['first', 'second', 'third']) {
+      scheduler.after(1, name, () => {
+        ran.push(name);
+        void Promise.reject(new Error(`of the ${name}`));
+      });
+    }
+    await scheduler.run(10);
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+    const told = ['first', 'second', 'third'].flatMap((name) => [name, `Error: of the ${name}`]);
+    expect(ran).to.deep.equal(told);
+  });
+
   it('DoesNotRunWhatWasCancelled', async () => {
     const { scheduler, process, ran } = startProcess();
     const cancel = process.post(1, 'one', () => ran.push('one'));
