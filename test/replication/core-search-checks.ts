@@ -1,11 +1,10 @@
-import { controlEntryOf } from '../../src/log/control.js';
 import { endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import { termCount } from '../../src/log/term.js';
 import { holdsLease } from '../../src/replication/standing.js';
 import type { ReplicaState } from '../../src/replication/state.js';
 import { Violation } from '../sim/violation.js';
-import { NAMES, NOW_MS, frameName, logOf } from './core-search-world.js';
+import { NAMES, NOW_MS, frameName, isWrite, logOf } from './core-search-world.js';
 import type { Bounds, Ghost, NodeWorld, World } from './core-search-world.js';
 
 /** What must hold in every world. Once an operator accepted that data is lost, only what does not depend on data. */
@@ -115,7 +114,7 @@ function lastSeen(node: NodeWorld, state: ReplicaState, applied: number, isRead:
     (frame) =>
       lastIndexOf(frame) <= applied &&
       (isRead || frame.term === state.term) &&
-      controlEntryOf(frame) === undefined,
+      isWrite(frame),
   );
   return seen === undefined ? 0 : lastIndexOf(seen);
 }

@@ -3,7 +3,7 @@ import type { Change, CommandId, LinkId, OpenLink } from '../../src/replication/
 import { configurationInForce, nodesOf } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkWorld } from './core-search-checks.js';
-import { Turn, Untruthful } from './core-search-turn.js';
+import { Turn, Untruthful, missing } from './core-search-turn.js';
 import { NAMES, peerOf, writeFrame } from './core-search-world.js';
 import type { Bounds, Budget, LinkWorld, NodeWorld, OrderName, World } from './core-search-world.js';
 
@@ -33,10 +33,9 @@ export function* successors(world: World, bounds: Bounds): Generator<Successor> 
     const played = play(world, bounds, move, undefined);
     if (played === undefined) continue;
     yield played.successor;
-    if (bounds.isDiskSlow || played.halts === 0) continue;
+    if (bounds.isDiskSlow || played.halts <= 0) continue;
     const left = world.budget.crashes - (move.spends === 'crashes' ? 1 : 0);
     if (left <= 0) continue;
-    // Before the first time that something became durable there is nothing to lose yet but what came.
     for (let halt = 0; halt < played.halts; halt++) {
       const halted = play(world, bounds, move, halt);
       if (halted !== undefined) yield halted.successor;
@@ -59,7 +58,7 @@ function play(
     const next = turn.world;
     const seen = { ...next, ghost: checkWorld(next, bounds) };
     if (termsOf(seen) > bounds.termsMax) return undefined;
-    return { successor: { name, world: seen, violation: undefined }, halts: turn.halts };
+    return { successor: { name, world: seen, violation: undefined }, halts: turn.haltsWithin };
   } catch (error) {
     if (error instanceof Untruthful) return undefined;
     if (!(error instanceof Violation)) throw error;
@@ -72,15 +71,28 @@ function termsOf({ nodes }: World): number {
 }
 
 function* moves(world: World, bounds: Bounds): Generator<Move> {
-  for (const link of world.links) yield* linkMoves(world, link);
+  for (const link of world.links) yield* linkMoves(world, bounds, link);
   for (const node of world.nodes) {
     if (node.state === undefined) yield* starts(world, node);
     else yield* nodeMoves(world, bounds, node);
   }
   yield* newLinks(world);
+  if (bounds.nodes > 2) yield* cuts(world, bounds);
 }
 
-function* linkMoves(world: World, link: LinkWorld): Generator<Move> {
+/** All the links of a node break at once. */
+function* cuts(world: World, bounds: Bounds): Generator<Move> {
+  const { nodes, links } = world;
+  for (const { at } of nodes) {
+    if (!isOpen(world, bounds, 'breaks', at)) continue;
+    const broken = links.filter(({ ends }) => ends.includes(at));
+    if (broken.length < 2) continue;
+    const play = (turn: Turn): void => { for (const link of broken) turn.breakLink(link); };
+    yield { name: `${NAMES[at]!} is cut off`, spends: 'breaks', play };
+  }
+}
+
+function* linkMoves(world: World, bounds: Bounds, link: LinkWorld): Generator<Move> {
   const { budget } = world;
   const [one, other] = link.ends.map((at) => String(NAMES[at])) as [string, string];
   for (const side of [0, 1]) {
@@ -88,7 +100,7 @@ function* linkMoves(world: World, link: LinkWorld): Generator<Move> {
     const queue = link.queues[side]!;
     const [first, second] = queue;
     if (first === undefined || link.isUp[1 - side] !== true) continue;
-    const name = `${from} to ${to}: ${first.kind}`;
+    const name = `${from} to ${to}: ${first.message.kind}`;
     yield { name, play: (turn) => { turn.deliver(link, side); } };
     if (budget.drops > 0) yield { name: `${name} is lost`, spends: 'drops', play: (turn) => { turn.drop(link, side); } };
     if (budget.duplicates > 0) {
@@ -97,7 +109,7 @@ function* linkMoves(world: World, link: LinkWorld): Generator<Move> {
     }
     if (budget.overtakings > 0 && second !== undefined) {
       const play = (turn: Turn): void => { turn.deliver(link, side, 1); };
-      yield { name: `${from} to ${to}: ${second.kind} overtakes`, spends: 'overtakings', play };
+      yield { name: `${from} to ${to}: ${second.message.kind} overtakes`, spends: 'overtakings', play };
     }
   }
   const play = (turn: Turn): void => { turn.breakLink(link); };
@@ -105,7 +117,7 @@ function* linkMoves(world: World, link: LinkWorld): Generator<Move> {
   const isWanted = link.ends.some((at, side) => world.nodes[at]!.reached.includes(NAMES[link.ends[1 - side]!]!));
   if (isDying) yield { name: `the link of ${one} and ${other} is gone`, play };
   else if (!isWanted) yield { name: `the link of ${one} and ${other} is closed`, play };
-  else if (budget.breaks > 0) yield { name: `the link of ${one} and ${other} breaks`, spends: 'breaks', play };
+  else if (budget.breaks > 0 && bounds.only?.breaks === undefined) yield { name: `the link of ${one} and ${other} breaks`, spends: 'breaks', play };
 }
 
 function* starts(world: World, node: NodeWorld): Generator<Move> {
@@ -120,33 +132,34 @@ function* starts(world: World, node: NodeWorld): Generator<Move> {
 function* nodeMoves(world: World, bounds: Bounds, node: NodeWorld): Generator<Move> {
   const { at, unwritten, waiting, state } = node;
   const name = NAMES[at]!;
-  const { budget } = world;
   if (state === undefined) return;
+  const may = (kind: keyof Budget): boolean => isOpen(world, bounds, kind, at);
   if (unwritten.length > 0) yield { name: `${name} writes its log`, play: (turn) => { turn.write(at); } };
   if (waiting.length > 0) yield { name: `${name} saves`, play: (turn) => { turn.finish(at); } };
-  if (budget.crashes > 0) {
+  if (may('crashes')) {
     for (let kept = 0; kept <= unwritten.length; kept++) {
       const what = kept === 0 ? '' : `, ${String(kept)} more on its disk`;
       yield { name: `${name} crashes${what}`, spends: 'crashes', play: (turn) => { turn.crash(at, kept); } };
     }
   }
-  if (budget.ticks > 0) yield* ticks(world, bounds, node);
+  if (may('ticks')) yield* ticks(world, bounds, node);
   const { office } = state;
-  if (budget.writes > 0 && office.kind === 'primary' && office.isServing && office.handOver === undefined) {
+  if (may('writes') && office.kind === 'primary' && office.isServing && office.handOver === undefined) {
     const frame = writeFrame(state.term, state.last, `${name}${String(node.crashes)}`);
     const play = (turn: Turn): void => { turn.input(at, { kind: 'propose', frame }); };
     yield { name: `a client writes to ${name}`, spends: 'writes', play };
   }
-  const unreachable = node.reached.filter((peer) => world.nodes[NAMES.indexOf(peer)]?.state === undefined);
-  for (const peer of unreachable) {
-    if (state.attempt?.unreachable.has(peer) === true) continue;
-    if (office.kind === 'primary' && office.progress.get(peer)?.isUnreachable !== false) continue;
+  for (const peer of missing(node, world.nodes)) {
     const play = (turn: Turn): void => { turn.input(at, { kind: 'unreachable', node: peer }); };
     yield { name: `${name} does not reach ${peer}`, play };
   }
-  if (budget.orders > 0 && node.order === undefined && state.configurations !== undefined) {
+    if (may('orders') && node.order === undefined && state.configurations !== undefined) {
     yield* orders(world, bounds, node);
   }
+}
+
+function isOpen({ budget }: World, { only }: Bounds, kind: keyof Budget, at: number): boolean {
+  return budget[kind] > 0 && only?.[kind]?.includes(at) !== false;
 }
 
 function* ticks(world: World, { ticksMs, isClockShared }: Bounds, { at }: NodeWorld): Generator<Move> {

@@ -1,3 +1,4 @@
+import type { NodeId } from '../../src/engine.js';
 import { controlEntryOf } from '../../src/log/control.js';
 import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
@@ -10,8 +11,8 @@ import { hasEntry } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkAppended, checkStepped, checkTruncated, noteCommitted } from './core-search-checks.js';
 import { copyState } from './core-search-copy.js';
-import { NAMES, NOW_MS, interned, logOf, readBehind, started } from './core-search-world.js';
-import type { Bounds, Budget, Disk, Ghost, LinkWorld, NodeWorld, Order, World } from './core-search-world.js';
+import { NAMES, NOW_MS, atOf, interned, logOf, readBehind, started } from './core-search-world.js';
+import type { Bounds, Budget, Disk, Ghost, LinkWorld, NodeWorld, Order, Sent, World } from './core-search-world.js';
 
 /** What an operator said was not true, so what follows from it is promised by nobody. */
 export class Untruthful extends Error {}
@@ -32,8 +33,10 @@ export class Turn {
   links: LinkWorld[];
   ghost: Ghost;
   budget: Budget;
-  /** Moments before or behind something that was made durable: in each of them the node may crash. */
+  /** Moments before or behind something that was made durable, where a crash is no other one than before or behind the whole turn. */
   halts = 0;
+  /** Something was done since the last of these moments. */
+  #isChanged = false;
   readonly #bounds: Bounds;
   readonly #rules: ReplicationRules;
   readonly #haltAt: number | undefined;
@@ -55,6 +58,11 @@ export class Turn {
     return { nodes, links, ghost, budget };
   }
 
+  /** How many of them there were before something else was done. */
+  get haltsWithin(): number {
+    return this.#isChanged ? this.halts : this.halts - 1;
+  }
+
   spend(kind: keyof Budget): void {
     this.budget = { ...this.budget, [kind]: this.budget[kind] - 1 };
   }
@@ -64,7 +72,7 @@ export class Turn {
     const node = this.nodes[at]!;
     if (this.#own.has(at)) return node;
     this.#own.add(at);
-    const copy = { ...node, state: node.state && copyState(node.state) };
+    const copy = { ...node, key: undefined, state: node.state && copyState(node.state) };
     this.nodes[at] = copy;
     return copy;
   }
@@ -85,7 +93,7 @@ export class Turn {
       if (work > PROMPT_MAX) throw new Violation('the nodes go on for ever');
       const next = this.#inputs.shift();
       if (next !== undefined) this.#step(next.at, next.input);
-      else if (!this.#writePromptly() && !this.#deliverPromptly()) return;
+      else if (!this.#writePromptly() && !this.#missPromptly() && !this.#deliverPromptly()) return;
     }
   }
 
@@ -99,17 +107,20 @@ export class Turn {
   /** The process ends. Of what was not durable so many frames are on disk all the same. */
   crash(at: number, kept: number): void {
     const node = this.own(at);
-    node.disk = { ...node.disk, frames: [...node.disk.frames, ...node.unwritten.slice(0, kept)] };
+    node.disk = changed(node.disk, { frames: [...node.disk.frames, ...node.unwritten.slice(0, kept)] });
     node.state = undefined;
     node.unwritten = [];
     node.waiting = [];
     node.reached = [];
     node.order = undefined;
     node.crashes++;
+    if (this.#bounds.isBreakPrompt) {
+      for (const link of this.links) if (link.ends.includes(at)) this.breakLink(link);
+    }
     this.links = this.links.flatMap((link) => {
       const side = link.ends.indexOf(at);
       if (side < 0) return [link];
-      const [isUp, queues] = [[...link.isUp] as [boolean, boolean], [...link.queues] as [Message[], Message[]]];
+      const [isUp, queues] = [[...link.isUp] as [boolean, boolean], [...link.queues] as [Sent[], Sent[]]];
       isUp[side] = false;
       queues[1 - side] = [];
       return isUp.includes(true) ? [{ ...link, isUp, queues }] : [];
@@ -121,7 +132,7 @@ export class Turn {
     const node = this.own(at);
     const last = node.unwritten.at(-1);
     if (last === undefined) return;
-    node.disk = { ...node.disk, frames: [...node.disk.frames, ...node.unwritten] };
+    node.disk = changed(node.disk, { frames: [...node.disk.frames, ...node.unwritten] });
     node.unwritten = [];
     const end = endOf(last);
     if (node.state !== undefined && hasEntry(node.state, end)) this.input(at, { kind: 'durable', index: end.index });
@@ -138,7 +149,7 @@ export class Turn {
 
   /** The first message on its way from a node over a link, or a later one. */
   deliver(link: LinkWorld, side: number, place = 0, stays = false): void {
-    const message = link.queues[side]![place]!;
+    const { message } = link.queues[side]![place]!;
     if (!stays) this.#replaceQueue(link, side, (queue) => queue.filter((_, at) => at !== place));
     this.input(link.ends[1 - side]!, { kind: 'message', link: link.id as LinkId, message });
   }
@@ -154,10 +165,10 @@ export class Turn {
     }
   }
 
-  #replaceQueue(link: LinkWorld, side: number, change: (queue: readonly Message[]) => readonly Message[]): void {
+  #replaceQueue(link: LinkWorld, side: number, change: (queue: readonly Sent[]) => readonly Sent[]): void {
     this.links = this.links.map((each) => {
       if (each.id !== link.id) return each;
-      const queues = [...each.queues] as [readonly Message[], readonly Message[]];
+      const queues = [...each.queues] as [readonly Sent[], readonly Sent[]];
       queues[side] = change(queues[side]!);
       return { ...each, queues };
     });
@@ -212,18 +223,20 @@ export class Turn {
       if (effect === undefined) return;
       node.waiting = rest;
       if (effect.kind === 'persist' && rest[0]?.kind === 'persist') continue;
-      if (!BARRIERS.has(effect.kind)) {
-        this.#perform(node, effect);
-        continue;
+      const isBarrier = BARRIERS.has(effect.kind);
+      if (isBarrier && this.#isChanged && this.#halted(at)) return;
+      this.#isChanged = true;
+      if (!isBarrier) this.#perform(node, effect);
+      else {
+        this.#makeDurable(at, effect);
+        if (this.#halted(at)) return;
       }
-      if (this.#halted(at)) return;
-      this.#makeDurable(at, effect);
-      if (this.#halted(at)) return;
     }
   }
 
   /** Whether the node crashes in this moment. */
   #halted(at: number): boolean {
+    this.#isChanged = false;
     if (this.halts++ !== this.#haltAt) return false;
     this.spend('crashes');
     this.crash(at, 0);
@@ -234,7 +247,7 @@ export class Turn {
     const node = this.own(at);
     switch (effect.kind) {
       case 'persist':
-        node.disk = { ...node.disk, ...saved(effect.state) };
+        node.disk = changed(node.disk, saved(effect.state));
         break;
       case 'adopt':
         node.disk = { ...saved(effect.state), cluster: effect.cluster, base: EMPTY_LOG, frames: [] };
@@ -243,12 +256,12 @@ export class Turn {
         this.write(at);
         const [kept, cut] = split(node.disk, effect.end.index);
         checkTruncated(this.ghost, node, cut);
-        node.disk = { ...node.disk, frames: kept };
+        node.disk = changed(node.disk, { frames: kept });
         break;
       }
       case 'replace':
         this.write(at);
-        node.disk = { ...node.disk, ...saved(effect.state), base: effect.end, frames: [] };
+        node.disk = changed(node.disk, { ...saved(effect.state), base: effect.end, frames: [] });
         this.input(at, { kind: 'replaced', end: effect.end });
     }
   }
@@ -328,7 +341,7 @@ export class Turn {
     node.told = Math.max(node.told, message.term);
     // Who is not there any more is told nothing; and what does not fit is lost.
     if (link.isUp[1 - side] !== true || link.queues[side]!.length >= this.#bounds.inFlightMax) return;
-    this.#replaceQueue(link, side, (queue) => [...queue, message]);
+    this.#replaceQueue(link, side, (queue) => [...queue, { message }]);
   }
 
   #writePromptly(): boolean {
@@ -338,12 +351,24 @@ export class Turn {
     return node !== undefined;
   }
 
+  /** Who asks somebody that does not run learns it. */
+  #missPromptly(): boolean {
+    if (!this.#bounds.isBreakPrompt) return false;
+    for (const node of this.nodes) {
+      const missed = missing(node, this.nodes)[0];
+      if (missed === undefined) continue;
+      this.input(node.at, { kind: 'unreachable', node: missed });
+      return true;
+    }
+    return false;
+  }
+
   #deliverPromptly(): boolean {
     const { prompt } = this.#bounds;
     if (prompt.size === 0) return false;
     for (const link of this.links) {
       for (const side of [0, 1]) {
-        const kind = link.queues[side]![0]?.kind;
+        const kind = link.queues[side]![0]?.message.kind;
         if (kind === undefined || !prompt.has(kind) || link.isUp[1 - side] !== true) continue;
         this.deliver(link, side);
         return true;
@@ -357,7 +382,23 @@ export class Turn {
   }
 }
 
-function saved(state: DurableState): Omit<Disk, 'cluster' | 'base' | 'frames'> {
+/** Whom a node wants a link to, who does not run, and of whom it does not know. */
+export function missing({ state, reached }: NodeWorld, nodes: readonly NodeWorld[]): readonly NodeId[] {
+  if (state === undefined) return [];
+  const { office, attempt } = state;
+  return reached.filter((peer) => {
+    if (nodes[atOf(peer)]?.state !== undefined) return false;
+    const isNews = office.kind === 'primary' && office.progress.get(peer)?.isUnreachable === false;
+    const isLinked = office.kind === 'primary' && office.progress.get(peer)?.link !== undefined;
+    return (isNews && !isLinked) || attempt?.unreachable.has(peer) === false;
+  });
+}
+
+function changed(disk: Disk, change: Partial<Disk>): Disk {
+  return { ...disk, ...change, key: undefined };
+}
+
+function saved(state: DurableState): Omit<Disk, 'cluster' | 'base' | 'frames' | 'key'> {
   const { role, term, vote, configuration, leftOutAt, lastPrimary, commit } = state;
   return { role, term, vote, configuration, leftOutAt, lastPrimary, commit };
 }

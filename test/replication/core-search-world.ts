@@ -33,6 +33,8 @@ export interface Disk {
   /** What the log follows: where a snapshot ends. */
   readonly base: LogEnd;
   readonly frames: readonly Frame[];
+  /** Kept once it was asked for. */
+  key?: string | undefined;
 }
 
 /** An operator who waits for the answer to a command. */
@@ -57,6 +59,14 @@ export interface NodeWorld {
   readonly crashes: number;
   /** The highest term that it told anybody. */
   readonly told: number;
+  /** Kept once it was asked for. */
+  key?: string | undefined;
+}
+
+/** A message on its way. */
+export interface Sent {
+  readonly message: Message;
+  key?: string | undefined;
 }
 
 /** The link of two nodes, the one with the smaller number first. */
@@ -66,7 +76,7 @@ export interface LinkWorld {
   /** Whether each of the two has it. */
   readonly isUp: readonly [boolean, boolean];
   /** What is on its way from each of the two. */
-  readonly queues: readonly [readonly Message[], readonly Message[]];
+  readonly queues: readonly [readonly Sent[], readonly Sent[]];
 }
 
 /** What is known of the past. */
@@ -108,10 +118,14 @@ export interface Bounds {
   readonly nodes: number;
   readonly budget: Budget;
   readonly orders: readonly OrderName[];
+  /** To which nodes these things happen; to all when it is not said. */
+  readonly only?: Partial<Record<keyof Budget, readonly number[]>>;
   /** What waits on a link at most; what is sent beyond that is lost. */
   readonly inFlightMax: number;
   /** Messages that arrive as soon as nothing is in front of them. */
   readonly prompt: ReadonlySet<Message['kind']>;
+  /** A link breaks as a whole, and is not up again before both have seen it; who is not there is found out at once. */
+  readonly isBreakPrompt: boolean;
   /** What is appended is durable at once. */
   readonly isDiskPrompt: boolean;
   /** What has to be durable takes its time, and other things happen meanwhile. Otherwise a crash before or after it is tried. */
@@ -140,26 +154,32 @@ export function atOf(node: NodeId): number {
   return NAMES.indexOf(node);
 }
 
-const frames = new Map<string, Frame>();
+type NamedFrame = Frame & { readonly name: string; readonly isWrite: boolean };
+
+const frames = new Map<string, NamedFrame>();
 
 /** The one copy of a frame, in as little memory as it needs. */
 export function interned(frame: Frame): Frame {
-  const name = frameName(frame);
+  const name = entryName(endOf(frame));
   let known = frames.get(name);
-  if (known === undefined) frames.set(name, (known = copyFrame(frame)));
+  if (known === undefined) {
+    known = { ...copyFrame(frame), name, isWrite: controlEntryOf(frame) === undefined };
+    frames.set(name, known);
+  }
   return known;
 }
 
-const names = new WeakMap<Frame, string>();
-
-/** Its place and its content. */
+/** The place and the content of a frame. In this world all frames are interned. */
 export function frameName(frame: Frame): string {
-  let name = names.get(frame);
-  if (name === undefined) {
-    name = entryName(endOf(frame));
-    names.set(frame, name);
-  }
-  return name;
+  return (frame as Partial<NamedFrame>).name ?? entryName(endOf(frame));
+}
+
+export function isWrite(frame: Frame): boolean {
+  return (frame as NamedFrame).isWrite;
+}
+
+export function frameNames(named: readonly Frame[]): string {
+  return named.length === 0 ? '' : named.map(frameName).join('+');
 }
 
 export function entryName({ term, index, checksum }: LogEnd): string {
