@@ -70,7 +70,8 @@ const PAIR: Bounds = {
   orders: ['promote', 'others are down'],
   inFlightMax: 3,
   prompt: NO_MESSAGES,
-  isBreakPrompt: false,
+  areCrashesSeen: false,
+  areLinksPrompt: false,
   isDiskPrompt: false,
   isDiskSlow: false,
   oneByOne: false,
@@ -92,6 +93,47 @@ function pair(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
 function three(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
   return { ...PAIR, nodes: 3, prompt: SMALL_TALK, ...other, budget: { ...NOTHING, ...budget } };
 }
+
+const OPERATORS: Bounds['orders'] = ['promote', 'others are down', 'add', 'remove', 'backup is down'];
+/** The three are looked at in larger steps: what is certain to come comes at once. */
+const LARGE_STEPS: Partial<Bounds> = { prompt: ALL_TALK, areCrashesSeen: true, isDiskPrompt: true };
+const LEASES: Partial<Bounds> = { isClockShared: true, timing: { ...TIMING, leaseMs: 3000 } };
+
+/** Everything that can happen within these is tried in each run of the tests. */
+export const USUAL: readonly Case[] = [
+  {
+    name: 'a pair, message by message',
+    bounds: pair({ crashes: 1, ticks: 1, orders: 1 }),
+  },
+  {
+    name: 'a pair with a network that loses, doubles and reorders',
+    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1 }),
+  },
+  {
+    name: 'a pair with a slow disk',
+    bounds: pair({ writes: 1, crashes: 1, orders: 1 }, { isDiskSlow: true, prompt: SMALL_TALK }),
+  },
+  {
+    name: 'a pair and its operators',
+    bounds: pair({ crashes: 2, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+  },
+  {
+    name: 'a pair that is made, and writes',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { members: 1, orders: ['add'] }),
+  },
+  {
+    name: 'a pair that gives up data',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { prompt: SMALL_TALK, orders: ['accept loss'] }),
+  },
+  {
+    name: 'three and their operators, in larger steps',
+    bounds: three({ crashes: 1, ticks: 1, orders: 1 }, { ...LARGE_STEPS, orders: OPERATORS }),
+  },
+  {
+    name: 'three that read under leases, in larger steps',
+    bounds: three({ writes: 1, crashes: 1, ticks: 1, breaks: 1, orders: 1 }, { ...LARGE_STEPS, ...LEASES }),
+  },
+];
 
 /** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
 const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
@@ -127,6 +169,8 @@ const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
 export interface Planted extends Case {
   readonly rules: Partial<ReplicationRules>;
   readonly finds: RegExp;
+  /** Steps that are taken before the search begins, where it would have to go too far. */
+  readonly after?: readonly string[];
 }
 
 const LOST = /without entry|truncates|committed, and it was|diverged|misses/;
@@ -177,7 +221,8 @@ export const PLANTED: readonly Planted[] = [
         prompt: allBut('append', 'heartbeat', 'probe'),
         orders: ['promote'],
         only: { ticks: [1], orders: [1] },
-        isBreakPrompt: true,
+        areCrashesSeen: true,
+        areLinksPrompt: true,
         isDiskPrompt: true,
         timing: NO_LEASE,
       },
@@ -188,13 +233,13 @@ export const PLANTED: readonly Planted[] = [
     name: 'lease forgotten over a restart',
     rules: { waitsAtStart: false },
     bounds: three(
-      { writes: 1, crashes: 2, ticks: 1, breaks: 1, orders: 1 },
+      { writes: 1, crashes: 2, ticks: 1, orders: 1 },
       {
         prompt: ALL_TALK,
         orders: ['promote'],
-        only: { crashes: [1, 2], ticks: [1], orders: [1], breaks: [0] },
+        only: { crashes: [1, 2], ticks: [1], orders: [1] },
         isClockShared: true,
-        isBreakPrompt: true,
+        areCrashesSeen: true,
         isDiskPrompt: true,
         timing: { ...TIMING, leaseMs: 3000 },
       },
@@ -205,18 +250,21 @@ export const PLANTED: readonly Planted[] = [
     name: 'old-term counting',
     rules: { committable: countOldTerms },
     bounds: three(
-      { writes: 1, crashes: 3, ticks: 1, orders: 1 },
+      { writes: 1, crashes: 3, ticks: 2, orders: 1 },
       {
         prompt: allBut('append'),
         oneByOne: true,
         orders: ['promote'],
-        only: { crashes: [0, 1], ticks: [1], orders: [1] },
-        isBreakPrompt: true,
+        only: { crashes: [0, 1], ticks: [0, 1], orders: [1] },
+        isClockShared: true,
+        areCrashesSeen: true,
+        areLinksPrompt: true,
         isDiskPrompt: true,
-        timing: NO_LEASE,
-        termsMax: 5,
+        isCrashWhole: true,
+        timing: { ...NO_LEASE, silentMs: 1000 },
       },
     ),
     finds: LOST,
+    after: ['a client writes to A', 'A crashes', 'B: promote', 'B crashes'],
   },
 ];

@@ -71,23 +71,25 @@ export function noteCommitted(ghost: Ghost, node: NodeWorld, commit: number): Gh
 
 /** Looks at a whole world, and answers what clients have seen in it. */
 export function checkWorld(world: World, bounds: Bounds): Ghost {
-  let { ghost } = world;
+  const { ghost } = world;
   if (ghost.isLossy) return ghost;
+  const mayRead = bounds.nodes < 3 || bounds.isClockShared;
+  const readable: { readonly node: NodeWorld; readonly applied: number }[] = [];
+  let { acknowledged } = ghost;
   for (const node of world.nodes) {
     const { state } = node;
     if (state?.office.kind !== 'primary' || !state.office.isServing) continue;
     checkServing(ghost, node, state);
-    const mayRead = bounds.nodes < 3 || bounds.isClockShared;
     const isRead = mayRead && holdsLease(state, state.office, NOW_MS);
     const applied = appliedTo(node, state);
-    if (isRead && applied < ghost.acknowledged) {
-      const what = `entry ${String(ghost.acknowledged)}, which was acknowledged`;
-      throw new Violation(`a read on ${NAMES[node.at]!} misses ${what}`);
-    }
-    const seen = lastSeen(node, state, applied, isRead);
-    if (seen > ghost.acknowledged) ghost = { ...ghost, acknowledged: seen };
+    if (isRead) readable.push({ node, applied });
+    acknowledged = Math.max(acknowledged, lastSeen(node, state, applied, isRead));
   }
-  return ghost;
+  // Whoever reads now reads after that was answered.
+  const misses = readable.find(({ applied }) => applied < acknowledged);
+  if (misses === undefined) return acknowledged === ghost.acknowledged ? ghost : { ...ghost, acknowledged };
+  const what = `entry ${String(acknowledged)}, which was acknowledged`;
+  throw new Violation(`a read on ${NAMES[misses.node.at]!} misses ${what}`);
 }
 
 function checkServing(ghost: Ghost, node: NodeWorld, state: ReplicaState): void {

@@ -2,7 +2,6 @@ import type { Message } from '../../src/replication/message.js';
 import { keyOf } from './core-search-key.js';
 import { successors } from './core-search-moves.js';
 import { Turn } from './core-search-turn.js';
-import { connect } from './core-search-moves.js';
 import { NAMES, newDisk, peerOf } from './core-search-world.js';
 import type { Bounds, Budget, NodeWorld, World } from './core-search-world.js';
 import type { CommandId } from '../../src/replication/state.js';
@@ -21,8 +20,7 @@ export interface Found {
 }
 
 /** Breadth first over everything that can happen within the bounds, up to a number of worlds. */
-export function explore(bounds: Bounds, statesMax: number): Found {
-  const initial = established(bounds);
+export function explore(bounds: Bounds, statesMax: number, initial = established(bounds)): Found {
   const seen = new Set([keyOf(initial, bounds)]);
   const names: string[] = [''];
   const parents: number[] = [-1];
@@ -53,6 +51,17 @@ export function explore(bounds: Bounds, statesMax: number): Found {
     layer = next;
   }
   return found(true);
+}
+
+/** The world that these steps lead to. */
+export function played(bounds: Bounds, steps: readonly string[]): World {
+  let world = established(bounds);
+  for (const step of steps) {
+    const next = [...successors(world, bounds)].find(({ name }) => name === step);
+    if (next?.world === undefined) throw new Error(`not possible: ${step}`);
+    world = next.world;
+  }
+  return world;
 }
 
 function traceTo(names: readonly string[], parents: readonly number[], at: number): string[] {
@@ -88,7 +97,7 @@ const EVERYTHING: ReadonlySet<Message['kind']> = new Set([
 /** A is the primary, and all the others are its members. */
 export function established(bounds: Bounds): World {
   const { rules, ...usual } = bounds;
-  const calm: Bounds = { ...usual, inFlightMax: 100, prompt: EVERYTHING, isDiskPrompt: true, isDiskSlow: false };
+  const calm: Bounds = { ...usual, inFlightMax: 100, prompt: EVERYTHING, isDiskPrompt: true, isDiskSlow: false, areLinksPrompt: false, areCrashesSeen: false };
   void rules;
   const nodes = NAMES.slice(0, bounds.nodes).map((_, at) => newNode(at));
   const ghost = { committed: [], acknowledged: 0, isLossy: false, holders: new Map<number, string>() };
@@ -101,7 +110,7 @@ export function established(bounds: Bounds): World {
     const change = { kind: 'addBackup', peer: peerOf(at) } as const;
     turn.input(0, { kind: 'command', command: 1 as CommandId, change });
     turn.run();
-    connect(turn, 0, at);
+    turn.connect(0, at);
     turn.run();
   }
   for (let at = bounds.members ?? bounds.nodes; at < bounds.nodes; at++) {

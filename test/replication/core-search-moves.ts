@@ -1,17 +1,15 @@
 import { termCount } from '../../src/log/term.js';
-import type { Change, CommandId, LinkId, OpenLink } from '../../src/replication/state.js';
+import type { Change, CommandId } from '../../src/replication/state.js';
 import { configurationInForce, nodesOf } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkWorld } from './core-search-checks.js';
-import { Turn, Untruthful, missing } from './core-search-turn.js';
+import { Turn, Untruthful, missing, wantedLinks } from './core-search-turn.js';
 import { NAMES, peerOf, writeFrame } from './core-search-world.js';
 import type { Bounds, Budget, LinkWorld, NodeWorld, OrderName, World } from './core-search-world.js';
 
 /** What can happen next in a world. */
 
 const COMMAND = 1 as CommandId;
-/** No more ids than this are ever needed: a link that is gone is forgotten. */
-let lastLink = 0;
 
 /** Something that may happen: its name, and how it happens. */
 interface Move {
@@ -33,7 +31,7 @@ export function* successors(world: World, bounds: Bounds): Generator<Successor> 
     const played = play(world, bounds, move, undefined);
     if (played === undefined) continue;
     yield played.successor;
-    if (bounds.isDiskSlow || played.halts <= 0) continue;
+    if (bounds.isDiskSlow || bounds.isCrashWhole === true || played.halts <= 0) continue;
     const left = world.budget.crashes - (move.spends === 'crashes' ? 1 : 0);
     if (left <= 0) continue;
     for (let halt = 0; halt < played.halts; halt++) {
@@ -218,28 +216,8 @@ function* orders(world: World, bounds: Bounds, node: NodeWorld): Generator<Move>
 }
 
 function* newLinks(world: World): Generator<Move> {
-  for (const one of world.nodes) {
-    for (const other of world.nodes.slice(one.at + 1)) {
-      if (one.state === undefined || other.state === undefined) continue;
-      if (world.links.some(({ ends }) => ends[0] === one.at && ends[1] === other.at)) continue;
-      const isWanted = one.reached.includes(NAMES[other.at]!) || other.reached.includes(NAMES[one.at]!);
-      if (!isWanted) continue;
-      const name = `${NAMES[one.at]!} and ${NAMES[other.at]!} are linked`;
-      yield { name, play: (turn) => { connect(turn, one.at, other.at); } };
-    }
-  }
-}
-
-export function connect(turn: Turn, one: number, other: number): void {
-  const id = ++lastLink as LinkId;
-  turn.links.push({ id, ends: [one, other], isUp: [true, true], queues: [[], []] });
-  for (const [at, far] of [
-    [one, other],
-    [other, one],
-  ] as const) {
-    const isOutgoing = turn.nodes[at]!.reached.includes(NAMES[far]!);
-    const { cluster } = turn.nodes[far]!.state!;
-    const link: OpenLink = { id, ...peerOf(far), cluster, isOutgoing, fsync: 'always' };
-    turn.input(at, { kind: 'link up', link });
+  for (const [one, other] of wantedLinks(world.nodes, world.links)) {
+    const name = `${NAMES[one]!} and ${NAMES[other]!} are linked`;
+    yield { name, play: (turn) => { turn.connect(one, other); } };
   }
 }

@@ -11,7 +11,7 @@ import { hasEntry } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkAppended, checkStepped, checkTruncated, noteCommitted } from './core-search-checks.js';
 import { copyState } from './core-search-copy.js';
-import { NAMES, NOW_MS, atOf, interned, logOf, readBehind, started } from './core-search-world.js';
+import { NAMES, NOW_MS, atOf, interned, logOf, peerOf, readBehind, started } from './core-search-world.js';
 import type { Bounds, Budget, Disk, Ghost, LinkWorld, NodeWorld, Order, Sent, World } from './core-search-world.js';
 
 /** What an operator said was not true, so what follows from it is promised by nobody. */
@@ -21,6 +21,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type OwnNode = Mutable<NodeWorld> & { state: ReplicaState | undefined };
 
 const PROMPT_MAX = 1000;
+/** No link has the number of another one. */
+let lastLink = 0;
 /** The kinds of effect that are durable before what stands behind them is done. */
 const BARRIERS: ReadonlySet<Effect['kind']> = new Set(['persist', 'adopt', 'truncate', 'replace']);
 
@@ -93,7 +95,7 @@ export class Turn {
       if (work > PROMPT_MAX) throw new Violation('the nodes go on for ever');
       const next = this.#inputs.shift();
       if (next !== undefined) this.#step(next.at, next.input);
-      else if (!this.#writePromptly() && !this.#missPromptly() && !this.#deliverPromptly()) return;
+      else if (!this.#writePromptly() && !this.#missPromptly() && !this.#linkPromptly() && !this.#deliverPromptly()) return;
     }
   }
 
@@ -114,7 +116,7 @@ export class Turn {
     node.reached = [];
     node.order = undefined;
     node.crashes++;
-    if (this.#bounds.isBreakPrompt) {
+    if (this.#bounds.areCrashesSeen) {
       for (const link of this.links) if (link.ends.includes(at)) this.breakLink(link);
     }
     this.links = this.links.flatMap((link) => {
@@ -156,6 +158,19 @@ export class Turn {
 
   drop(link: LinkWorld, side: number): void {
     this.#replaceQueue(link, side, (queue) => queue.slice(1));
+  }
+
+  connect(one: number, other: number): void {
+    const id = ++lastLink as LinkId;
+    this.links = [...this.links, { id, ends: [one, other], isUp: [true, true], queues: [[], []] }];
+    for (const [at, far] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const isOutgoing = this.nodes[at]!.reached.includes(NAMES[far]!);
+      const cluster = this.nodes[far]!.state?.cluster;
+      this.input(at, { kind: 'link up', link: { id, ...peerOf(far), cluster, isOutgoing, fsync: 'always' } });
+    }
   }
 
   breakLink(link: LinkWorld): void {
@@ -353,7 +368,7 @@ export class Turn {
 
   /** Who asks somebody that does not run learns it. */
   #missPromptly(): boolean {
-    if (!this.#bounds.isBreakPrompt) return false;
+    if (!this.#bounds.areCrashesSeen) return false;
     for (const node of this.nodes) {
       const missed = missing(node, this.nodes)[0];
       if (missed === undefined) continue;
@@ -361,6 +376,13 @@ export class Turn {
       return true;
     }
     return false;
+  }
+
+  #linkPromptly(): boolean {
+    if (!this.#bounds.areLinksPrompt) return false;
+    const [wanted] = wantedLinks(this.nodes, this.links);
+    if (wanted !== undefined) this.connect(...wanted);
+    return wanted !== undefined;
   }
 
   #deliverPromptly(): boolean {
@@ -380,6 +402,20 @@ export class Turn {
   order(at: number, order: Order): void {
     this.own(at).order = order;
   }
+}
+
+/** Which nodes want a link and have none. */
+export function wantedLinks(nodes: readonly NodeWorld[], links: readonly LinkWorld[]): [number, number][] {
+  const wanted: [number, number][] = [];
+  for (const one of nodes) {
+    for (const other of nodes.slice(one.at + 1)) {
+      if (one.state === undefined || other.state === undefined) continue;
+      if (links.some(({ ends }) => ends[0] === one.at && ends[1] === other.at)) continue;
+      const isWanted = one.reached.includes(NAMES[other.at]!) || other.reached.includes(NAMES[one.at]!);
+      if (isWanted) wanted.push([one.at, other.at]);
+    }
+  }
+  return wanted;
 }
 
 /** Whom a node wants a link to, who does not run, and of whom it does not know. */

@@ -124,12 +124,16 @@ export interface Bounds {
   readonly inFlightMax: number;
   /** Messages that arrive as soon as nothing is in front of them. */
   readonly prompt: ReadonlySet<Message['kind']>;
-  /** A link breaks as a whole, and is not up again before both have seen it; who is not there is found out at once. */
-  readonly isBreakPrompt: boolean;
+  /** A crash is seen by everybody at once; otherwise what was sent before may still arrive. */
+  readonly areCrashesSeen: boolean;
+  /** Links are up as soon as somebody wants them. */
+  readonly areLinksPrompt: boolean;
   /** What is appended is durable at once. */
   readonly isDiskPrompt: boolean;
   /** What has to be durable takes its time, and other things happen meanwhile. Otherwise a crash before or after it is tried. */
   readonly isDiskSlow: boolean;
+  /** Nodes crash before or behind everything that one event brings, and not in the midst of it. */
+  readonly isCrashWhole?: boolean;
   /** A frame a message. */
   readonly oneByOne: boolean;
   /** How long it may be from one tick to the next. Clocks of different nodes go their own ways, unless leases are looked at. */
