@@ -115,15 +115,18 @@ export const USUAL: readonly Case[] = [
   },
   {
     name: 'a pair and its operators',
-    bounds: pair({ crashes: 2, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+    bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
   },
   {
-    name: 'a pair that is made, and writes',
-    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { members: 1, orders: ['add'] }),
+    name: 'a pair that is made',
+    bounds: pair({ crashes: 1, ticks: 1, orders: 1 }, { members: 1, orders: ['add'] }),
   },
   {
     name: 'a pair that gives up data',
-    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { prompt: SMALL_TALK, orders: ['accept loss'] }),
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, orders: 1 },
+      { prompt: SMALL_TALK, orders: ['accept loss'] },
+    ),
   },
   {
     name: 'three and their operators, in larger steps',
@@ -131,6 +134,63 @@ export const USUAL: readonly Case[] = [
   },
   {
     name: 'three that read under leases, in larger steps',
+    bounds: three({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { ...LARGE_STEPS, ...LEASES }),
+  },
+];
+
+/** What takes minutes. */
+export const LARGE: readonly Case[] = [
+  {
+    name: 'a pair that crashes twice',
+    bounds: pair({ crashes: 2, ticks: 1, orders: 1 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+  },
+  {
+    name: 'a pair, message by message, with a write',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { orders: OPERATORS }),
+  },
+  {
+    name: 'a pair, message by message, with two ticks',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 2, orders: 1 }),
+  },
+  {
+    name: 'a pair with a network that loses, doubles, reorders and breaks',
+    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1, breaks: 1, orders: 1 }),
+  },
+  {
+    name: 'a pair with a slow disk and its operators',
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, orders: 1 },
+      { isDiskSlow: true, prompt: SMALL_TALK, orders: OPERATORS },
+    ),
+  },
+  {
+    name: 'a pair that crashes twice, and its operators',
+    bounds: pair({ writes: 1, crashes: 2, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+  },
+  {
+    name: 'a pair that is made, and writes',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 1, orders: 1 }, { members: 1, orders: ['add'] }),
+  },
+  {
+    name: 'a pair that gives up data twice',
+    bounds: pair(
+      { writes: 2, crashes: 2, ticks: 2, orders: 2 },
+      { prompt: SMALL_TALK, orders: ['accept loss', 'add'] },
+    ),
+  },
+  {
+    name: 'three, with what decides message by message',
+    bounds: three(
+      { crashes: 1, ticks: 1, orders: 1 },
+      { areCrashesSeen: true, isDiskPrompt: true, orders: OPERATORS },
+    ),
+  },
+  {
+    name: 'three and their operators, in larger steps, with a write',
+    bounds: three({ writes: 1, crashes: 2, ticks: 2, orders: 2 }, { ...LARGE_STEPS, orders: OPERATORS }),
+  },
+  {
+    name: 'three that are cut off and read under leases, in larger steps',
     bounds: three({ writes: 1, crashes: 1, ticks: 1, breaks: 1, orders: 1 }, { ...LARGE_STEPS, ...LEASES }),
   },
 ];
@@ -185,7 +245,10 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'only the newest membership binds',
     rules: { decidePromotion: askNewest },
-    bounds: pair({ crashes: 1, ticks: 2, orders: 2 }, { prompt: SMALL_TALK, orders: ['others are down', 'remove'] }),
+    bounds: pair(
+      { crashes: 1, ticks: 2, orders: 2 },
+      { prompt: SMALL_TALK, orders: ['others are down', 'remove'] },
+    ),
     finds: LOST,
   },
   {
@@ -208,7 +271,7 @@ export const PLANTED: readonly Planted[] = [
     rules: { opensTermFirst: false },
     bounds: pair(
       { writes: 1, crashes: 2, ticks: 2, orders: 2 },
-      { prompt: SMALL_TALK, orders: ['others are down'] },
+      { prompt: SMALL_TALK, areCrashesSeen: true, areLinksPrompt: true, orders: ['others are down'] },
     ),
     finds: LOST,
   },
@@ -237,6 +300,7 @@ export const PLANTED: readonly Planted[] = [
       {
         prompt: ALL_TALK,
         orders: ['promote'],
+        isCrashWhole: true,
         only: { crashes: [1, 2], ticks: [1], orders: [1] },
         isClockShared: true,
         areCrashesSeen: true,

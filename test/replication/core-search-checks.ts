@@ -61,7 +61,9 @@ export function noteCommitted(ghost: Ghost, node: NodeWorld, commit: number): Gh
     const name = frameName(frame);
     if (known === name) continue;
     if (known !== undefined && !ghost.isLossy) {
-      throw new Violation(`${NAMES[node.at]!} has entry ${showEntry(frame)} committed, and it was another one`);
+      throw new Violation(
+        `${NAMES[node.at]!} has entry ${showEntry(frame)} committed, and it was another one`,
+      );
     }
     committed ??= [...ghost.committed];
     committed[index] = name;
@@ -94,7 +96,7 @@ export function checkWorld(world: World, bounds: Bounds): Ghost {
 
 function checkServing(ghost: Ghost, node: NodeWorld, state: ReplicaState): void {
   const log = logOf(node);
-  const first = (log[0]?.firstIndex ?? node.disk.base.index + 1) as number;
+  const first = log[0]?.firstIndex ?? node.disk.base.index + 1;
   for (const [index, name] of ghost.committed.entries()) {
     if (name === undefined || index < first || Number(name.split('.')[0]) > state.term) continue;
     const own = log[index - first];
@@ -113,10 +115,7 @@ function appliedTo(node: NodeWorld, state: ReplicaState): number {
 /** The last write that a client of this primary was answered for, or may have read. */
 function lastSeen(node: NodeWorld, state: ReplicaState, applied: number, isRead: boolean): number {
   const seen = node.disk.frames.findLast(
-    (frame) =>
-      lastIndexOf(frame) <= applied &&
-      (isRead || frame.term === state.term) &&
-      isWrite(frame),
+    (frame) => lastIndexOf(frame) <= applied && (isRead || frame.term === state.term) && isWrite(frame),
   );
   return seen === undefined ? 0 : lastIndexOf(seen);
 }

@@ -1,4 +1,10 @@
-import type { Attempt, BackupOffice, PrimaryOffice, Progress, ReplicaState } from '../../src/replication/state.js';
+import type {
+  Attempt,
+  BackupOffice,
+  PrimaryOffice,
+  Progress,
+  ReplicaState,
+} from '../../src/replication/state.js';
 
 /** Copies of what a node knows, as cheap as they can be: what `step` replaces and never changes is shared. */
 
@@ -28,7 +34,9 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     commit: state.commit,
     isConfirmed: state.isConfirmed,
     office:
-      state.office.kind === 'primary' ? copyOffice(state.office, passedMs) : copyBackup(state.office, passedMs),
+      state.office.kind === 'primary'
+        ? copyOffice(state.office, passedMs)
+        : copyBackup(state.office, passedMs),
     attempt: state.attempt && copyAttempt(state.attempt, passedMs),
     attempts: state.attempts,
     wantsPlace: state.wantsPlace,

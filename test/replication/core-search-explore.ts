@@ -5,7 +5,6 @@ import { Turn } from './core-search-turn.js';
 import { NAMES, newDisk, peerOf } from './core-search-world.js';
 import type { Bounds, Budget, NodeWorld, World } from './core-search-world.js';
 import type { CommandId } from '../../src/replication/state.js';
-import type { Index } from '../../src/engine.js';
 
 export interface Found {
   readonly states: number;
@@ -96,9 +95,16 @@ const EVERYTHING: ReadonlySet<Message['kind']> = new Set([
 
 /** A is the primary, and all the others are its members. */
 export function established(bounds: Bounds): World {
-  const { rules, ...usual } = bounds;
-  const calm: Bounds = { ...usual, inFlightMax: 100, prompt: EVERYTHING, isDiskPrompt: true, isDiskSlow: false, areLinksPrompt: false, areCrashesSeen: false };
-  void rules;
+  const calm: Bounds = {
+    ...bounds,
+    rules: {},
+    inFlightMax: 100,
+    prompt: EVERYTHING,
+    isDiskPrompt: true,
+    isDiskSlow: false,
+    areLinksPrompt: false,
+    areCrashesSeen: false,
+  };
   const nodes = NAMES.slice(0, bounds.nodes).map((_, at) => newNode(at));
   const ghost = { committed: [], acknowledged: 0, isLossy: false, holders: new Map<number, string>() };
   const turn = new Turn({ nodes, links: [], ghost, budget: NOTHING }, calm);
@@ -133,7 +139,7 @@ function newNode(at: number): NodeWorld {
     reached: [],
     order: undefined,
     crashes: 0,
-    told: 0 as Index,
+    told: 0,
   };
 }
 

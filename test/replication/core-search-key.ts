@@ -106,7 +106,9 @@ function backupKey(state: ReplicaState): string {
 
 function officeKey(office: PrimaryOffice, state: ReplicaState, hasLeases: boolean): string {
   const { handOver, promotion, pending } = office;
-  const ranges = office.ranges.map(({ last, needs, isWhole }) => [last, needsKey(needs), Number(isWhole)].join('~'));
+  const ranges = office.ranges.map(({ last, needs, isWhole }) =>
+    [last, needsKey(needs), Number(isWhole)].join('~'),
+  );
   const parts: Part[] = [office.opening, Number(office.isServing), ranges.join('&'), needsKey(office.needs)];
   parts.push(due(office.heartbeatDueMs));
   if (pending !== undefined) {

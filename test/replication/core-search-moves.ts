@@ -3,7 +3,8 @@ import type { Change, CommandId } from '../../src/replication/state.js';
 import { configurationInForce, nodesOf } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkWorld } from './core-search-checks.js';
-import { Turn, Untruthful, missing, wantedLinks } from './core-search-turn.js';
+import { missing, wantedLinks } from './core-search-links.js';
+import { Turn, Untruthful } from './core-search-turn.js';
 import { NAMES, peerOf, writeFrame } from './core-search-world.js';
 import type { Bounds, Budget, LinkWorld, NodeWorld, OrderName, World } from './core-search-world.js';
 
@@ -85,7 +86,9 @@ function* cuts(world: World, bounds: Bounds): Generator<Move> {
     if (!isOpen(world, bounds, 'breaks', at)) continue;
     const broken = links.filter(({ ends }) => ends.includes(at));
     if (broken.length < 2) continue;
-    const play = (turn: Turn): void => { for (const link of broken) turn.breakLink(link); };
+    const play = (turn: Turn): void => {
+      for (const link of broken) turn.breakLink(link);
+    };
     yield { name: `${NAMES[at]!} is cut off`, spends: 'breaks', play };
   }
 }
@@ -99,23 +102,44 @@ function* linkMoves(world: World, bounds: Bounds, link: LinkWorld): Generator<Mo
     const [first, second] = queue;
     if (first === undefined || link.isUp[1 - side] !== true) continue;
     const name = `${from} to ${to}: ${first.message.kind}`;
-    yield { name, play: (turn) => { turn.deliver(link, side); } };
-    if (budget.drops > 0) yield { name: `${name} is lost`, spends: 'drops', play: (turn) => { turn.drop(link, side); } };
+    yield {
+      name,
+      play: (turn) => {
+        turn.deliver(link, side);
+      },
+    };
+    if (budget.drops > 0)
+      yield {
+        name: `${name} is lost`,
+        spends: 'drops',
+        play: (turn) => {
+          turn.drop(link, side);
+        },
+      };
     if (budget.duplicates > 0) {
-      const play = (turn: Turn): void => { turn.deliver(link, side, 0, true); };
+      const play = (turn: Turn): void => {
+        turn.deliver(link, side, 0, true);
+      };
       yield { name: `${name}, and once more`, spends: 'duplicates', play };
     }
     if (budget.overtakings > 0 && second !== undefined) {
-      const play = (turn: Turn): void => { turn.deliver(link, side, 1); };
+      const play = (turn: Turn): void => {
+        turn.deliver(link, side, 1);
+      };
       yield { name: `${from} to ${to}: ${second.message.kind} overtakes`, spends: 'overtakings', play };
     }
   }
-  const play = (turn: Turn): void => { turn.breakLink(link); };
+  const play = (turn: Turn): void => {
+    turn.breakLink(link);
+  };
   const isDying = link.isUp.includes(false);
-  const isWanted = link.ends.some((at, side) => world.nodes[at]!.reached.includes(NAMES[link.ends[1 - side]!]!));
+  const isWanted = link.ends.some((at, side) =>
+    world.nodes[at]!.reached.includes(NAMES[link.ends[1 - side]!]!),
+  );
   if (isDying) yield { name: `the link of ${one} and ${other} is gone`, play };
   else if (!isWanted) yield { name: `the link of ${one} and ${other} is closed`, play };
-  else if (budget.breaks > 0 && bounds.only?.breaks === undefined) yield { name: `the link of ${one} and ${other} breaks`, spends: 'breaks', play };
+  else if (budget.breaks > 0 && bounds.only?.breaks === undefined)
+    yield { name: `the link of ${one} and ${other} breaks`, spends: 'breaks', play };
 }
 
 function* starts(world: World, node: NodeWorld): Generator<Move> {
@@ -124,7 +148,13 @@ function* starts(world: World, node: NodeWorld): Generator<Move> {
     ({ order, state }) =>
       order !== undefined && (order.stopped.includes(at) || state?.attempt?.down.has(NAMES[at]!) === true),
   );
-  if (!isVouchedFor) yield { name: `${NAMES[at]!} starts`, play: (turn) => { turn.start(at); } };
+  if (!isVouchedFor)
+    yield {
+      name: `${NAMES[at]!} starts`,
+      play: (turn) => {
+        turn.start(at);
+      },
+    };
 }
 
 function* nodeMoves(world: World, bounds: Bounds, node: NodeWorld): Generator<Move> {
@@ -132,26 +162,48 @@ function* nodeMoves(world: World, bounds: Bounds, node: NodeWorld): Generator<Mo
   const name = NAMES[at]!;
   if (state === undefined) return;
   const may = (kind: keyof Budget): boolean => isOpen(world, bounds, kind, at);
-  if (unwritten.length > 0) yield { name: `${name} writes its log`, play: (turn) => { turn.write(at); } };
-  if (waiting.length > 0) yield { name: `${name} saves`, play: (turn) => { turn.finish(at); } };
+  if (unwritten.length > 0)
+    yield {
+      name: `${name} writes its log`,
+      play: (turn) => {
+        turn.write(at);
+      },
+    };
+  if (waiting.length > 0)
+    yield {
+      name: `${name} saves`,
+      play: (turn) => {
+        turn.finish(at);
+      },
+    };
   if (may('crashes')) {
     for (let kept = 0; kept <= unwritten.length; kept++) {
       const what = kept === 0 ? '' : `, ${String(kept)} more on its disk`;
-      yield { name: `${name} crashes${what}`, spends: 'crashes', play: (turn) => { turn.crash(at, kept); } };
+      yield {
+        name: `${name} crashes${what}`,
+        spends: 'crashes',
+        play: (turn) => {
+          turn.crash(at, kept);
+        },
+      };
     }
   }
   if (may('ticks')) yield* ticks(world, bounds, node);
   const { office } = state;
   if (may('writes') && office.kind === 'primary' && office.isServing && office.handOver === undefined) {
     const frame = writeFrame(state.term, state.last, `${name}${String(node.crashes)}`);
-    const play = (turn: Turn): void => { turn.input(at, { kind: 'propose', frame }); };
+    const play = (turn: Turn): void => {
+      turn.input(at, { kind: 'propose', frame });
+    };
     yield { name: `a client writes to ${name}`, spends: 'writes', play };
   }
   for (const peer of missing(node, world.nodes)) {
-    const play = (turn: Turn): void => { turn.input(at, { kind: 'unreachable', node: peer }); };
+    const play = (turn: Turn): void => {
+      turn.input(at, { kind: 'unreachable', node: peer });
+    };
     yield { name: `${name} does not reach ${peer}`, play };
   }
-    if (may('orders') && node.order === undefined && state.configurations !== undefined) {
+  if (may('orders') && node.order === undefined && state.configurations !== undefined) {
     yield* orders(world, bounds, node);
   }
 }
@@ -218,6 +270,11 @@ function* orders(world: World, bounds: Bounds, node: NodeWorld): Generator<Move>
 function* newLinks(world: World): Generator<Move> {
   for (const [one, other] of wantedLinks(world.nodes, world.links)) {
     const name = `${NAMES[one]!} and ${NAMES[other]!} are linked`;
-    yield { name, play: (turn) => { turn.connect(one, other); } };
+    yield {
+      name,
+      play: (turn) => {
+        turn.connect(one, other);
+      },
+    };
   }
 }

@@ -1,18 +1,20 @@
-import type { NodeId } from '../../src/engine.js';
 import { controlEntryOf } from '../../src/log/control.js';
-import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
+import { endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import { step } from '../../src/replication/core.js';
 import type { Message } from '../../src/replication/message.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
-import type { DurableState, Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
+import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
 import { hasEntry } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkAppended, checkStepped, checkTruncated, noteCommitted } from './core-search-checks.js';
 import { copyState } from './core-search-copy.js';
-import { NAMES, NOW_MS, atOf, interned, logOf, peerOf, readBehind, started } from './core-search-world.js';
-import type { Bounds, Budget, Disk, Ghost, LinkWorld, NodeWorld, Order, Sent, World } from './core-search-world.js';
+import { afterBarrier, cutBehind, isBarrier, withFrames } from './core-search-disk.js';
+import type { Barrier } from './core-search-disk.js';
+import { missing, wantedLinks, withQueue, withoutEnd } from './core-search-links.js';
+import { NAMES, NOW_MS, interned, logOf, peerOf, readBehind, started } from './core-search-world.js';
+import type { Bounds, Budget, Ghost, LinkWorld, NodeWorld, Order, World } from './core-search-world.js';
 
 /** What an operator said was not true, so what follows from it is promised by nobody. */
 export class Untruthful extends Error {}
@@ -23,8 +25,6 @@ export type OwnNode = Mutable<NodeWorld> & { state: ReplicaState | undefined };
 const PROMPT_MAX = 1000;
 /** No link has the number of another one. */
 let lastLink = 0;
-/** The kinds of effect that are durable before what stands behind them is done. */
-const BARRIERS: ReadonlySet<Effect['kind']> = new Set(['persist', 'adopt', 'truncate', 'replace']);
 
 /**
  * One thing that happens in a world, and all that it brings with it: it works on a copy. Effects are done as `src/node/replica.ts` does
@@ -95,7 +95,13 @@ export class Turn {
       if (work > PROMPT_MAX) throw new Violation('the nodes go on for ever');
       const next = this.#inputs.shift();
       if (next !== undefined) this.#step(next.at, next.input);
-      else if (!this.#writePromptly() && !this.#missPromptly() && !this.#linkPromptly() && !this.#deliverPromptly()) return;
+      else if (
+        !this.#writePromptly() &&
+        !this.#missPromptly() &&
+        !this.#linkPromptly() &&
+        !this.#deliverPromptly()
+      )
+        return;
     }
   }
 
@@ -109,7 +115,7 @@ export class Turn {
   /** The process ends. Of what was not durable so many frames are on disk all the same. */
   crash(at: number, kept: number): void {
     const node = this.own(at);
-    node.disk = changed(node.disk, { frames: [...node.disk.frames, ...node.unwritten.slice(0, kept)] });
+    node.disk = withFrames(node.disk, node.unwritten.slice(0, kept));
     node.state = undefined;
     node.unwritten = [];
     node.waiting = [];
@@ -119,14 +125,7 @@ export class Turn {
     if (this.#bounds.areCrashesSeen) {
       for (const link of this.links) if (link.ends.includes(at)) this.breakLink(link);
     }
-    this.links = this.links.flatMap((link) => {
-      const side = link.ends.indexOf(at);
-      if (side < 0) return [link];
-      const [isUp, queues] = [[...link.isUp] as [boolean, boolean], [...link.queues] as [Sent[], Sent[]]];
-      isUp[side] = false;
-      queues[1 - side] = [];
-      return isUp.includes(true) ? [{ ...link, isUp, queues }] : [];
-    });
+    this.links = withoutEnd(this.links, at);
   }
 
   /** What was appended is on disk. */
@@ -134,10 +133,11 @@ export class Turn {
     const node = this.own(at);
     const last = node.unwritten.at(-1);
     if (last === undefined) return;
-    node.disk = changed(node.disk, { frames: [...node.disk.frames, ...node.unwritten] });
+    node.disk = withFrames(node.disk, node.unwritten);
     node.unwritten = [];
     const end = endOf(last);
-    if (node.state !== undefined && hasEntry(node.state, end)) this.input(at, { kind: 'durable', index: end.index });
+    if (node.state !== undefined && hasEntry(node.state, end))
+      this.input(at, { kind: 'durable', index: end.index });
   }
 
   /** What stands first of what waits is durable. */
@@ -145,19 +145,20 @@ export class Turn {
     const node = this.own(at);
     const [first, ...rest] = node.waiting;
     node.waiting = rest;
-    if (first !== undefined) this.#makeDurable(at, first);
+    if (first !== undefined && isBarrier(first)) this.#makeDurable(at, first);
     this.#drain(at);
   }
 
   /** The first message on its way from a node over a link, or a later one. */
   deliver(link: LinkWorld, side: number, place = 0, stays = false): void {
     const { message } = link.queues[side]![place]!;
-    if (!stays) this.#replaceQueue(link, side, (queue) => queue.filter((_, at) => at !== place));
+    if (!stays)
+      this.links = withQueue(this.links, link, side, (queue) => queue.filter((_, at) => at !== place));
     this.input(link.ends[1 - side]!, { kind: 'message', link: link.id as LinkId, message });
   }
 
   drop(link: LinkWorld, side: number): void {
-    this.#replaceQueue(link, side, (queue) => queue.slice(1));
+    this.links = withQueue(this.links, link, side, (queue) => queue.slice(1));
   }
 
   connect(one: number, other: number): void {
@@ -180,15 +181,6 @@ export class Turn {
     }
   }
 
-  #replaceQueue(link: LinkWorld, side: number, change: (queue: readonly Sent[]) => readonly Sent[]): void {
-    this.links = this.links.map((each) => {
-      if (each.id !== link.id) return each;
-      const queues = [...each.queues] as [readonly Sent[], readonly Sent[]];
-      queues[side] = change(queues[side]!);
-      return { ...each, queues };
-    });
-  }
-
   #step(at: number, input: Input): void {
     const node = this.own(at);
     const { state } = node;
@@ -208,7 +200,7 @@ export class Turn {
 
   #isAtBarrier(node: NodeWorld): boolean {
     const [first] = node.waiting;
-    return this.#bounds.isDiskSlow && first !== undefined && BARRIERS.has(first.kind);
+    return this.#bounds.isDiskSlow && first !== undefined && isBarrier(first);
   }
 
   /** Those that the operator said are stopped must be; who is left out unheard is among them. */
@@ -238,10 +230,10 @@ export class Turn {
       if (effect === undefined) return;
       node.waiting = rest;
       if (effect.kind === 'persist' && rest[0]?.kind === 'persist') continue;
-      const isBarrier = BARRIERS.has(effect.kind);
-      if (isBarrier && this.#isChanged && this.#halted(at)) return;
+      const holdsUp = isBarrier(effect);
+      if (holdsUp && this.#isChanged && this.#halted(at)) return;
       this.#isChanged = true;
-      if (!isBarrier) this.#perform(node, effect);
+      if (!holdsUp) this.#perform(node, effect);
       else {
         this.#makeDurable(at, effect);
         if (this.#halted(at)) return;
@@ -258,27 +250,14 @@ export class Turn {
     return true;
   }
 
-  #makeDurable(at: number, effect: Effect): void {
+  #makeDurable(at: number, barrier: Barrier): void {
     const node = this.own(at);
-    switch (effect.kind) {
-      case 'persist':
-        node.disk = changed(node.disk, saved(effect.state));
-        break;
-      case 'adopt':
-        node.disk = { ...saved(effect.state), cluster: effect.cluster, base: EMPTY_LOG, frames: [] };
-        break;
-      case 'truncate': {
-        this.write(at);
-        const [kept, cut] = split(node.disk, effect.end.index);
-        checkTruncated(this.ghost, node, cut);
-        node.disk = changed(node.disk, { frames: kept });
-        break;
-      }
-      case 'replace':
-        this.write(at);
-        node.disk = changed(node.disk, { ...saved(effect.state), base: effect.end, frames: [] });
-        this.input(at, { kind: 'replaced', end: effect.end });
-    }
+    // What is being appended comes first wherever the log itself is changed.
+    if (barrier.kind === 'truncate' || barrier.kind === 'replace') this.write(at);
+    if (barrier.kind === 'truncate')
+      checkTruncated(this.ghost, node, cutBehind(node.disk, barrier.end.index));
+    node.disk = afterBarrier(node.disk, barrier);
+    if (barrier.kind === 'replace') this.input(at, { kind: 'replaced', end: barrier.end });
   }
 
   #perform(node: OwnNode, effect: Effect): void {
@@ -334,7 +313,8 @@ export class Turn {
     for (const frame of known) {
       checkAppended(this.nodes, node, frame);
       const entry = controlEntryOf(frame);
-      if (entry?.kind === 'open' && entry.lossAfter !== undefined) this.ghost = { ...this.ghost, isLossy: true };
+      if (entry?.kind === 'open' && entry.lossAfter !== undefined)
+        this.ghost = { ...this.ghost, isLossy: true };
     }
     node.unwritten = [...node.unwritten, ...known];
   }
@@ -356,7 +336,7 @@ export class Turn {
     node.told = Math.max(node.told, message.term);
     // Who is not there any more is told nothing; and what does not fit is lost.
     if (link.isUp[1 - side] !== true || link.queues[side]!.length >= this.#bounds.inFlightMax) return;
-    this.#replaceQueue(link, side, (queue) => [...queue, { message }]);
+    this.links = withQueue(this.links, link, side, (queue) => [...queue, { message }]);
   }
 
   #writePromptly(): boolean {
@@ -402,44 +382,4 @@ export class Turn {
   order(at: number, order: Order): void {
     this.own(at).order = order;
   }
-}
-
-/** Which nodes want a link and have none. */
-export function wantedLinks(nodes: readonly NodeWorld[], links: readonly LinkWorld[]): [number, number][] {
-  const wanted: [number, number][] = [];
-  for (const one of nodes) {
-    for (const other of nodes.slice(one.at + 1)) {
-      if (one.state === undefined || other.state === undefined) continue;
-      if (links.some(({ ends }) => ends[0] === one.at && ends[1] === other.at)) continue;
-      const isWanted = one.reached.includes(NAMES[other.at]!) || other.reached.includes(NAMES[one.at]!);
-      if (isWanted) wanted.push([one.at, other.at]);
-    }
-  }
-  return wanted;
-}
-
-/** Whom a node wants a link to, who does not run, and of whom it does not know. */
-export function missing({ state, reached }: NodeWorld, nodes: readonly NodeWorld[]): readonly NodeId[] {
-  if (state === undefined) return [];
-  const { office, attempt } = state;
-  return reached.filter((peer) => {
-    if (nodes[atOf(peer)]?.state !== undefined) return false;
-    const isNews = office.kind === 'primary' && office.progress.get(peer)?.isUnreachable === false;
-    const isLinked = office.kind === 'primary' && office.progress.get(peer)?.link !== undefined;
-    return (isNews && !isLinked) || attempt?.unreachable.has(peer) === false;
-  });
-}
-
-function changed(disk: Disk, change: Partial<Disk>): Disk {
-  return { ...disk, ...change, key: undefined };
-}
-
-function saved(state: DurableState): Omit<Disk, 'cluster' | 'base' | 'frames' | 'key'> {
-  const { role, term, vote, configuration, leftOutAt, lastPrimary, commit } = state;
-  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit };
-}
-
-function split(disk: Disk, last: number): [Frame[], Frame[]] {
-  const kept = disk.frames.filter((frame) => lastIndexOf(frame) <= last);
-  return [kept, disk.frames.slice(kept.length)];
 }
