@@ -36,7 +36,8 @@ function someWorlds({ bounds }: Case, count: number): World[] {
 function dataOf(value: unknown, timesBy = 0): unknown {
   const plain = (name: string, part: unknown): unknown => {
     if (typeof part === 'function') return undefined;
-    if (typeof part === 'number' && name.endsWith('Ms')) return String(part + timesBy);
+    const isTime = name.endsWith('Ms') && name !== 'waitMs';
+    if (typeof part === 'number' && isTime) return `at ${(part + timesBy).toFixed(3)}`;
     if (part instanceof Set) return [...part].map((item) => plain('', item));
     if (part instanceof Map) return [...part].map(([key, item]) => [plain('', key), plain(name, item)]);
     return part;
