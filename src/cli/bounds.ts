@@ -11,6 +11,8 @@ export interface ServerBounds {
   readonly limits: ServerLimits;
   /** Undefined: as much as there is memory. */
   readonly dataBytesMax: number | undefined;
+  /** Undefined: a backup may be read however far it is behind. */
+  readonly readsBehindMaxMs: number | undefined;
 }
 
 interface Bound {
@@ -104,6 +106,16 @@ const DATA: Bound = {
   otherwise: undefined,
 };
 
+const READS_BEHIND: Bound = {
+  name: 'reads-behind-max',
+  unit: 'seconds',
+  description: 'on a backup: how old what is read may be; past it reads are refused',
+  // Less would come and go with the heartbeats.
+  min: 3,
+  max: DAY_SECONDS,
+  otherwise: undefined,
+};
+
 const OPERANDS = { bytes: 'SIZE', count: 'N', seconds: 'SECONDS' } as const;
 
 /** The options of a server's bounds, as its help shows them. */
@@ -117,6 +129,7 @@ export const BOUND_OPTIONS: readonly OptionSpec[] = [
   UNREAD,
   BUFFERS,
   DATA,
+  READS_BEHIND,
 ].map(({ name, unit, description, otherwise }) => ({
   name,
   operand: OPERANDS[unit],
@@ -152,9 +165,16 @@ export function readBounds(given: GivenOptions): ServerBounds {
       bufferBytesMax: sizeOf(given, BUFFERS),
     },
     dataBytesMax: readBytes(given, DATA.name, DATA.min, DATA.max),
+    readsBehindMaxMs: readsBehind(given),
   };
   checkTogether(bounds.limits);
   return bounds;
+}
+
+function readsBehind(given: GivenOptions): number | undefined {
+  const { name, min, max } = READS_BEHIND;
+  if (!given.values.has(name)) return undefined;
+  return readSecondsMs(given, name, { minSeconds: min, maxSeconds: max, otherwiseSeconds: '' });
 }
 
 function sizeOf(given: GivenOptions, { name, min, max, otherwise = max }: Bound): number {

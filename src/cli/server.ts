@@ -7,6 +7,7 @@ import { termCount } from '../log/term.js';
 import { endsForWantOfRoom, isDiskFull } from '../node/disk-room.js';
 import { StorageFault } from '../storage/fault.js';
 import { errorCode } from '../storage/files.js';
+import { readClusterSecret } from './cluster-secret.js';
 import { EXIT } from './exit.js';
 import type { ServerOptions } from './options.js';
 import { StartFault, startServer } from './start-server.js';
@@ -20,7 +21,12 @@ const SAME_SIGNAL_MS = 300;
 
 /** Runs a server until a signal or a failure ends it, and answers the exit status. */
 export async function runServer(options: ServerOptions): Promise<number> {
+  const { secret, isOpenToOthers } = await readClusterSecret(options.clusterSecretFile, process.env);
   const events = makeEventLog(options.logLevel);
+  if (isOpenToOthers) {
+    const file = options.clusterSecretFile;
+    events.warn({ file }, 'others than its owner may read the secret of the cluster: "chmod 600" the file');
+  }
   const signalled = firstSignal(events);
   let node: RunningNode;
   try {
@@ -28,10 +34,12 @@ export async function runServer(options: ServerOptions): Promise<number> {
       address: options.address,
       dbPath: options.dbPath,
       fsync: options.fsync,
+      clusterSecret: secret,
       allowUnauthenticated: options.allowUnauthenticated,
       events,
       limits: options.limits,
       dataBytesMax: options.dataBytesMax,
+      readsBehindMaxMs: options.readsBehindMaxMs,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.role === undefined ? {} : { role: options.role }),
       ...(options.primary === undefined ? {} : { primary: options.primary }),
@@ -42,7 +50,9 @@ export async function runServer(options: ServerOptions): Promise<number> {
     process.stderr.write(`kv: ${startFaultLine(error)}\n`);
     return EXIT.refused;
   }
-  events.info({ address: node.address, keys: node.keys, fsync: options.fsync }, 'ready');
+  // Whoever waits for others may have applied next to nothing of what is on its disk.
+  const keys = node.service === 'serving' ? { keys: node.keys } : {};
+  events.info({ address: node.address, ...keys, fsync: options.fsync }, 'ready');
   greet(node, options);
   let failure: Error | undefined;
   void node.failed.then((reason) => (failure = reason));

@@ -31,6 +31,7 @@ const ADVICE = 'advice';
 /** Names that would read badly without their unit. */
 const LABELS: ReadonlyMap<string, string> = new Map([
   ['primary_silent_ms', 'primary last heard'],
+  ['behind_ms', 'reads at most behind'],
   ['data_bytes', 'data'],
   ['data_bytes_max', 'data at most'],
   ['waiting_bytes', 'waiting for the disk'],
@@ -45,7 +46,15 @@ const COLUMNS: readonly (readonly [name: string, heading: string])[] = [
   ['lag_bytes', 'bytes behind'],
   ['silent_ms', 'last heard'],
 ];
-const BAD: ReadonlySet<string> = new Set(['silent', 'waiting', 'left-out', 'diverged', 'unadopted']);
+const BAD: ReadonlySet<string> = new Set([
+  'silent',
+  'differs',
+  'forgetful',
+  'waiting',
+  'left-out',
+  'diverged',
+  'unadopted',
+]);
 
 /** For a person: aligned, members as a table, and last what should be done, when there is something. */
 export function formatStatusTable(report: StatusReport, paint: Painter): string[] {
@@ -92,6 +101,7 @@ function readable(name: string, value: string): string {
   if (value === NONE) return '-';
   if (!/^\d{1,15}$/.test(value)) return plainText(value);
   if (name.endsWith('_bytes') || name.endsWith('_bytes_max')) return showBytes(Number(value));
+  if (name === 'behind_ms') return showDuration(Number(value));
   return name.endsWith('_ms') ? `${showDuration(Number(value))} ago` : value;
 }
 

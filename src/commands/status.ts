@@ -10,6 +10,7 @@ export function statusLines(status: Status): string[] {
     `advice=${status.advice ?? NONE}`,
     `primary=${status.primary ?? NONE}`,
     `primary_silent_ms=${wholeOrNone(status.primarySilentMs)}`,
+    `behind_ms=${wholeOrNone(status.behindMs)}`,
     `term=${String(termCount(status.term))}`,
     `position=${showPosition(status.position)}`,
     `commit=${String(status.commit)}`,

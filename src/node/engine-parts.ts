@@ -30,6 +30,8 @@ export interface ReplicaEngineParts {
   readonly waitingBytesMax: number;
   /** Bytes of all keys and values; no bound when not given. */
   readonly dataBytesMax?: number | undefined;
+  /** As a backup it refuses reads while what it would show may be older; no bound when not given. */
+  readonly readsBehindMaxMs?: number | undefined;
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;

@@ -1,5 +1,6 @@
 import { LASTING_BYTES_MIN, refusal } from '../engine.js';
 import type { ByteRange, Refusal, ValueSink } from '../engine.js';
+import { notPrimary } from '../replication/refusals.js';
 import type { Store } from '../store/store.js';
 
 /** What is read in one slice, in keys; so many bytes of a value are as much work as one more key. */
@@ -11,6 +12,16 @@ export function unsure(): Refusal {
     'NO_QUORUM',
     'not read: too few members confirm that this node is still the primary; look at status, and try again in a moment',
   );
+}
+
+export function lostWhileRead(primary: string | undefined): Refusal {
+  return notPrimary(primary, 'this node was the primary when the read began, and is no more; read there');
+}
+
+export function tooFarBehind(primary: string | undefined, behindMs: number | undefined): Refusal {
+  const how = behindMs === undefined ? 'not known' : `${String(Math.ceil(behindMs / 1000))} s`;
+  const why = `this backup is too far behind to be read, ${how}; read at the primary, or look at status`;
+  return notPrimary(primary, why);
 }
 
 /**

@@ -11,21 +11,22 @@ import type {
   Reconfiguration,
   Reconfigured,
   Refusal,
+  Role,
   ScanBounds,
   ScanPage,
   Status,
   ValueSink,
   WriteObserver,
 } from '../engine.js';
-import { holdsLease, readObjection, serviceOf } from '../replication/standing.js';
+import { HALTED } from '../replication/state-checking.js';
+import { holdsLease, primaryAddress, readObjection, serviceOf } from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
-import { ClockWatch } from './clock-watch.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
-import { WORK_A_SLICE, readSlice, tooMuch, unsure } from './reading.js';
-import { standingOf, statusOf } from './status.js';
+import { WORK_A_SLICE, lostWhileRead, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
+import { behindMs, standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 
@@ -44,7 +45,6 @@ const READS_WAITING_MAX = 100_000;
 export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
-  readonly #clocks: ClockWatch;
   #readsWaiting = 0;
   #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
   /** Whether everything was written that comes before the node takes part. */
@@ -56,7 +56,6 @@ export class ReplicaEngine implements Engine {
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts);
-    this.#clocks = new ClockWatch(parts.clock, this.#state.timing.leaseMs);
   }
 
   /**
@@ -101,8 +100,10 @@ export class ReplicaEngine implements Engine {
   }
 
   async #begin(): Promise<void> {
-    const { clock, fsync, network } = this.#parts;
+    const { clock, fsync, network, events } = this.#parts;
     const { replica } = this.#assembly;
+    const { divergence } = replica.state;
+    if (divergence !== undefined) events.error({}, `${HALTED}: ${divergence}`);
     network.observe(this.#assembly.observer());
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
@@ -117,6 +118,7 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#setAcks();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
+    snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
     proposals.goOn();
   }
@@ -181,12 +183,25 @@ export class ReplicaEngine implements Engine {
     const { office } = state;
     if (office.kind === 'primary' && office.isServing) {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
-      const trustedFromMs = this.#clocks.trustedFromMs();
+      const trustedFromMs = this.#assembly.clocks.trustedFromMs();
       const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
       return isSure ? 'sure' : 'unsure';
     }
-    const objection = readObjection(state, this.#assembly.hint);
+    const objection = readObjection(state, this.#assembly.hint) ?? this.#lagObjection();
     return objection === undefined || this.#mayReadAhead ? 'sure' : objection;
+  }
+
+  /** Of a backup that may show what is too old. */
+  #lagObjection(): Refusal | undefined {
+    const { readsBehindMaxMs, clock } = this.#parts;
+    if (readsBehindMaxMs === undefined) return undefined;
+    const behind = behindMs(this.#assembly, clock.nowMs());
+    if (behind !== undefined && behind <= readsBehindMaxMs) return undefined;
+    return tooFarBehind(this.#primaryAddress, behind);
+  }
+
+  get #primaryAddress(): string | undefined {
+    return primaryAddress(this.#state) ?? this.#assembly.hint;
   }
 
   /** Before the office is taken, where a full disk has no room for what that takes. */
@@ -225,12 +240,13 @@ export class ReplicaEngine implements Engine {
 
   async #readLater(keys: readonly ByteRange[], sink: ValueSink): Promise<Refusal | undefined> {
     const { store, clock } = this.#parts;
-    const before = await this.#confirm();
+    const asked = this.#state.office.kind;
+    const before = await this.#confirm(asked);
     if (before !== undefined) return before;
     await store.lock.read();
     try {
       // While this waited for the lock the office may have been lost.
-      const standing = this.#readStanding();
+      const standing = this.#standingAs(asked);
       if (standing !== 'sure') return standing === 'unsure' ? unsure() : standing;
       for (let at = 0; ;) {
         at = readSlice(store, keys, at, sink, WORK_A_SLICE);
@@ -243,13 +259,23 @@ export class ReplicaEngine implements Engine {
     }
   }
 
+  /**
+   * As {@link #readStanding}, of a read that was taken up while this node had an office. What was asked of a primary is not answered by
+   * the backup that it became meanwhile, which may show less than was acknowledged before the read began.
+   */
+  #standingAs(asked: Role): 'sure' | 'unsure' | Refusal {
+    const standing = this.#readStanding();
+    const isLost = asked === 'primary' && this.#state.office.kind !== 'primary';
+    return isLost && standing === 'sure' ? lostWhileRead(this.#primaryAddress) : standing;
+  }
+
   /** Waits until it is sure that a read may be answered here. */
-  async #confirm(): Promise<Refusal | undefined> {
+  async #confirm(asked = this.#state.office.kind): Promise<Refusal | undefined> {
     const { clock } = this.#parts;
     const untilMs = clock.nowMs() + CONFIRM_MS;
-    let standing = this.#readStanding();
+    let standing = this.#standingAs(asked);
     if (standing === 'unsure') this.#assembly.replica.input({ kind: 'confirm reads' });
-    for (standing = this.#readStanding(); standing === 'unsure'; standing = this.#readStanding()) {
+    for (standing = this.#standingAs(asked); standing === 'unsure'; standing = this.#standingAs(asked)) {
       if (clock.nowMs() >= untilMs) return unsure();
       await this.#assembly.nextStep();
     }
@@ -263,7 +289,8 @@ export class ReplicaEngine implements Engine {
 
   async *scan(cursor: number, bounds: ScanBounds = {}): AsyncGenerator<ScanPage | Refusal> {
     const { store, clock } = this.#parts;
-    const before = await this.#confirm();
+    const asked = this.#state.office.kind;
+    const before = await this.#confirm(asked);
     if (before !== undefined) {
       yield before;
       return;
@@ -278,7 +305,7 @@ export class ReplicaEngine implements Engine {
       const page = store.page(from, stretch.end, bounds.pageKeyBytesMax);
       if (isWritten) store.lock.releaseRead();
       // A walk takes a while, and the office may be lost meanwhile.
-      const refused = await this.#confirm();
+      const refused = await this.#confirm(asked);
       if (refused !== undefined) {
         yield refused;
         return;
@@ -302,7 +329,7 @@ export class ReplicaEngine implements Engine {
     // What opening has to keep aside first may be the JSON file.
     if (!this.#isPrepared) return diskFull('and the JSON file is as it was');
     try {
-      return await this.#assembly.snapshotter.write();
+      return await this.#assembly.snapshotter.writeMarked();
     } catch (error) {
       if (endsForWantOfRoom(error)) return diskFull('and the JSON file is as it was');
       // The reason's own text may name files; it is in the event log.

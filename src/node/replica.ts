@@ -17,6 +17,7 @@ import type {
 } from '../replication/state.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { ApplyLoop } from './apply-loop.js';
+import type { ClockWatch } from './clock-watch.js';
 import { RETRY_FULL_MS, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
 import type { DiskRoom } from './disk-room.js';
 import type { Feeder } from './feeder.js';
@@ -42,6 +43,7 @@ export interface ReplicaParts {
   readonly applying: ApplyLoop;
   readonly feeder: Feeder;
   readonly room: DiskRoom;
+  readonly clocks: ClockWatch;
   log(): Log;
   random(): number;
   /** The office was taken or lost. */
@@ -110,8 +112,8 @@ export class Replica {
     this.#isStepping = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const { state, clock } = this.#parts;
-        this.#execute(step(state, next, clock.nowMs(), this.#parts.random()));
+        this.#watchClocks();
+        this.#step(next);
       }
     } catch (error) {
       this.#fail(error);
@@ -119,6 +121,17 @@ export class Replica {
       this.#isStepping = false;
     }
     this.#parts.stepped();
+  }
+
+  /** The core learns of it before anything else: what comes may be an answer to what was asked long ago. */
+  #watchClocks(): void {
+    const atMs = this.#parts.clocks.trustedFromMs();
+    if (atMs !== this.state.trustedFromMs) this.#step({ kind: 'clocks parted', atMs });
+  }
+
+  #step(input: Input): void {
+    const { state, clock } = this.#parts;
+    this.#execute(step(state, input, clock.nowMs(), this.#parts.random()));
   }
 
   command(change: Change): Promise<Refusal | CommandOutcome> {

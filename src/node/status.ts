@@ -1,7 +1,7 @@
 import type { Guarantees, Service, Status } from '../engine.js';
 import { EMPTY_LOG } from '../log/frame.js';
 import { memberStatuses } from '../replication/member-status.js';
-import { adviceOf, primaryAddress, serviceOf } from '../replication/standing.js';
+import { adviceOf, primaryAddress, serviceOf, shownAsOfMs } from '../replication/standing.js';
 import type { Assembly } from './assembly.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 
@@ -30,7 +30,9 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
   const { state } = replica;
   const nowMs = clock.nowMs();
   const { office } = state;
-  const isFollowing = office.kind === 'backup' && office.primary !== undefined;
+  // Nobody says anything to a node that was left out.
+  const isFollowing =
+    office.kind === 'backup' && office.primary !== undefined && state.leftOutAt === undefined;
   const standing = standingOf(parts, assembly);
   const members = memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind));
   return {
@@ -38,6 +40,7 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     advice: adviceWith(assembly, adviceOf(state, nowMs)),
     primary: primaryAddress(state) ?? assembly.hint,
     primarySilentMs: isFollowing ? nowMs - office.heardMs : undefined,
+    behindMs: behindMs(assembly, nowMs),
     node: state.self,
     cluster: state.cluster,
     keys: store.count,
@@ -50,6 +53,12 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
       member.node === state.self ? { ...member, role: standing.role } : member,
     ),
   };
+}
+
+/** How old what this node shows may be; undefined where that is not known, or nothing is shown. */
+export function behindMs({ replica, applying }: Assembly, nowMs: number): number | undefined {
+  const asOfMs = shownAsOfMs(replica.state, applying.end.index);
+  return asOfMs === undefined ? undefined : Math.max(0, nowMs - asOfMs);
 }
 
 /** What is to be done about the disk comes first: the rest may follow from it. */

@@ -3,13 +3,13 @@ import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termCount } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
-import type { History } from '../log/history.js';
 import { failAttempt } from './asking.js';
+import { agree, refuseLink } from './contradictions.js';
 import { setCommit } from './committing.js';
-import type { Append, Heartbeat, LeftOut, Message, Probe, SnapshotPart } from './message.js';
+import type { Append, Heartbeat, LeftOut, Probe, SnapshotPart } from './message.js';
 import { isNamedAgain, leaveOut } from './leaving-out.js';
 import { primaryServes } from './refusals.js';
-import type { BackupOffice, OpenLink, Step } from './state.js';
+import type { BackupOffice, Freshness, OpenLink, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import {
   appendFrames,
@@ -36,7 +36,7 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
   const { state, nowMs } = step;
   if (state.divergence !== undefined) return undefined;
   if (term < state.term) {
-    send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: 0 });
+    answerHeartbeat(step, link, 0);
     return undefined;
   }
   if (state.cluster === undefined && !adopt(step, link)) return undefined;
@@ -107,7 +107,24 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): voi
   state.leaseUntilMs = nowMs + state.timing.leaseMs;
   state.leaseHolder = link.node;
   followCommit(step, office, message.commit);
-  send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: message.round });
+  noteFreshness(office, message, state.commit);
+  answerHeartbeat(step, link, message.round);
+}
+
+function answerHeartbeat(step: Step, link: OpenLink, round: number): void {
+  send(step, link.id, { kind: 'heartbeat answer', term: step.state.term, round, sentMs: step.nowMs });
+}
+
+/** Keeps the newest that is reached, and the oldest that is not: so there is always one to reach, however fast commits come. */
+function noteFreshness(office: BackupOffice, { commit, echoMs }: Heartbeat, reachedCommit: Index): void {
+  const known = echoMs === undefined ? office.freshness : [...office.freshness, { commit, asOfMs: echoMs }];
+  const reached = known.filter((each) => each.commit <= reachedCommit);
+  const newest = reached.reduce<Freshness | undefined>(
+    (best, each) => (best === undefined || each.asOfMs > best.asOfMs ? each : best),
+    undefined,
+  );
+  const waiting = known.find((each) => each.commit > reachedCommit);
+  office.freshness = [newest, waiting].filter((each) => each !== undefined);
 }
 
 /** What is committed on the primary is committed here as far as it is known to be the same. */
@@ -130,38 +147,16 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   const { term } = state;
   const answer = { kind: 'probe answer', term, probe: message.probe } as const;
   if (common === undefined || common.index < state.commit) {
-    const { history } = message;
-    if (
-      common !== undefined &&
-      !isReplacedAfter(history, common.index) &&
-      !isReplacedAfter(own, common.index)
-    ) {
-      diverge(step, common.index, link);
-      return;
-    }
+    office.wantsSnapshot = true;
     send(step, link.id, { ...answer, matched: 0 as Index, durable: 0 as Index, wantsSnapshot: true });
     return;
   }
+  agree(state, link.node);
+  office.wantsSnapshot = false;
   office.matched = common.index;
   office.verified = common.index;
   const durable = Math.min(state.durable, common.index) as Index;
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
-}
-
-/** Whether an operator accepted that what lies behind `index` may be lost: on the primary's side, or on this one. */
-function isReplacedAfter(history: History, index: Index): boolean {
-  return history.spans.some((span) => span.isLossy && span.firstIndex > index);
-}
-
-function diverge(step: Step, index: Index, link: OpenLink): void {
-  const { state } = step;
-  state.divergence = `this node has committed entries behind ${String(index)} that the primary at ${link.address} does not have: one of the two was restored from an old copy; keep both, and add this one anew with an empty directory`;
-  tell(
-    step,
-    'error',
-    { index, primary: link.address },
-    'diverged from the primary: this node answers nothing more',
-  );
 }
 
 export function onAppend(step: Step, link: OpenLink, message: Append): void {
@@ -187,8 +182,8 @@ export function onAppend(step: Step, link: OpenLink, message: Append): void {
 }
 
 /**
- * Appends what this log does not have yet, cutting off what contradicts it. Undefined when that would cut what is
- * committed: the node stops then.
+ * Appends what this log does not have yet, cutting off what it has otherwise. Undefined when that would cut what is
+ * committed: the link is closed then.
  */
 function takeFrames(
   step: Step,
@@ -206,14 +201,13 @@ function takeFrames(
     }
     if (state.last.index > before.index) {
       if (before.index < state.commit) {
-        diverge(step, before.index, link);
+        refuseLink(step, link, {
+          detail: `it has other entries than what is committed here behind ${String(before.index)}`,
+          isAboutLog: true,
+        });
         return undefined;
       }
       truncate(step, before);
-    }
-    if (state.last.checksum !== frame.previous) {
-      diverge(step, before.index, link);
-      return undefined;
     }
     appendFrames(step, frames.slice(at));
     return true;
@@ -286,6 +280,7 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   }
   // From here on the old content is gone, whatever comes. Nothing counts as durable before the new one is.
   state.last = end;
+  state.ends = [end];
   state.spans = end.index === 0 ? [] : [{ term: end.term, firstIndex: end.index, isLossy: false }];
   // Of an earlier term nobody here knows who opened it; of this one it is whom this node follows.
   const { office } = state;
@@ -304,6 +299,7 @@ export function onReplaced(step: Step, end: LogEnd): void {
   const { arrival } = state;
   state.arrival = undefined;
   state.isReplacing = false;
+  state.stateReports = [];
   tell(step, 'info', { index: end.index }, 'the content was replaced by a snapshot of the primary');
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }
@@ -323,7 +319,7 @@ export function onLeftOut(step: Step, link: OpenLink, message: LeftOut): void {
   const { state } = step;
   if (state.cluster === undefined || state.divergence !== undefined) return;
   if (message.term < state.term) {
-    send(step, link.id, { kind: 'heartbeat answer', term: state.term, round: 0 } satisfies Message);
+    answerHeartbeat(step, link, 0);
     return;
   }
   const { members, learners } = message.configuration;

@@ -1,4 +1,4 @@
-import type { Index, NodeId, Position, Term } from '../engine.js';
+import type { Index, NodeId, Term } from '../engine.js';
 import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { History } from '../log/history.js';
@@ -29,13 +29,16 @@ export type Message =
   | HandOver
   | HandOverAnswer
   | LeftOut
-  | LeftOutAnswer;
+  | LeftOutAnswer
+  | StateChecksum
+  | StateDiffers;
 
 /** From the primary, each second and whenever its commit moved: it is there, and how far its log is safe. */
 export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly term: Term;
-  readonly last: Position;
+  /** The end of the sender's log. Whoever has this entry has it with this checksum, or the two logs are not the same. */
+  readonly last: LogEnd;
   readonly commit: Index;
   /** Numbers the heartbeats, so that the primary knows which one an answer renews its lease from. */
   readonly round: number;
@@ -43,12 +46,19 @@ export interface Heartbeat {
   readonly isServing: boolean;
   /** Whether the receiver is a member, by the sender's newest configuration. */
   readonly isMember: boolean;
+  /**
+   * What the receiver's newest answer on this link gave as its time. Everything that was acknowledged before that moment is within
+   * `commit`. Undefined while the sender is not sure that it still is the primary, or has no answer yet.
+   */
+  readonly echoMs: number | undefined;
 }
 
 export interface HeartbeatAnswer {
   readonly kind: 'heartbeat answer';
   readonly term: Term;
   readonly round: number;
+  /** The sender's own clock: it means nothing to the receiver, which gives it back. */
+  readonly sentMs: number;
 }
 
 /** Opens the stream to a backup: this is what the primary has. The backup finds what both have in common. */
@@ -215,4 +225,23 @@ export interface LeftOut {
 export interface LeftOutAnswer {
   readonly kind: 'left out answer';
   readonly term: Term;
+}
+
+/** From a backup or a learner: what its state was at a mark of the log. */
+export interface StateChecksum {
+  readonly kind: 'state checksum';
+  readonly term: Term;
+  readonly end: LogEnd;
+  readonly checksum: string;
+}
+
+/** Tells a node that its state at a position, which it has reported, is another one than it should be. */
+export interface StateDiffers {
+  readonly kind: 'state differs';
+  readonly term: Term;
+  readonly end: LogEnd;
+  /** What it should be: what more than half of the members have, or the primary. */
+  readonly right: string;
+  /** More than half of the members have it. */
+  readonly isCertain: boolean;
 }

@@ -1,6 +1,7 @@
 import { refusal } from '../engine.js';
-import type { Refusal, Service } from '../engine.js';
-import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import type { Index, Refusal, Service } from '../engine.js';
+import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
 
@@ -82,13 +83,13 @@ function waiting(state: ReplicaState): Refusal {
  * Whether the primary may answer a read in this moment: as many others answered a heartbeat lately as leave no majority
  * without this node. Their leases are counted from when the heartbeat was sent, and as a tenth shorter than they hold them.
  *
- * @param trustedFromMs - a heartbeat that was not sent after this moment counts no more: the clock may have stood still since.
+ * @param trustedFromMs - a heartbeat that was not sent after this moment counts no more. The state may not have been told of it yet.
  */
 export function holdsLease(
   state: ReplicaState,
   office: PrimaryOffice,
   nowMs: number,
-  trustedFromMs = -Infinity,
+  trustedFromMs = state.trustedFromMs,
 ): boolean {
   const { configurations, timing } = state;
   if (!office.isServing || configurations === undefined) return false;
@@ -104,11 +105,20 @@ export function holdsLease(
   });
 }
 
+/**
+ * By this node's clock: everything that was acknowledged before this moment is within the entries up to `applied`. Undefined while no
+ * primary that was sure of its place has told so.
+ */
+export function shownAsOfMs({ office }: ReplicaState, applied: Index): number | undefined {
+  if (office.kind === 'primary') return undefined;
+  return office.freshness.findLast(({ commit }) => commit <= applied)?.asOfMs;
+}
+
 export function adviceOf(state: ReplicaState, nowMs: number): string | undefined {
   const { office } = state;
   switch (serviceOf(state)) {
     case 'serving':
-      return office.kind === 'primary' ? unreachableMembers(state, office, nowMs)?.message : undefined;
+      return office.kind === 'primary' ? primaryAdvice(state, office, nowMs) : undefined;
     case 'waiting':
       return waiting(state).message;
     case 'unadopted':
@@ -120,8 +130,20 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'following':
       if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
         return 'the primary is not heard: if it is stopped, promote one of the backups';
-      return undefined;
+      return state.contradicted === undefined ? undefined : atOdds(state.contradicted.detail);
   }
+}
+
+function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
+  const tooFew = unreachableMembers(state, office, nowMs)?.message;
+  const forgetful = tooFew === undefined ? forgetfulMembers(office) : undefined;
+  const said = [stateAlarm(office), tooFew, forgetful];
+  const advice = said.filter((each) => each !== undefined);
+  return advice.length === 0 ? undefined : advice.join('. Besides: ');
+}
+
+function atOdds(detail: string): string {
+  return `${detail}: its links are closed and nothing was changed; find out which of the two was restored from an old copy or has a failing disk, and add that one anew`;
 }
 
 /** Nobody feeds this backup, and has not for a while. */

@@ -18,6 +18,7 @@ import type { FenceAnswer, Message, SurveyAnswer } from './message.js';
 import type { PromotionGrant } from './promotion.js';
 import type { Requirement } from './quorum.js';
 import type { ReplicationRules } from './rules.js';
+import type { StateChecks, StateReport } from './state-checks.js';
 
 /** Names a link to another node while it is up; never used twice. */
 export type LinkId = number & { readonly linkId: unique symbol };
@@ -40,6 +41,8 @@ export interface DurableState {
   readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
+  /** Why it must not serve, when its state is known to be wrong: that would be the same after a restart. */
+  readonly divergence: string | undefined;
 }
 
 /** How the primary stands with one backup. */
@@ -62,8 +65,10 @@ export interface Progress {
   inFlightBytes: number;
   /** Frames are being read for it. */
   isReading: boolean;
-  /** It syncs what this node syncs, so what it says it has may be counted. */
+  /** It syncs what this node syncs and has kept what it acknowledged, so what it says it has may be counted. */
   isCounted: boolean;
+  /** It came back with less than it had acknowledged. It stays uncounted until it is removed. */
+  hasForgotten: boolean;
   /** When it was last heard, or was begun to be waited for. */
   heardMs: number;
   wasHeard: boolean;
@@ -74,6 +79,8 @@ export interface Progress {
   askedMs: number;
   /** When the newest heartbeat was sent that it has answered. */
   leaseFromMs: number;
+  /** The time that its newest answer on this link gave. */
+  echoMs: number | undefined;
   answeredRound: number;
   /** Numbers the probes; only the answer to the newest one counts. */
   probe: number;
@@ -116,6 +123,8 @@ export interface PrimaryOffice {
   handOver: HandingOver | undefined;
   /** The promotion that made this primary, until it is answered. */
   promotion: OpenPromotion | undefined;
+  /** What is known of the states of the others. */
+  readonly checks: StateChecks;
 }
 
 export interface OpenPromotion {
@@ -146,6 +155,16 @@ export interface BackupOffice {
   link: LinkId | undefined;
   /** The primary's last entry, as it last said. */
   primaryLast: Index;
+  /** It asked for a snapshot that may take the place of what is committed here: an operator accepted a loss. */
+  wantsSnapshot: boolean;
+  /** What is known of how old the committed state is here: two of them, since the later one may not be reached yet. */
+  freshness: readonly Freshness[];
+}
+
+/** Whoever has everything up to `commit` has everything that was acknowledged before `asOfMs`, by this node's clock. */
+export interface Freshness {
+  readonly commit: Index;
+  readonly asOfMs: number;
 }
 
 export interface Finding {
@@ -213,6 +232,8 @@ export interface ReplicaState {
   /** The last entry of the log, on disk or on its way there. */
   last: LogEnd;
   spans: TermSpan[];
+  /** Where the newest frames end, oldest first and `last` at the end. What others say of them must agree. */
+  ends: LogEnd[];
   durable: Index;
   commit: Index;
   isConfirmed: boolean;
@@ -226,6 +247,8 @@ export interface ReplicaState {
   /** Grants no fence before then: it heard from a live primary, or it started and may have forgotten one. */
   leaseUntilMs: number;
   leaseHolder: NodeId | undefined;
+  /** Leases from heartbeats that were not sent after this moment are void: the clock may have stood still since. */
+  trustedFromMs: number;
   readonly links: Map<LinkId, OpenLink>;
   reached: readonly Peer[];
   /** The snapshot that arrives. */
@@ -240,8 +263,14 @@ export interface ReplicaState {
     | undefined;
   /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
   isReplacing: boolean;
-  /** Set when its log and the primary's disagree where they must not. */
+  /** What its own state was at the last marks of the log, oldest first. Those of a content that was replaced are forgotten. */
+  stateReports: StateReport[];
+  /** Set when its log, or its state, and the primary's disagree where they must not. */
   divergence: string | undefined;
+  /** Who claims to be the primary and contradicts what this node holds; undefined when nobody does. */
+  contradicted: { readonly by: NodeId; readonly detail: string; readonly sinceMs: number } | undefined;
+  /** What was told of refused links, and when, so that it is told once. */
+  readonly refused: Map<string, number>;
 }
 
 export interface Timing {
@@ -316,7 +345,13 @@ export type Input =
   /** A snapshot took the place of everything. */
   | { readonly kind: 'replaced'; readonly end: LogEnd }
   | { readonly kind: 'command'; readonly command: CommandId; readonly change: Change }
-  | { readonly kind: 'confirm reads' };
+  | { readonly kind: 'confirm reads' }
+  /** A snapshot is due here that the others should have of the same position. */
+  | { readonly kind: 'mark' }
+  /** What the state was at a mark. */
+  | { readonly kind: 'state summed'; readonly report: StateReport }
+  /** What was counted by the clock up to here is not to be trusted. */
+  | { readonly kind: 'clocks parted'; readonly atMs: number };
 
 export type Change =
   Exclude<Reconfiguration, { kind: 'addBackup' }> | { readonly kind: 'addBackup'; readonly peer: Peer };

@@ -4,6 +4,7 @@ import { lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
+import { holdsLease } from './standing.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
 import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
 
@@ -24,12 +25,14 @@ function newProgress(step: Step, peer: Peer): Progress {
     inFlightBytes: 0,
     isReading: false,
     isCounted: false,
+    hasForgotten: false,
     heardMs: step.nowMs,
     wasHeard: false,
     isSilent: false,
     isUnreachable: false,
     askedMs: step.nowMs,
     leaseFromMs: -Infinity,
+    echoMs: undefined,
     answeredRound: 0,
     probe: 0,
     snapshot: undefined,
@@ -63,7 +66,9 @@ export function connect(step: Step, progress: Progress): void {
   progress.link = link.id;
   progress.matchBefore = progress.match;
   progress.isUnreachable = false;
-  progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
+  progress.echoMs = undefined;
+  const syncs = step.state.fsync !== 'always' || link.fsync === 'always';
+  progress.isCounted = syncs && !progress.hasForgotten;
   probe(step, progress);
 }
 
@@ -129,10 +134,11 @@ export function sendHeartbeat(step: Step, office: PrimaryOffice, progress: Progr
   send(step, progress.link, {
     kind: 'heartbeat',
     term: state.term,
-    last: { term: state.last.term, index: state.last.index },
+    last: state.last,
     commit: state.commit,
     round: office.round,
     ...standing(step, office, progress.peer.node),
+    echoMs: holdsLease(state, office, step.nowMs) ? progress.echoMs : undefined,
   });
 }
 
@@ -215,7 +221,7 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
     beginSnapshot(step, progress);
     return;
   }
-  if (message.durable < progress.matchBefore) {
+  if (message.durable < progress.matchBefore || progress.hasForgotten) {
     loseDisk(step, progress, message.durable);
     return;
   }
@@ -230,6 +236,11 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
 /** It once said that it has more: its disk forgot, and nothing that it says can be counted on. */
 function loseDisk(step: Step, progress: Progress, durable: Index): void {
   progress.isCounted = false;
+  // What it has now is told of it, and it is not fed: it must not seem to be as it was.
+  progress.match = durable;
+  progress.next = (durable + 1) as Index;
+  if (progress.hasForgotten) return;
+  progress.hasForgotten = true;
   tell(
     step,
     'error',

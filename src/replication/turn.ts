@@ -42,9 +42,10 @@ export function knownPeers(state: ReplicaState): Peer[] {
 }
 
 export function durableState(state: ReplicaState): DurableState {
-  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit } = state;
+  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit, divergence } = state;
   if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
-  return { role, term, vote, configuration: configurations.committed, leftOutAt, lastPrimary, commit };
+  const configuration = configurations.committed;
+  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence };
 }
 
 export function persist(step: Step): void {
@@ -95,6 +96,7 @@ export function appendFrames(step: Step, frames: readonly Frame[]): void {
       throw new Error(`a frame at ${String(frame.firstIndex)} does not follow ${String(state.last.index)}`);
     }
     state.last = endOf(frame);
+    noteEnd(state.ends, state.last);
     addToSpans(state.spans, frame);
     if (frame.count > 1) continue;
     const entry = controlEntryOf(frame);
@@ -105,6 +107,26 @@ export function appendFrames(step: Step, frames: readonly Frame[]): void {
   step.effects.push({ kind: 'append', frames });
   // Who opened the term must be known also once the log no longer reaches back to its opening.
   if (state.lastPrimary !== primaryBefore && state.configurations !== undefined) persist(step);
+}
+
+/** So many frames back it is held against what others say, and as many again before the older half is let go of. */
+const ENDS_KEPT = 512;
+
+function noteEnd(ends: LogEnd[], end: LogEnd): void {
+  ends.push(end);
+  if (ends.length >= 2 * ENDS_KEPT) ends.splice(0, ends.length - ENDS_KEPT);
+}
+
+/** Where a frame of this log ends at an index; undefined when none does, or it was too long ago. */
+export function endAt(ends: readonly LogEnd[], index: Index): LogEnd | undefined {
+  let [low, high] = [0, ends.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ends[middle]?.index ?? 0) < index) low = middle + 1;
+    else high = middle;
+  }
+  const found = ends[low];
+  return found?.index === index ? found : undefined;
 }
 
 /** Cuts what lies behind `end`. Only ever what is not committed. */
@@ -119,6 +141,7 @@ export function truncate(step: Step, end: LogEnd): void {
     'entries that the primary does not have are cut off and kept aside',
   );
   state.last = end;
+  state.ends = [...state.ends.filter(({ index }) => index < end.index), end];
   state.spans = cutSpans(state.spans, end.index);
   if (state.durable > end.index) state.durable = end.index;
   if (state.configurations !== undefined)
@@ -142,6 +165,8 @@ export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOff
     verified: 0 as Index,
     link: undefined,
     primaryLast: 0 as Index,
+    wantsSnapshot: false,
+    freshness: [],
   };
 }
 

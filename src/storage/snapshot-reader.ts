@@ -109,14 +109,15 @@ export async function eachChunk(
 ): Promise<number> {
   const read = (chunk: Buffer, from: number): Promise<number> =>
     file.read(chunk.subarray(0, Math.min(chunkBytes, bytesMax - from)), from);
-  let chunk = Buffer.allocUnsafeSlow(chunkBytes);
-  let other = Buffer.allocUnsafeSlow(chunkBytes);
+  // Most files are smaller than a chunk, and need no second one.
+  let chunk: Buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, bytesMax));
+  let other: Buffer | undefined;
   let position = 0;
   for (let reading = read(chunk, 0); ;) {
     const filled = await reading;
     const next = position + filled;
     const isLast = filled < chunkBytes || next === bytesMax;
-    if (!isLast) reading = read(other, next);
+    if (!isLast) reading = read((other ??= Buffer.allocUnsafeSlow(chunkBytes)), next);
     try {
       const shown = show(chunk.subarray(0, filled));
       if (shown !== undefined) await shown;
@@ -125,7 +126,7 @@ export async function eachChunk(
       if (!isLast) await reading.catch(() => undefined);
       throw error;
     }
-    if (isLast) return next;
+    if (isLast || other === undefined) return next;
     position = next;
     [chunk, other] = [other, chunk];
   }

@@ -58,6 +58,13 @@ describe('The bounds of kv server', () => {
       ({ limits }) => limits.bufferBytesMax,
     ],
     ['data-bytes-max', '', KIB, 2 ** 50, ({ dataBytesMax }) => dataBytesMax],
+    [
+      'reads-behind-max',
+      '',
+      3,
+      86_400,
+      ({ readsBehindMaxMs }) => readsBehindMaxMs && readsBehindMaxMs / 1000,
+    ],
   ];
 
   it('AreAllTested', () => {
@@ -134,6 +141,7 @@ describe('The bounds of kv server', () => {
       [{ limits: { request: { ...request, requestBytesMax: 256 * MIB + 1 } } }, 'requestBytesMax'],
       [{ limits: { request: { ...request, keyBytesMax: 0 } } }, 'keyBytesMax'],
       [{ dataBytesMax: NaN }, 'dataBytesMax'],
+      [{ readsBehindMaxMs: -1 }, 'readsBehindMaxMs'],
     ] as const) {
       const outcome = await startServer({ address, dbPath: '/nowhere/kv-store.json', ...options }).then(
         () => 'started',

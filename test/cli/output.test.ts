@@ -60,22 +60,24 @@ describe('output', () => {
       ['advice', 'promote it, or start \u001b its primary'],
       ['primary', 'a:1'],
       ['primary_silent_ms', '61000'],
+      ['behind_ms', '62000'],
       ['snapshot', 'none'],
       ['data_bytes', '5242880'],
     ]);
     expect(formatStatusTable({ facts, members: [] }, plain)).to.deep.equal([
-      'role                backup',
-      'service             waiting',
-      'primary             a:1',
-      'primary last heard  1 min ago',
-      'snapshot            -',
-      'data                5.0 MiB',
+      'role                  backup',
+      'service               waiting',
+      'primary               a:1',
+      'primary last heard    1 min ago',
+      'reads at most behind  1 min',
+      'snapshot              -',
+      'data                  5.0 MiB',
       '',
       'promote it, or start \\x1b its primary',
     ]);
     const marked = { name: String, good: (text: string) => `+${text}`, bad: (text: string) => `!${text}` };
     const lines = formatStatusTable({ facts, members: [] }, marked);
-    expect(lines).to.include('service             !waiting');
+    expect(lines).to.include('service               !waiting');
     expect(lines.at(-1)).to.match(/^!promote it/);
     expect(formatStatusTable({ facts: new Map([['advice', 'none']]), members: [] }, plain)).to.deep.equal([]);
   });

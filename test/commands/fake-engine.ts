@@ -32,6 +32,7 @@ export const STATUS: Status = {
   advice: undefined,
   primary: '127.0.0.1:7001',
   primarySilentMs: undefined,
+  behindMs: undefined,
   node: 'a'.repeat(32) as NodeId,
   cluster: 'c'.repeat(32) as ClusterId,
   term: term(3),

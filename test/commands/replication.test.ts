@@ -178,6 +178,7 @@ describe('STATUS', () => {
         'advice=none',
         'primary=127.0.0.1:7001',
         'primary_silent_ms=none',
+        'behind_ms=none',
         'term=3',
         'position=3:42',
         'commit=41',
@@ -196,7 +197,7 @@ describe('STATUS', () => {
         `member=127.0.0.1:7001 role=primary state=member acked=3:42 lag=0 lag_bytes=0 silent_ms=none node=${'a'.repeat(32)}`,
         `member=[::1]:7002 role=backup state=silent acked=2:40 lag=2 lag_bytes=600 silent_ms=6000 node=${'b'.repeat(32)}`,
         `member=db-3:7003 role=backup state=learner acked=none lag=none lag_bytes=none silent_ms=none node=${'d'.repeat(32)}`,
-        'END 23',
+        'END 24',
         '',
       ].join('\n'),
     );
@@ -211,6 +212,7 @@ describe('STATUS', () => {
       advice: 'add it at its primary: ADD_BACKUP',
       primary: undefined,
       primarySilentMs: 1234.5678,
+      behindMs: 1500.4,
       cluster: undefined,
       snapshot: undefined,
       members: [],
@@ -222,6 +224,7 @@ describe('STATUS', () => {
       'advice=add it at its primary: ADD_BACKUP',
       'primary=none',
       'primary_silent_ms=1235',
+      'behind_ms=1500',
       'cluster=none',
       'snapshot=none',
     ]);

@@ -217,7 +217,7 @@ describe('While the node state has no room', () => {
     // Each time that a backup comes back it is to be probed.
     const flap = (): void => {
       observer.up(link);
-      observer.received(link, { kind: 'heartbeat answer', term: 1 as Term, round: 0 });
+      observer.received(link, { kind: 'heartbeat answer', term: 1 as Term, round: 0, sentMs: 0 });
       observer.down(link);
     };
     network.sent.length = 0;

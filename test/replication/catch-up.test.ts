@@ -147,8 +147,8 @@ describe('A backup that went its own way', () => {
     };
     // Its primary was promoted with an accepted loss: what this node has committed behind the tenth is gone there.
     input({ kind: 'link up', link: { ...link, isOutgoing: false, fsync: 'always' } });
-    const standing = { isServing: true, isMember: true };
-    const [last, commit] = [{ term: TERM, index: 12 as Index }, 12 as Index];
+    const standing = { isServing: true, isMember: true, echoMs: undefined };
+    const [last, commit] = [{ term: TERM, index: 12 as Index, checksum: 7 }, 12 as Index];
     const message = { kind: 'heartbeat', term: TERM, last, commit, round: 1, ...standing } as const;
     input({ kind: 'message', link: LINK, message });
     input({ kind: 'durable', index: 13 as Index });

@@ -53,13 +53,14 @@ type Models = {
 const MODELS: Models = {
   heartbeat: fc.record({
     term,
-    last: position,
+    last: end,
     commit: index,
     round: whole,
     isServing: flag,
     isMember: flag,
+    echoMs: fc.option(fc.nat(), { nil: undefined }),
   }),
-  'heartbeat answer': fc.record({ term, round: whole }),
+  'heartbeat answer': fc.record({ term, round: whole, sentMs: fc.nat() }),
   probe: fc.record({ term, probe: whole, history }),
   'probe answer': fc.record({ term, probe: whole, matched: index, durable: index, wantsSnapshot: flag }),
   append: fc.record({ term, previous: end, frames, commit: index, isServing: flag, isMember: flag }),
@@ -96,6 +97,8 @@ const MODELS: Models = {
   'hand over answer': fc.record({ term, attempt: whole, isReady: flag, reason }),
   'left out': fc.record({ term, configuration }),
   'left out answer': fc.record({ term }),
+  'state checksum': fc.record({ term, end, checksum: text }),
+  'state differs': fc.record({ term, end, right: text, isCertain: flag }),
 };
 
 export const KINDS = Object.keys(MODELS) as readonly Message['kind'][];

@@ -4,6 +4,7 @@ import type { Peer } from '../../src/log/control.js';
 import type { LinkObserver, Network, PeerIdentity } from '../../src/node/ports.js';
 import type { Message } from '../../src/replication/message.js';
 import type { Random } from '../random.js';
+import { MessageCopier } from './copy-message.js';
 import type { Process, Scheduler } from './scheduler.js';
 import { Session } from './session.js';
 
@@ -43,6 +44,7 @@ export class SimulatedNetwork {
   changedUnderWay: (process: Process, message: Message) => void = () => undefined;
   readonly scheduler: Scheduler;
   readonly random: Random;
+  readonly copier = new MessageCopier();
   readonly #ports = new Map<string, Port>();
   readonly #blocked = new Map<string, { readonly way: string }>();
   readonly #sessions = new Set<Session>();
@@ -89,7 +91,7 @@ export class SimulatedNetwork {
   }
 
   isBlocked(from: string, to: string): boolean {
-    return this.#blocked.has(`${from}>${to}`);
+    return this.#blocked.size > 0 && this.#blocked.has(`${from}>${to}`);
   }
 
   get hasBlocked(): boolean {

@@ -12,35 +12,58 @@ export interface Campaign {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** Which seeds to run: `KV_SIM_SEEDS` of them, from `KV_SIM_FROM` on, so that a long run can be shared out and gone on with. */
-export function seedRange(count: number): { readonly from: number; readonly count: number } {
+export const NO_SEEDS: Campaign = {
+  seeds: 0,
+  simulatedHours: 0,
+  events: 0,
+  failure: undefined,
+  counts: new Map(),
+};
+
+/** Seeds that follow each other. */
+export interface SeedRange {
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Which seeds to run: `KV_SIM_SEEDS` of them, from `KV_SIM_FROM` on. */
+export function seedRange(count: number): SeedRange {
   const { KV_SIM_SEEDS, KV_SIM_FROM } = process.env;
   return { from: Number(KV_SIM_FROM ?? 1), count: Number(KV_SIM_SEEDS ?? count) };
 }
 
 /** Runs seeds one after the other, until one of them fails, or whatever is looked for is found. */
 export async function runSeeds(
-  from: number,
-  count: number,
+  { from, count }: SeedRange,
   options: SimulateOptions,
   isFailure: (result: Result) => boolean = ({ violation }) => violation !== undefined,
 ): Promise<Campaign> {
-  const counts = new Map<string, number>();
-  let simulatedMs = 0;
-  let events = 0;
-  let failure: Result | undefined;
-  let seeds = 0;
-  while (seeds < count && failure === undefined) {
-    const result = await simulate(from + seeds, options);
-    seeds++;
-    simulatedMs += result.simulatedMs;
-    events += result.events;
-    for (const [name, more] of Object.entries(result.counts)) {
-      counts.set(name, (counts.get(name) ?? 0) + more);
-    }
-    if (isFailure(result)) failure = result;
+  let campaign = NO_SEEDS;
+  while (campaign.seeds < count && campaign.failure === undefined) {
+    const result = await simulate(from + campaign.seeds, options);
+    const { simulatedMs, events, counts } = result;
+    campaign = together(campaign, {
+      seeds: 1,
+      simulatedHours: simulatedMs / HOUR_MS,
+      events,
+      failure: isFailure(result) ? result : undefined,
+      counts: new Map(Object.entries(counts)),
+    });
   }
-  return { seeds, simulatedHours: simulatedMs / HOUR_MS, events, failure, counts };
+  return campaign;
+}
+
+/** What two campaigns come to, one behind the other. */
+export function together(first: Campaign, second: Campaign): Campaign {
+  const counts = new Map(first.counts);
+  for (const [name, more] of second.counts) counts.set(name, (counts.get(name) ?? 0) + more);
+  return {
+    seeds: first.seeds + second.seeds,
+    simulatedHours: first.simulatedHours + second.simulatedHours,
+    events: first.events + second.events,
+    failure: first.failure ?? second.failure,
+    counts,
+  };
 }
 
 /** What to print of a run that failed: how to repeat it, what was wrong, and what came before. */

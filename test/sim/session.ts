@@ -1,7 +1,7 @@
 import type { Cancel } from '../../src/clock.js';
 import type { Link, PeerIdentity } from '../../src/node/ports.js';
 import type { Message } from '../../src/replication/message.js';
-import { copyMessage, framesOf, isSameFrame } from './copy-message.js';
+import { framesOf, isSameFrame } from './copy-message.js';
 import type { Port } from './network.js';
 import { showMessage } from './show.js';
 
@@ -122,13 +122,11 @@ export class Session {
 
   #carry(from: End, to: End, message: Message, delayMs: number): void {
     const { network, process } = from.port;
-    const copy = copyMessage(message);
+    const copy = network.copier.copy(message);
     const text = showMessage(process.name, to.port.process.name, copy);
     const arrive = (triesLeft: number): void => {
       if (!network.isBlocked(from.port.address, to.port.address)) {
-        if (framesOf(message).some((frame, at) => !isSameFrame(frame, framesOf(copy)[at]!))) {
-          network.changedUnderWay(process, message);
-        }
+        if (isChanged(message, copy)) network.changedUnderWay(process, message);
         to.port.process.run(text, () => this.#receive(to, copy));
       } else if (triesLeft === 0) {
         this.break();
@@ -187,4 +185,10 @@ export class Session {
   #other(end: End): End {
     return end === this.#dialler ? this.#listener : this.#dialler;
   }
+}
+
+/** Whether the bytes of a message that is under way changed since it was sent. */
+function isChanged(sent: Message, copy: Message): boolean {
+  const copies = framesOf(copy);
+  return framesOf(sent).some((frame, at) => !isSameFrame(frame, copies[at]!));
 }

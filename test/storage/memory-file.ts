@@ -7,6 +7,8 @@ export class MemoryFile {
   isLocked = false;
   readonly #changed: () => void;
   #durable: Buffer;
+  /** Somebody else holds on to the durable bytes: they are copied before they are changed. */
+  #isDurableShared = true;
   #changes: Change[] = [];
 
   constructor(content: Buffer, changed: () => void) {
@@ -29,7 +31,7 @@ export class MemoryFile {
     // It was synced meanwhile.
     if (at < 0) return;
     const before = this.#changes.slice(0, at).flatMap((each) => without(each, change));
-    this.#durable = patch(Buffer.from(this.#durable), change.bytes, change.position);
+    this.#makeDurable(change);
     this.#changes = [...before, ...this.#changes.slice(at + 1)];
     this.#changed();
   }
@@ -41,13 +43,28 @@ export class MemoryFile {
   }
 
   sync(): void {
-    this.#durable = Buffer.from(this.current);
+    // What was made durable by itself meanwhile comes behind a truncation, and not before it.
+    const wasTruncated = this.#changes.some(({ position }) => position === undefined);
+    if (wasTruncated) this.#makeDurable({ position: undefined });
+    const changes = wasTruncated ? [{ position: 0, bytes: this.current }] : this.#changes;
+    for (const change of changes) this.#makeDurable(change);
     this.#changes = [];
     this.#changed();
   }
 
   capture(): FileState {
+    this.#isDurableShared = true;
     return { durable: this.#durable, changes: [...this.#changes] };
+  }
+
+  #makeDurable({ position, bytes }: Change): void {
+    if (position === undefined) {
+      this.#durable = Buffer.alloc(0);
+    } else {
+      if (this.#isDurableShared) this.#durable = Buffer.from(this.#durable);
+      this.#durable = patch(this.#durable, bytes, position);
+    }
+    this.#isDurableShared = false;
   }
 }
 

@@ -308,9 +308,9 @@ export class MemoryDisk {
   /** The directory that a path lies in, and the name there. */
   #place(path: string, isMade: boolean): [MemoryDirectory, string] {
     const names = namesOf(path);
-    const last = names.pop() ?? '';
+    const last = names.at(-1) ?? '';
     let directory = this.#root;
-    for (const name of names) {
+    for (const name of names.slice(0, -1)) {
       let next = directory.current.get(name);
       if (next === undefined && isMade) directory.set(name, (next = new MemoryDirectory(this.#changed)));
       if (!(next instanceof MemoryDirectory)) throw missing(path);
@@ -334,8 +334,17 @@ export class MemoryDisk {
   }
 }
 
-function namesOf(path: string): string[] {
-  return path.split('/').filter((name) => name !== '');
+/** The few paths of a run are asked for again and again. */
+const NAMES_MAX = 10_000;
+const namesByPath = new Map<string, readonly string[]>();
+
+function namesOf(path: string): readonly string[] {
+  const known = namesByPath.get(path);
+  if (known !== undefined) return known;
+  const names = path.split('/').filter((name) => name !== '');
+  if (namesByPath.size === NAMES_MAX) namesByPath.clear();
+  namesByPath.set(path, names);
+  return names;
 }
 
 function missing(path: string): Error {

@@ -1,0 +1,186 @@
+import { expect } from 'chai';
+import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
+import { endOf } from '../../src/log/frame.js';
+import { addToSpans } from '../../src/log/history.js';
+import type { TermSpan } from '../../src/log/history.js';
+import { begin, step } from '../../src/replication/core.js';
+import { takeOffice } from '../../src/replication/leading.js';
+import type { Message } from '../../src/replication/message.js';
+import { shownAsOfMs } from '../../src/replication/standing.js';
+import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
+import { chain } from '../node/frames.js';
+
+const NOW_MS = 100_000;
+const TERM = 4 as Term;
+const LINK = 1 as LinkId;
+const [A, B, C] = ['A', 'B', 'C'] as unknown as readonly [NodeId, NodeId, NodeId];
+const FRAMES = chain(10);
+const LAST = endOf(FRAMES.at(-1)!);
+
+function nodeOf(self: NodeId, members: readonly NodeId[], commit: number): ReplicaState {
+  const spans: TermSpan[] = [];
+  for (const frame of FRAMES) addToSpans(spans, frame);
+  const peers = members.map((node) => ({ node, address: `${node}:1` }));
+  const position = { term: 1 as Term, index: 1 as Index };
+  return begin({
+    self,
+    cluster: 'c' as ClusterId,
+    fsync: 'always',
+    role: 'backup',
+    term: TERM,
+    vote: A,
+    leftOutAt: undefined,
+    lastPrimary: undefined,
+    configurations: { committed: { members: peers, learners: [], acks: 'majority', position }, open: [] },
+    last: LAST,
+    spans,
+    commit: commit as Index,
+    nowMs: NOW_MS,
+    address: () => `${self}:1`,
+  });
+}
+
+function linkUp(node: NodeId, id = LINK): Input {
+  const link = { id, node, address: `${node}:1`, cluster: 'c' as ClusterId, isOutgoing: true } as const;
+  return { kind: 'link up', link: { ...link, fsync: 'always' } };
+}
+
+describe('How old what a backup shows may be', () => {
+  interface Backup {
+    readonly hear: (commit: number, echoMs: number | undefined) => void;
+    readonly shown: (applied?: number) => unknown;
+  }
+
+  function backup(): Backup {
+    const state = nodeOf(B, [A, B, C], 5);
+    step(state, linkUp(A), NOW_MS, 0.5);
+    return {
+      hear: (commit, echoMs) => {
+        const heartbeat = { kind: 'heartbeat', term: TERM, last: LAST, commit: commit as Index } as const;
+        const message: Message = { ...heartbeat, round: 1, isServing: true, isMember: true, echoMs };
+        step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
+      },
+      shown: (applied = state.commit) => shownAsOfMs(state, applied as Index),
+    };
+  }
+
+  it('IsNotKnownBeforeAPrimaryThatIsSureOfItsPlaceHasToldIt', () => {
+    const { hear, shown } = backup();
+    expect(shown()).to.equal(undefined);
+    hear(5, undefined);
+    expect(shown()).to.equal(undefined);
+    hear(5, 99_000);
+    expect(shown()).to.equal(99_000);
+  });
+
+  it('IsKnownOnlyOfWhatWasApplied', () => {
+    const { hear, shown } = backup();
+    hear(5, 99_000);
+    expect(shown(4)).to.equal(undefined);
+    expect(shown(5)).to.equal(99_000);
+  });
+
+  it('ComesToBeKnownHoweverFastCommitsCome', () => {
+    const { hear, shown } = backup();
+    hear(5, 98_000);
+    // None of these is known to be the same here, so none is committed yet.
+    hear(7, 98_500);
+    hear(8, 98_600);
+    hear(9, 98_700);
+    expect(shown(6)).to.equal(98_000);
+    expect(shown(7), 'the first of them was waited for').to.equal(98_500);
+  });
+
+  it('NeverGoesBackWhenAnOldWordComesLate', () => {
+    const { hear, shown } = backup();
+    hear(5, 99_000);
+    hear(5, 98_000);
+    hear(4, 97_000);
+    expect(shown()).to.equal(99_000);
+  });
+
+  it('IsForgottenWithThePrimaryThatToldIt', () => {
+    const { hear, shown } = backup();
+    hear(5, 99_000);
+    expect(shown()).to.equal(99_000);
+    const state = nodeOf(B, [A, B, C], 5);
+    expect(shownAsOfMs(state, 5 as Index)).to.equal(undefined);
+  });
+});
+
+describe('A primary gives back the time of an answer', () => {
+  class Primary {
+    readonly state: ReplicaState;
+    nowMs = NOW_MS;
+
+    constructor(members: readonly NodeId[]) {
+      this.state = nodeOf(A, members, 10);
+      const effects: Effect[] = [];
+      const opening = [{ share: 'majority', members: [A] }] as const;
+      const grant = { kind: 'granted', longest: A, members: undefined, opening, isLossy: false } as const;
+      takeOffice({ state: this.state, nowMs: NOW_MS, random: 0.5, effects }, grant, undefined, new Map());
+      this.input({ kind: 'durable', index: this.state.last.index });
+      this.input(linkUp(B));
+    }
+
+    input(input: Input): Effect[] {
+      return step(this.state, input, this.nowMs, 0.5);
+    }
+
+    /** The answer of B to the newest heartbeat. */
+    answer(sentMs: number, link = LINK): void {
+      const { office } = this.state;
+      const round = office.kind === 'primary' ? office.round : 0;
+      const message = { kind: 'heartbeat answer', term: TERM, round, sentMs } as const;
+      this.input({ kind: 'message', link, message });
+    }
+
+    /** What the next heartbeat to B gives back. */
+    echo(): number | undefined {
+      const effects = this.input({ kind: 'confirm reads' });
+      const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
+      return sent.find((message) => message.kind === 'heartbeat')?.echoMs;
+    }
+  }
+
+  it('OnceItHasOne', () => {
+    const primary = new Primary([A, B]);
+    expect(primary.echo()).to.equal(undefined);
+    primary.answer(7_000);
+    expect(primary.echo()).to.equal(7_000);
+    primary.answer(6_000);
+    expect(primary.echo(), 'an old one that came late').to.equal(7_000);
+  });
+
+  it('OnlyWhileItIsSureOfItsPlace', () => {
+    const primary = new Primary([A, B, C]);
+    primary.echo();
+    primary.answer(7_000);
+    expect(primary.echo()).to.equal(7_000);
+    primary.nowMs += primary.state.timing.leaseMs;
+    expect(primary.echo()).to.equal(undefined);
+  });
+
+  it('NotWhileItsClocksAreApart', () => {
+    const primary = new Primary([A, B, C]);
+    primary.echo();
+    primary.answer(7_000);
+    primary.input({ kind: 'clocks parted', atMs: primary.nowMs });
+    // The answer to a heartbeat of before, which was written while this machine was suspended.
+    primary.answer(9_000);
+    expect(primary.echo()).to.equal(undefined);
+    primary.nowMs++;
+    primary.echo();
+    primary.answer(9_500);
+    expect(primary.echo()).to.equal(9_500);
+  });
+
+  it('NeverToAnotherLife', () => {
+    const primary = new Primary([A, B]);
+    primary.answer(7_000);
+    const second = 2 as LinkId;
+    primary.input({ kind: 'link down', link: LINK });
+    primary.input(linkUp(B, second));
+    expect(primary.echo()).to.equal(undefined);
+  });
+});
