@@ -95,6 +95,8 @@ function three(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
 }
 
 const OPERATORS: Bounds['orders'] = ['promote', 'others are down', 'add', 'remove', 'backup is down'];
+/** What is said of nodes that are down, and what goes before. */
+const FORCING: Bounds['orders'] = ['others are down', 'remove', 'backup is down'];
 /** The three are looked at in larger steps: what is certain to come comes at once. */
 const LARGE_STEPS: Partial<Bounds> = { prompt: ALL_TALK, areCrashesSeen: true, isDiskPrompt: true };
 const LEASES: Partial<Bounds> = { isClockShared: true, timing: { ...TIMING, leaseMs: 3000 } };
@@ -115,7 +117,7 @@ export const USUAL: readonly Case[] = [
   },
   {
     name: 'a pair and its operators',
-    bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+    bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: FORCING }),
   },
   {
     name: 'a pair that is made',
@@ -140,6 +142,10 @@ export const USUAL: readonly Case[] = [
 
 /** What takes minutes. */
 export const LARGE: readonly Case[] = [
+  {
+    name: 'a pair and all its operators',
+    bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
+  },
   {
     name: 'a pair that crashes twice',
     bounds: pair({ crashes: 2, ticks: 1, orders: 1 }, { prompt: SMALL_TALK, orders: OPERATORS }),
@@ -233,7 +239,7 @@ export interface Planted extends Case {
   readonly after?: readonly string[];
 }
 
-const LOST = /without entry|truncates|committed, and it was|diverged|misses/;
+const LOST = /without entry|truncates|committed, and it was|diverged|misses|refuses a link/;
 
 export const PLANTED: readonly Planted[] = [
   {

@@ -18,9 +18,7 @@ export function checkStepped(
   const name = NAMES[node.at]!;
   if (state.term < before.term) throw new Violation(`the term of ${name} went back`);
   if (state.commit < before.commit && !ghost.isLossy) throw new Violation(`the commit of ${name} went back`);
-  if (state.divergence !== undefined && !ghost.isLossy) {
-    throw new Violation(`${name} diverged, and nobody accepted a loss`);
-  }
+  if (!ghost.isLossy) checkAgreement(name, state);
   if (state.office.kind !== 'primary') return ghost;
   const life = `${name}, life ${String(node.crashes + 1)}`;
   const holder = ghost.holders.get(state.term);
@@ -29,6 +27,13 @@ export function checkStepped(
     throw new Violation(`term ${show(state.term)} is held by ${life}, and was by ${holder}`);
   }
   return { ...ghost, holders: new Map([...ghost.holders, [state.term, life]]) };
+}
+
+/** In this world nobody lies: whoever is refused a link, or stops for what somebody said, has found a loss that nobody accepted. */
+function checkAgreement(name: string, { divergence, refused }: ReplicaState): void {
+  const [told] = refused.keys();
+  if (told !== undefined) throw new Violation(`${name} refuses a link: ${told}`);
+  if (divergence !== undefined) throw new Violation(`${name} diverged, and nobody accepted a loss`);
 }
 
 /** No position holds two different entries. */

@@ -30,6 +30,7 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     lastPrimary: state.lastPrimary,
     last: state.last,
     spans: [...state.spans],
+    ends: [...state.ends],
     durable: state.durable,
     commit: state.commit,
     isConfirmed: state.isConfirmed,
@@ -43,11 +44,18 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     askAtMs: state.askAtMs - passedMs,
     leaseUntilMs: state.leaseUntilMs - passedMs,
     leaseHolder: state.leaseHolder,
+    trustedFromMs: state.trustedFromMs - passedMs,
     links: new Map(state.links),
     reached: state.reached,
     arrival: state.arrival && { ...state.arrival },
     isReplacing: state.isReplacing,
+    stateReports: state.stateReports,
     divergence: state.divergence,
+    contradicted: state.contradicted && {
+      ...state.contradicted,
+      sinceMs: state.contradicted.sinceMs - passedMs,
+    },
+    refused: mapped(state.refused, (toldMs) => toldMs - passedMs),
   };
 }
 
@@ -62,11 +70,13 @@ function copyBackup(office: BackupOffice, passedMs: number): BackupOffice {
     verified: office.verified,
     link: office.link,
     primaryLast: office.primaryLast,
+    wantsSnapshot: office.wantsSnapshot,
+    freshness: office.freshness.map((each) => ({ ...each, asOfMs: each.asOfMs - passedMs })),
   };
 }
 
 function copyOffice(office: PrimaryOffice, passedMs: number): PrimaryOffice {
-  const { pending, handOver, promotion } = office;
+  const { pending, handOver, promotion, checks } = office;
   return {
     kind: 'primary',
     opening: office.opening,
@@ -85,6 +95,12 @@ function copyOffice(office: PrimaryOffice, passedMs: number): PrimaryOffice {
     heartbeatDueMs: office.heartbeatDueMs - passedMs,
     handOver: handOver && { ...handOver, untilMs: handOver.untilMs - passedMs },
     promotion: promotion && { ...promotion, deadlineMs: promotion.deadlineMs - passedMs },
+    checks: {
+      reports: new Map(checks.reports),
+      undecided: checks.undecided.map((each) => ({ ...each, sinceMs: each.sinceMs - passedMs })),
+      differing: new Map(checks.differing),
+      remindedMs: checks.remindedMs - passedMs,
+    },
   };
 }
 
@@ -100,12 +116,15 @@ function copyProgress(progress: Progress, passedMs: number): Progress {
     inFlightBytes: progress.inFlightBytes,
     isReading: progress.isReading,
     isCounted: progress.isCounted,
+    hasForgotten: progress.hasForgotten,
     heardMs: progress.heardMs - passedMs,
     wasHeard: progress.wasHeard,
     isSilent: progress.isSilent,
     isUnreachable: progress.isUnreachable,
     askedMs: progress.askedMs - passedMs,
     leaseFromMs: progress.leaseFromMs - passedMs,
+    // By the clock of the other one.
+    echoMs: progress.echoMs,
     answeredRound: progress.answeredRound,
     probe: progress.probe,
     snapshot: progress.snapshot && { ...progress.snapshot },

@@ -43,6 +43,6 @@ function changed(disk: Disk, change: Partial<Disk>): Disk {
 }
 
 function saved(state: DurableState): Omit<Disk, 'cluster' | 'base' | 'frames' | 'key'> {
-  const { role, term, vote, configuration, leftOutAt, lastPrimary, commit } = state;
-  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit };
+  const { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence } = state;
+  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence };
 }

@@ -13,7 +13,8 @@ import type { Bounds, Disk, LinkWorld, NodeWorld, Sent, World } from './core-sea
  * Names worlds from which the same can follow. What nobody compares is left out: which number a link, a probe, an attempt or a round of
  * heartbeats has, only whether it is the current one; and how long ago something was, once every limit for it has passed.
  *
- * A configuration is named by its position: no position holds two entries, and that is checked.
+ * A configuration is named by its position: no position holds two entries, and that is checked. How fresh the state of a backup is, and
+ * what is said for it, is left out, too: nobody reads from a backup here.
  */
 
 type Part = string | number | undefined;
@@ -48,7 +49,7 @@ function ownKey(node: NodeWorld, bounds: Bounds): string {
 function diskKey(disk: Disk): string {
   const { cluster, role, term, vote, configuration, leftOutAt, lastPrimary, commit, base, frames } = disk;
   const parts: Part[] = [cluster, role[0], term, vote, placeOf(configuration), place(leftOutAt), lastPrimary];
-  parts.push(commit, place(base), frameNames(frames));
+  parts.push(commit, Number(disk.divergence !== undefined), place(base), frameNames(frames));
   return parts.join();
 }
 
@@ -74,7 +75,11 @@ function stateKey(state: ReplicaState, bounds: Bounds): string {
   const flags = [state.isConfirmed, state.wantsPlace, state.isReplacing, state.divergence !== undefined];
   const parts: Part[] = [state.role[0], state.term, state.vote, place(state.leftOutAt)];
   parts.push(configurationsKey(state.configurations), state.lastPrimary, place(state.last));
-  parts.push(state.durable, state.commit, flags.map(Number).join(''));
+  parts.push(state.durable, state.commit, state.ends.length, flags.map(Number).join(''));
+  if (state.contradicted !== undefined) {
+    const { by, sinceMs } = state.contradicted;
+    parts.push('contradicted', by, age(sinceMs, state.timing.silentMs));
+  }
   if (state.wantsPlace || office.kind === 'backup') parts.push(due(state.askAtMs));
   if (hasLeases) parts.push(due(state.leaseUntilMs), state.leaseHolder);
   parts.push(peers.sort().join(''));
@@ -97,10 +102,10 @@ type PrimaryLink = Progress['link'];
 function backupKey(state: ReplicaState): string {
   const { office, timing } = state;
   if (office.kind === 'primary') return '';
-  const { primary, isPrimaryServing, isSilent, matched, verified, link } = office;
+  const { primary, isPrimaryServing, isSilent, matched, verified, link, wantsSnapshot } = office;
   const heard = age(office.heardMs, Math.max(timing.silentMs, timing.answerMs));
   const parts: Part[] = [primary?.node, Number(isPrimaryServing), Number(isSilent), matched, verified];
-  parts.push(linkedTo(state, link), heard);
+  parts.push(linkedTo(state, link), heard, Number(wantsSnapshot));
   return parts.join();
 }
 
@@ -132,7 +137,7 @@ function needsKey(needs: readonly Requirement[]): string {
 function progressKey(progress: Progress, state: ReplicaState, hasLeases: boolean): string {
   const { timing } = state;
   const { link, snapshot } = progress;
-  const flags = [progress.isReading, progress.isCounted, progress.wasHeard];
+  const flags = [progress.isReading, progress.isCounted, progress.hasForgotten, progress.wasHeard];
   flags.push(progress.isSilent, progress.isUnreachable);
   const parts: Part[] = [link === undefined ? '' : state.links.has(link) ? 'up' : 'old', progress.state];
   parts.push(progress.match, progress.matchBefore, progress.next, flags.map(Number).join(''));

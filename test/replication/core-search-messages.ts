@@ -16,7 +16,13 @@ export function messageText(message: Message): string {
 function saidIn(message: Message): Part[] {
   switch (message.kind) {
     case 'heartbeat':
-      return [place(message.last), message.commit, message.isServing, message.isMember];
+      return [
+        place(message.last),
+        message.last.checksum,
+        message.commit,
+        message.isServing,
+        message.isMember,
+      ];
     case 'probe':
       return historyOf(message.history);
     case 'probe answer':
@@ -45,6 +51,9 @@ function saidIn(message: Message): Part[] {
       return [message.isReady];
     case 'left out':
       return [placed(message.configuration)];
+    case 'state checksum':
+    case 'state differs':
+      return [place(message.end), message.end.checksum];
     case 'heartbeat answer':
     case 'mismatch':
     case 'survey':

@@ -30,6 +30,7 @@ export interface Disk {
   readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
+  readonly divergence: string | undefined;
   /** What the log follows: where a snapshot ends. */
   readonly base: LogEnd;
   readonly frames: readonly Frame[];
@@ -219,6 +220,7 @@ export function newDisk(at: number): Disk {
     leftOutAt: undefined,
     lastPrimary: undefined,
     commit: 0 as Index,
+    divergence: undefined,
     base: EMPTY_LOG,
     frames: [],
   };
@@ -254,7 +256,7 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
     return entry === undefined ? [] : [{ entry, position: positionOf(each) }];
   });
   const placed = controls.flatMap(({ entry, position }): PlacedConfiguration[] =>
-    entry.configuration === undefined ? [] : [{ ...entry.configuration, position }],
+    entry.kind === 'mark' || entry.configuration === undefined ? [] : [{ ...entry.configuration, position }],
   );
   const opened = controls.findLast(({ entry }) => entry.kind === 'open')?.entry;
   const replayed = replayedTo(disk, self);
@@ -280,6 +282,7 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
     last,
     spans: spansOf(disk),
     commit: replayed.index,
+    divergence: disk.divergence,
     nowMs: NOW_MS,
     address: () => addressOf(self),
     rules,

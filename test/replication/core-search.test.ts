@@ -11,6 +11,8 @@ import type { World } from './core-search-world.js';
 const STATES_MAX = 200_000;
 const LARGE_STATES_MAX = 4_000_000;
 const PASSED_MS = 400;
+/** A length of time, and what another node's clock said. */
+const OTHER_TIMES: ReadonlySet<string> = new Set(['waitMs', 'echoMs', 'sentMs']);
 
 function show({ states, transitions, depth, isComplete, violation, trace }: Found): string {
   const count = `${String(states)} worlds, ${String(transitions)} steps between them, ${String(depth)} steps deep`;
@@ -36,7 +38,7 @@ function someWorlds({ bounds }: Case, count: number): World[] {
 function dataOf(value: unknown, timesBy = 0): unknown {
   const plain = (name: string, part: unknown): unknown => {
     if (typeof part === 'function') return undefined;
-    const isTime = name.endsWith('Ms') && name !== 'waitMs';
+    const isTime = name.endsWith('Ms') && !OTHER_TIMES.has(name);
     if (typeof part === 'number' && isTime) return `at ${(part + timesBy).toFixed(3)}`;
     if (part instanceof Set) return [...part].map((item) => plain('', item));
     if (part instanceof Map) return [...part].map(([key, item]) => [plain('', key), plain(name, item)]);
