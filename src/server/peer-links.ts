@@ -6,7 +6,7 @@ import type { EventLog } from '../event-log.js';
 import type { Peer } from '../log/control.js';
 import type { LinkObserver, Network, PeerIdentity } from '../node/ports.js';
 import { dial } from './dial.js';
-import { errorLine, helloLine, notTheOne, okLine } from './handshake.js';
+import { errorLine, helloLine, linkedElsewhere, notTheOne, okLine } from './handshake.js';
 import type { Hello, LinkAcceptor } from './handshake.js';
 import { LINK_TICK_MS } from './limits.js';
 import type { LinkLimits } from './limits.js';
@@ -144,6 +144,11 @@ export class PeerLinks implements Network, LinkAcceptor {
       );
     }
     if (to !== undefined && to !== me.node) return notTheOne(me, to, peer.cluster);
+    // One that moved has closed its links by ending. Two that take turns would count as one node with what both have.
+    const elsewhere = [...this.#links.keys()].find(
+      (link) => link.peer.node === peer.node && link.peer.address !== peer.address,
+    );
+    if (elsewhere !== undefined) return linkedElsewhere(elsewhere.peer.address);
     const { incomingMax } = this.#parts.limits;
     const others = [...this.#links.keys()].filter((link) => !link.isOutgoing && link.peer.node !== peer.node);
     if (others.length >= incomingMax) {
