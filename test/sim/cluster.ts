@@ -7,8 +7,8 @@ import { SimulatedDisk } from './disk.js';
 import { CALM, SimulatedNetwork } from './network.js';
 import type { NetworkTemper } from './network.js';
 import type { Planted } from './planted.js';
-import { Process, Scheduler, processClock } from './scheduler.js';
-import type { ClockTemper } from './scheduler.js';
+import { MachineClock, processClock } from './machine-clock.js';
+import { Process, Scheduler } from './scheduler.js';
 import type { NodePorts, RunningNode, StartNode } from './sim-node.js';
 import { Violation } from './violation.js';
 
@@ -33,7 +33,7 @@ export class Machine {
   readonly name: string;
   readonly address: string;
   readonly disk = new SimulatedDisk();
-  readonly clock: ClockTemper;
+  readonly clock: MachineClock;
   process: Process | undefined;
   /** Undefined while it starts or is stopped. */
   node: RunningNode | undefined;
@@ -44,7 +44,7 @@ export class Machine {
   /** A clean stop is under way. */
   isClosing = false;
 
-  constructor(name: string, address: string, clock: ClockTemper) {
+  constructor(name: string, address: string, clock: MachineClock) {
     this.name = name;
     this.address = address;
     this.clock = clock;
@@ -163,16 +163,32 @@ export class Cluster {
   calmDown(): void {
     this.network.unblockAll();
     this.network.temper = this.#calm;
-    for (const { process, disk } of this.machines) {
+    for (const machine of this.machines) {
+      const { process, disk } = machine;
       if (process?.isPaused === true) process.resume();
+      machine.clock.wake();
       disk.room = 'enough';
       disk.failsNextSync = false;
       disk.syncMsMax = this.syncMsMax;
     }
   }
 
+  /** The machine does nothing any more, and its monotonic clock stands still, until it is woken. */
+  suspend(machine: Machine): void {
+    if (machine.process?.isPaused !== false) return;
+    machine.process.pause();
+    machine.clock.suspend();
+  }
+
+  wake(machine: Machine): void {
+    if (!machine.clock.isSuspended) return;
+    machine.clock.wake();
+    machine.process?.resume();
+  }
+
   #end(machine: Machine, process: Process): void {
     process.end();
+    machine.clock.wake();
     machine.disk.memory.endProcess();
     machine.process = undefined;
     machine.node = undefined;
@@ -195,7 +211,7 @@ export class Cluster {
   }
 
   #ports(machine: Machine, process: Process, failuresBefore: number): NodePorts {
-    const clock = processClock(this.scheduler, process, machine.clock);
+    const clock = processClock(process, machine.clock);
     const [first] = this.machines;
     const isFirst = machine === first;
     const random = this.#random;
@@ -208,7 +224,7 @@ export class Cluster {
       files: planted?.files?.(files) ?? files,
       dbPath: DB_PATH,
       network: this.network.join(process, machine.address),
-      clock,
+      clock: planted?.clock?.(clock) ?? clock,
       random,
       events: this.#events(machine.name),
       fsync,
@@ -238,11 +254,11 @@ export class Cluster {
 
   #machine(number: number): Machine {
     const random = this.#random;
-    const clock = {
+    const clock = new MachineClock(this.scheduler, {
       baseMs: random.below(1_000_000),
       rate: 0.99 + 0.02 * random.next(),
       wallOffsetMs: random.below(1_000_000),
-    };
+    });
     const machine = new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);
     machine.disk.syncMsMax = this.syncMsMax;
     return machine;

@@ -17,7 +17,17 @@ export const FAULT_KINDS = [
   'rack',
   'crash in office',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Drawn apart from the others, so that schedules without them are what they were before there were any. */
+export const CLOCK_FAULT_KINDS = ['suspend'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof CLOCK_FAULT_KINDS)[number];
+
+/** A shorter sleep is within what clocks may come apart, and leases are quick ones here. */
+const SLEEP_MS_MIN = 150;
+/**
+ * A wall clock that is set back by just as much as its machine slept, before the node ran again, hides that it slept: nobody can
+ * tell. So neither happens to a machine so soon after the other, and a lease is over by then.
+ */
+const CLOCK_FAULT_DISTANCE_MS = 4000;
 
 export interface FaultOptions {
   readonly kinds: readonly FaultKind[];
@@ -35,6 +45,9 @@ export class Faults {
   readonly #random: Random;
   readonly #options: FaultOptions;
   readonly #restarting = new Set<Machine>();
+  /** When the clock of a machine was set last, and when it slept last. */
+  readonly #setAtMs = new Map<Machine, number>();
+  readonly #sleptAtMs = new Map<Machine, number>();
 
   constructor(cluster: Cluster, random: Random, options: FaultOptions) {
     this.#cluster = cluster;
@@ -104,7 +117,10 @@ export class Faults {
         this.#later(8000, 'the disk is quick again', () => (machine.disk.syncMsMax = cluster.syncMsMax));
         break;
       case 'clock jump':
-        machine.clock.wallOffsetMs += random.pick([-1, 1]) * random.pick([30, 100, 3_600_000]);
+        this.#setClock(machine);
+        break;
+      case 'suspend':
+        this.#suspend(machine);
         break;
       case 'rack':
         this.#rack(machine);
@@ -147,8 +163,30 @@ export class Faults {
     if (process === undefined || process.isPaused) return;
     process.pause();
     this.#later(this.#random.pick([300, 2000, 12_000]), `${machine.name} goes on`, () => {
-      if (process.isPaused) process.resume();
+      if (process.isPaused && !machine.clock.isSuspended) process.resume();
     });
+  }
+
+  #setClock(machine: Machine): void {
+    const byMs = this.#random.pick([-1, 1]) * this.#random.pick([30, 100, 5000, 60_000, 3_600_000]);
+    if (machine.clock.isSuspended || !this.#isLongAgo(this.#sleptAtMs, machine)) return;
+    machine.clock.setWall(byMs);
+    this.#setAtMs.set(machine, this.#cluster.scheduler.nowMs);
+  }
+
+  #suspend(machine: Machine): void {
+    const cluster = this.#cluster;
+    if (machine.process?.isPaused !== false || !this.#isLongAgo(this.#setAtMs, machine)) return;
+    cluster.suspend(machine);
+    const forMs = SLEEP_MS_MIN + this.#random.next() * this.#random.pick([500, 5000, 20_000]);
+    cluster.world.post(forMs, `${machine.name} wakes`, () => {
+      cluster.wake(machine);
+      this.#sleptAtMs.set(machine, cluster.scheduler.nowMs);
+    });
+  }
+
+  #isLongAgo(times: ReadonlyMap<Machine, number>, machine: Machine): boolean {
+    return this.#cluster.scheduler.nowMs - (times.get(machine) ?? -Infinity) > CLOCK_FAULT_DISTANCE_MS;
   }
 
   #cut(kind: 'cut pair' | 'cut one way' | 'isolate', machine: Machine): void {

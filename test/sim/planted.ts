@@ -1,3 +1,4 @@
+import type { NodeClock } from '../../src/clock.js';
 import type { Log, NodeStates } from '../../src/node/ports.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
@@ -22,6 +23,7 @@ export interface Planted {
   files?(files: Files): Files;
   /** The nodes have to find it by themselves: the simulator compares no states then. */
   table?(table: Table, address: string): void;
+  clock?(clock: NodeClock): NodeClock;
   /** How the schedules must be for it to matter. */
   readonly plan: Partial<Plan>;
   /** The checks that may find it, and no others. */
@@ -189,6 +191,19 @@ const RESTARTED_VOTERS: Partial<Plan> = {
   onlyPromotes: true,
 };
 
+/** Primaries that sleep, and are succeeded meanwhile. */
+const SLEEPING_PRIMARIES: Partial<Plan> = {
+  nodes: 3,
+  acks: 'majority',
+  fsync: 'always',
+  timing: QUICK,
+  clients: 3,
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
+  faults: { kinds: ['suspend'], pauseMsMax: 2000, downMsMax: 500 },
+  operatorPauseMsMax: 600,
+  onlyPromotes: true,
+};
+
 /** Pairs whose members come and go. */
 const CHANGING_PAIR: Partial<Plan> = {
   nodes: 2,
@@ -238,14 +253,14 @@ export const PLANTED: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 14,
+    from: 25,
   },
   {
     name: 'missing empty entry',
     rules: { opensTermFirst: false },
     plan: SHORT_TERMS, // What a forced promotion decides stands in that entry. In 300 schedules nothing was lost by its absence.
     finds: /does not come together again/,
-    from: 66,
+    from: 162,
   },
   {
     name: 'position reuse',
@@ -266,7 +281,14 @@ export const PLANTED: readonly Planted[] = [
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
     finds: /is not linearizable/,
-    from: 88,
+    from: 97,
+  },
+  {
+    name: 'lease believed over a suspension',
+    clock: (clock) => ({ ...clock, wallMs: () => clock.nowMs() }),
+    plan: SLEEPING_PRIMARIES,
+    finds: /is not linearizable/,
+    from: 20,
   },
   {
     name: 'only the newest membership binds',

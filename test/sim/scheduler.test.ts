@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Process, Scheduler, TooManyEvents, processClock } from './scheduler.js';
+import { MachineClock, processClock } from './machine-clock.js';
+import { Process, Scheduler, TooManyEvents } from './scheduler.js';
 
 const EXACT = { baseMs: 0, rate: 1, wallOffsetMs: 0 };
 
@@ -92,7 +93,7 @@ describe('the scheduler', () => {
 describe('a simulated process', () => {
   it('RunsLateWhatCameDueWhileItWasPaused', async () => {
     const { scheduler, process, ran } = startProcess();
-    const clock = processClock(scheduler, process, EXACT);
+    const clock = processClock(process, new MachineClock(scheduler, EXACT));
     clock.after(10, () => ran.push(`timer@${String(clock.nowMs())}`));
     process.pause();
     scheduler.after(50, 'resume', () => {
@@ -115,7 +116,7 @@ describe('a simulated process', () => {
 
   it('NeverRunsAgainOnceItHasEnded', async () => {
     const { scheduler, process, ran } = startProcess();
-    const clock = processClock(scheduler, process, EXACT);
+    const clock = processClock(process, new MachineClock(scheduler, EXACT));
     clock.every(10, () => ran.push('period'));
     clock.nextTurn(() => ran.push('turn'));
     await scheduler.run(25);
@@ -136,11 +137,49 @@ describe('a simulated process', () => {
 
   it('HasAClockOfItsOwnSpeed', async () => {
     const { scheduler, process, ran } = startProcess();
-    const clock = processClock(scheduler, process, { baseMs: 1000, rate: 2, wallOffsetMs: 5 });
+    const machine = new MachineClock(scheduler, { baseMs: 1000, rate: 2, wallOffsetMs: 500 });
+    const clock = processClock(process, machine);
     clock.after(10, () =>
       ran.push(`${String(scheduler.nowMs)} ${String(clock.nowMs())} ${String(clock.wallMs())}`),
     );
     await scheduler.run(100);
-    expect(ran).to.deep.equal(['5 1010 1015']);
+    expect(ran).to.deep.equal(['5 1010 505']);
+  });
+
+  it('HasTimersThatAreDueAsMuchLaterAsTheMachineWasSuspended', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const machine = new MachineClock(scheduler, EXACT);
+    const clock = processClock(process, machine);
+    clock.after(10, () => ran.push(`timer@${String(clock.nowMs())}, wall ${String(clock.wallMs())}`));
+    clock.every(15, () => ran.push(`period@${String(scheduler.nowMs)}`));
+    process.post(12, 'message', () => ran.push(`message@${String(scheduler.nowMs)}`));
+    scheduler.after(4, 'suspend', () => {
+      process.pause();
+      machine.suspend();
+    });
+    scheduler.after(104, 'wake', () => {
+      machine.wake();
+      process.resume();
+    });
+    await scheduler.run(135);
+    const periods = ['period@115', 'period@130'];
+    expect(ran).to.deep.equal(['message@104', 'timer@10, wall 110', ...periods]);
+  });
+
+  it('HasTimersThatCanBeCancelledAfterTheMachineWasSuspended', async () => {
+    const { scheduler, process, ran } = startProcess();
+    const machine = new MachineClock(scheduler, EXACT);
+    const timer = processClock(process, machine).after(10, () => ran.push('timer'));
+    process.pause();
+    machine.suspend();
+    scheduler.after(50, 'wake', () => {
+      machine.wake();
+      process.resume();
+    });
+    scheduler.after(55, 'cancel', () => {
+      timer.cancel();
+    });
+    await scheduler.run(100);
+    expect(ran).to.deep.equal([]);
   });
 });

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Cancel, Clock } from '../../src/clock.js';
+import type { Cancel } from '../../src/clock.js';
 
 const RECENT_MAX = Number(process.env.KV_SIM_LINES ?? 400);
 /** Lines are added to the trace so many characters at a time: the sum over them is the sum over each in turn. */
@@ -238,46 +238,4 @@ export class Process {
     this.#watchers.add(watcher);
     return { cancel: () => void this.#watchers.delete(watcher) };
   }
-}
-
-/** How a node's clocks differ from the scheduler's. */
-export interface ClockTemper {
-  /** Where its monotonic clock began. */
-  readonly baseMs: number;
-  /** How fast it goes: 1 is exact. */
-  readonly rate: number;
-  /** How far the wall clock is off. It jumps when this is changed. */
-  wallOffsetMs: number;
-}
-
-/** The clock of one process. */
-export function processClock(
-  scheduler: Scheduler,
-  process: Process,
-  temper: ClockTemper,
-): Clock & { wallMs(): number } {
-  const nowMs = (): number => temper.baseMs + scheduler.nowMs * temper.rate;
-  const clock = {
-    nowMs,
-    wallMs: () => nowMs() + temper.wallOffsetMs,
-    after: (delayMs: number, work: () => void) => process.post(delayMs / temper.rate, 'timer', work),
-    every(periodMs: number, work: () => void): Cancel {
-      let next: Cancel;
-      let isCancelled = false;
-      const fire = (): void => {
-        work();
-        // The work may be what cancels it.
-        if (!isCancelled) next = process.post(periodMs / temper.rate, 'period', fire);
-      };
-      next = process.post(periodMs / temper.rate, 'period', fire);
-      return {
-        cancel: () => {
-          isCancelled = true;
-          next.cancel();
-        },
-      };
-    },
-    nextTurn: (work: () => void) => void process.post(0, 'turn', work),
-  };
-  return clock;
 }

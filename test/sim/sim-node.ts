@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.js';
+import type { NodeClock } from '../../src/clock.js';
 import type { Engine, FsyncPolicy, Index, Position, Role, Service, Term } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
@@ -40,7 +40,7 @@ export interface NodePorts {
   readonly files: Files;
   readonly dbPath: string;
   readonly network: Network;
-  readonly clock: Clock & { wallMs(): number };
+  readonly clock: NodeClock;
   readonly random: Random;
   readonly events: EventLog;
   readonly fsync: FsyncPolicy;

@@ -43,7 +43,7 @@ export interface Result {
 /** Runs one schedule from beginning to end. */
 export async function simulate(seed: number, options: SimulateOptions): Promise<Result> {
   const random = seededRandom(seed);
-  const plan = drawPlan(random, options.plan ?? {});
+  const plan = drawPlan(random, seededRandom(~seed), options.plan ?? {});
   const { startNode, planted } = options;
   const checks = new Checks(planted?.table === undefined);
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
