@@ -17,6 +17,7 @@ export interface LaunchOptions {
   readonly options?: readonly string[];
   /** Words of a program that runs the server, such as `strace -f`. */
   readonly under?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A real server in a process of its own, its output on pipes. */
