@@ -136,8 +136,11 @@ export interface MemberStatus {
   /** `host:port` under which the others reach it. */
   readonly address: string;
   readonly role: Role;
-  /** `silent`: a member or a learner that has not been heard for a while. Undefined where this node cannot know. */
-  readonly state: 'member' | 'learner' | 'silent';
+  /**
+   * `silent`: a member or a learner that has not been heard for a while. `differs`: its state is not that of the others, and it was
+   * told to stop. Undefined where this node cannot know.
+   */
+  readonly state: 'member' | 'learner' | 'silent' | 'differs' | 'forgetful';
   /** What is durable on it, as far as this node knows. */
   readonly acked: Position | undefined;
   /** Entries, and bytes of the log, that it is behind. */

@@ -43,7 +43,9 @@ export async function runServer(options: ServerOptions): Promise<number> {
     process.stderr.write(`kv: ${startFaultLine(error)}\n`);
     return EXIT.refused;
   }
-  events.info({ address: node.address, keys: node.keys, fsync: options.fsync }, 'ready');
+  // Whoever waits for others may have applied next to nothing of what is on its disk.
+  const keys = node.service === 'serving' ? { keys: node.keys } : {};
+  events.info({ address: node.address, ...keys, fsync: options.fsync }, 'ready');
   greet(node, options);
   let failure: Error | undefined;
   void node.failed.then((reason) => (failure = reason));

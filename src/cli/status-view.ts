@@ -46,7 +46,15 @@ const COLUMNS: readonly (readonly [name: string, heading: string])[] = [
   ['lag_bytes', 'bytes behind'],
   ['silent_ms', 'last heard'],
 ];
-const BAD: ReadonlySet<string> = new Set(['silent', 'waiting', 'left-out', 'diverged', 'unadopted']);
+const BAD: ReadonlySet<string> = new Set([
+  'silent',
+  'differs',
+  'forgetful',
+  'waiting',
+  'left-out',
+  'diverged',
+  'unadopted',
+]);
 
 /** For a person: aligned, members as a table, and last what should be done, when there is something. */
 export function formatStatusTable(report: StatusReport, paint: Painter): string[] {

@@ -41,7 +41,9 @@ export type ControlEntry =
       /** Set when the operator accepted that data may be lost: what lies behind here is not known. */
       readonly lossAfter: Position | undefined;
     }
-  | { readonly kind: 'configure'; readonly configuration: Configuration };
+  | { readonly kind: 'configure'; readonly configuration: Configuration }
+  /** Whoever applies it begins a snapshot, so that all have one of this position, and compares what it holds. */
+  | { readonly kind: 'mark' };
 
 /** Makes the frame of one control entry that follows `previous`. */
 export function controlFrame(entry: ControlEntry, term: Term, previous: LogEnd): Frame {
@@ -54,17 +56,27 @@ export function controlFrame(entry: ControlEntry, term: Term, previous: LogEnd):
 /** The control entry of a frame, or undefined when the frame holds operations. */
 export function controlEntryOf(frame: Frame): ControlEntry | undefined {
   if (frame.count !== 1) return undefined;
-  const kind = frame.bytes[frame.start + FRAME_HEADER_BYTES + ENTRY_HEADER_BYTES - 1];
+  const kind = kindOfFirst(frame);
+  if (kind === EntryKind.mark) return { kind: 'mark' };
   if (kind !== EntryKind.open && kind !== EntryKind.configure) return undefined;
   const body = frame.bytes.toString('utf8', frame.start + FRAME_HEADER_BYTES + ENTRY_HEADER_BYTES, frame.end);
-  const fields = JSON.parse(body) as Omit<ControlEntry, 'kind'>;
+  const fields = JSON.parse(body) as object;
   return { kind: kind === EntryKind.open ? 'open' : 'configure', ...fields } as ControlEntry;
+}
+
+/** Whether a frame is the mark of a snapshot. */
+export function isMark(frame: Frame): boolean {
+  return frame.count === 1 && kindOfFirst(frame) === EntryKind.mark;
+}
+
+function kindOfFirst(frame: Frame): number | undefined {
+  return frame.bytes[frame.start + FRAME_HEADER_BYTES + ENTRY_HEADER_BYTES - 1];
 }
 
 /** The configuration that a frame sets, if it sets one. */
 export function configurationOf(frame: Frame): PlacedConfiguration | undefined {
   const entry = controlEntryOf(frame);
-  if (entry?.configuration === undefined) return undefined;
+  if (entry === undefined || entry.kind === 'mark' || entry.configuration === undefined) return undefined;
   const { term, index } = endOf(frame);
   return { ...entry.configuration, position: { term, index } };
 }

@@ -8,7 +8,7 @@ import type { Frame } from './frame.js';
  *     at  bytes
  *      0      4  length  of what follows the kind
  *      4      1  kind
- *      5         body    open, configure: JSON, see control.ts; alone in their frame
+ *      5         body    open, configure, mark: JSON, see control.ts; alone in their frame
  *                        put: pairs, each (key length 4, value length 4, key, value)
  *                        delete: keys, each (key length 4, key)
  */
@@ -21,6 +21,8 @@ export const EntryKind = {
   delete: 2,
   /** Changes who takes part. */
   configure: 3,
+  /** Where every node begins a snapshot; it changes nothing. */
+  mark: 4,
 } as const;
 
 const LENGTH_BYTES = 4;
@@ -193,7 +195,7 @@ export class EntryReader {
     if (this.#end - this.#at < ENTRY_HEADER_BYTES) throw this.#malformed('its header is cut short');
     const length = this.#bytes.readUInt32LE(this.#at);
     this.kind = this.#bytes[this.#at + LENGTH_BYTES] ?? -1;
-    if (this.kind > EntryKind.configure) {
+    if (this.kind > EntryKind.mark) {
       throw this.#malformed(`its kind ${String(this.kind)} is unknown to this version`);
     }
     this.#at += ENTRY_HEADER_BYTES;
@@ -203,9 +205,8 @@ export class EntryReader {
   }
 
   nextItem(): boolean {
-    if (this.#at === this.#entryEnd || this.kind === EntryKind.open || this.kind === EntryKind.configure)
-      return false;
     const isPut = this.kind === EntryKind.put;
+    if (this.#at === this.#entryEnd || (!isPut && this.kind !== EntryKind.delete)) return false;
     const head = isPut ? 2 * LENGTH_BYTES : LENGTH_BYTES;
     if (this.#entryEnd - this.#at < head) throw this.#malformed('an item is cut short');
     const keyLength = this.#bytes.readUInt32LE(this.#at);

@@ -1,9 +1,12 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal } from '../engine.js';
+import { isMark } from '../log/control.js';
+import { endOf } from '../log/frame.js';
 import type { Frame } from '../log/frame.js';
 import { notPrimary, showPeers } from '../replication/refusals.js';
 import { primaryAddress, serviceOf, writeObjection } from '../replication/standing.js';
 import type { ReplicaState } from '../replication/state.js';
+import { knownPeers } from '../replication/turn.js';
 import { ApplyLoop } from './apply-loop.js';
 import { beginning } from './beginning.js';
 import { ClockWatch } from './clock-watch.js';
@@ -19,6 +22,7 @@ import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { Snapshotter } from './snapshotter.js';
+import type { Company } from './snapshotter.js';
 
 /** The parts of a running node, put together. */
 export class Assembly {
@@ -104,8 +108,8 @@ export class Assembly {
 
   /** It takes the office as soon as it can, and nobody else can have it. */
   get isSolePrimary(): boolean {
-    const { role, leftOutAt } = this.#state;
-    return this.isAlone && role === 'primary' && leftOutAt === undefined;
+    const { role, leftOutAt, divergence } = this.#state;
+    return this.isAlone && role === 'primary' && leftOutAt === undefined && divergence === undefined;
   }
 
   /**
@@ -114,6 +118,21 @@ export class Assembly {
    */
   get holdsEverything(): boolean {
     return this.isSolePrimary && this.applying.end.index >= this.#foundIndex;
+  }
+
+  /** How its snapshots go with those of others. */
+  get #company(): Company {
+    const { office } = this.#state;
+    if (knownPeers(this.#state).length === 0) return 'alone';
+    return office.kind === 'primary' && office.isServing ? 'marks' : 'is told';
+  }
+
+  /** Nobody is told of a full disk by a mark, and none makes it fuller. */
+  #askForMark(): boolean {
+    if (this.room.isFull) return false;
+    const before = this.#state.last.index;
+    this.replica.input({ kind: 'mark' });
+    return this.#state.last.index > before;
   }
 
   /** Why the members cannot be changed on this node, which is not the primary. */
@@ -210,6 +229,11 @@ export class Assembly {
       },
       neededFrom: () => this.feeder.neededFrom,
       applied: () => this.applying.end,
+      company: () => this.#company,
+      askForMark: () => this.#askForMark(),
+      summed: (report) => {
+        this.replica.input({ kind: 'state summed', report });
+      },
     });
   }
 
@@ -224,6 +248,7 @@ export class Assembly {
       snapshotCaughtUp: () => this.snapshotter.caughtUp(),
       observersOf: (frame: Frame) => this.proposals.observersOf(frame),
       applied: (frame: Frame) => {
+        if (isMark(frame)) this.snapshotter.marked(endOf(frame));
         this.proposals.applied(frame);
         this.snapshotter.writeIfDue();
         this.#stepped();

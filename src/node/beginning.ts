@@ -39,6 +39,7 @@ export function beginning(parts: ReplicaEngineParts): ReplicaState {
     last,
     spans: history.spans,
     commit: replayedTo.index,
+    divergence: saved.divergence,
     nowMs: clock.nowMs(),
     address: () => parts.address(),
     ...(rules === undefined ? {} : { rules }),

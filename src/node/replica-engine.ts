@@ -18,6 +18,7 @@ import type {
   ValueSink,
   WriteObserver,
 } from '../engine.js';
+import { HALTED } from '../replication/state-checking.js';
 import { holdsLease, primaryAddress, readObjection, serviceOf } from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
@@ -99,8 +100,10 @@ export class ReplicaEngine implements Engine {
   }
 
   async #begin(): Promise<void> {
-    const { clock, fsync, network } = this.#parts;
+    const { clock, fsync, network, events } = this.#parts;
     const { replica } = this.#assembly;
+    const { divergence } = replica.state;
+    if (divergence !== undefined) events.error({}, `${HALTED}: ${divergence}`);
     network.observe(this.#assembly.observer());
     replica.input({ kind: 'tick' });
     this.#timers.push(clock.every(TICK_MS, () => this.#tick()));
@@ -115,6 +118,7 @@ export class ReplicaEngine implements Engine {
     replica.input({ kind: 'tick' });
     this.#setAcks();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
+    snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
     proposals.goOn();
   }
@@ -325,7 +329,7 @@ export class ReplicaEngine implements Engine {
     // What opening has to keep aside first may be the JSON file.
     if (!this.#isPrepared) return diskFull('and the JSON file is as it was');
     try {
-      return await this.#assembly.snapshotter.write();
+      return await this.#assembly.snapshotter.writeMarked();
     } catch (error) {
       if (endsForWantOfRoom(error)) return diskFull('and the JSON file is as it was');
       // The reason's own text may name files; it is in the event log.

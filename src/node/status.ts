@@ -30,7 +30,9 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
   const { state } = replica;
   const nowMs = clock.nowMs();
   const { office } = state;
-  const isFollowing = office.kind === 'backup' && office.primary !== undefined;
+  // Nobody says anything to a node that was left out.
+  const isFollowing =
+    office.kind === 'backup' && office.primary !== undefined && state.leftOutAt === undefined;
   const standing = standingOf(parts, assembly);
   const members = memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind));
   return {

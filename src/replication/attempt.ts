@@ -6,12 +6,15 @@ import { needsLeases } from './voting.js';
 
 /**
  * Somebody who hears another primary, which this node may not reach. To take a term would force that one out, and win nothing: its
- * followers do not agree while they hear it.
+ * followers do not agree while they hear it. One with this node's own identity at another address is another one, too: one of the two
+ * runs on a copy of the other's data.
  */
 export function followerOfAnother(state: ReplicaState, attempt: Attempt): SurveyAnswer | undefined {
-  return [...attempt.surveyed.values()].find(
-    ({ hearsPrimary, primary, term }) => hearsPrimary && primary !== state.self && term >= state.term,
-  );
+  const own = state.address();
+  return [...attempt.surveyed.values()].find(({ hearsPrimary, primary, primaryAddress, term }) => {
+    const isSelf = primary === state.self && (primaryAddress === own || own.endsWith(':0'));
+    return hearsPrimary && !isSelf && term >= state.term;
+  });
 }
 
 /** How long this node must not agree to any change, itself the candidate or not. */

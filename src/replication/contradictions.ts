@@ -114,7 +114,7 @@ function ofTerm({ term, vote }: ReplicaState, link: OpenLink, message: Message):
 }
 
 function isOfPrimary({ kind }: Message): boolean {
-  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out'].includes(kind);
+  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs'].includes(kind);
 }
 
 /** Within a term the primary's log only grows, so no answer can know of more. */

@@ -30,7 +30,7 @@ import {
   onReplaced,
   onSnapshotPart,
 } from './following.js';
-import { advance, beginRound, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
+import { advance, beginRound, mark, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
 import type { Message, Supply } from './message.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
@@ -49,6 +49,7 @@ import type {
   Timing,
   Windows,
 } from './state.js';
+import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
 import { emptyBackupOffice, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
@@ -67,6 +68,8 @@ export interface Beginning {
   readonly last: LogEnd;
   readonly spans: readonly TermSpan[];
   readonly commit: Index;
+  /** As {@link DurableState}. */
+  readonly divergence?: string | undefined;
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
@@ -83,7 +86,8 @@ export function begin(beginning: Beginning): ReplicaState {
   const isBack =
     configurations !== undefined && isNamedAgain(configurations, beginning.leftOutAt, self, last.index);
   const leftOutAt = isBack ? undefined : beginning.leftOutAt;
-  const wantsPlace = role === 'primary' && leftOutAt === undefined;
+  const { divergence } = beginning;
+  const wantsPlace = role === 'primary' && leftOutAt === undefined && divergence === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
   const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
   const state: ReplicaState = {
@@ -122,7 +126,8 @@ export function begin(beginning: Beginning): ReplicaState {
     reached: [],
     arrival: undefined,
     isReplacing: false,
-    divergence: undefined,
+    stateReports: [],
+    divergence,
     contradicted: undefined,
     refused: new Map(),
   };
@@ -138,6 +143,8 @@ export function begin(beginning: Beginning): ReplicaState {
 export function step(state: ReplicaState, input: Input, nowMs: number, random: number): Effect[] {
   const turn: Step = { state, nowMs, random, effects: [] };
   if (state.divergence === undefined || input.kind === 'command') dispatch(turn, input);
+  // Whoever halts in the middle of something leaves nobody waiting for it.
+  if (state.divergence !== undefined) failAttempt(turn, refusal('DIVERGED', state.divergence));
   return turn.effects;
 }
 
@@ -155,10 +162,7 @@ function dispatch(turn: Step, input: Input): void {
       onLinkDown(turn, input.link);
       break;
     case 'unreachable':
-      if (office.kind === 'primary') noteUnreachable(office, input.node);
-      if (state.attempt === undefined) break;
-      state.attempt.unreachable.add(input.node);
-      judge(turn, state.attempt);
+      onUnreachable(turn, input.node);
       break;
     case 'message': {
       const link = state.links.get(input.link);
@@ -170,9 +174,7 @@ function dispatch(turn: Step, input: Input): void {
       propose(turn, office, input.frame);
       break;
     case 'durable':
-      if (input.index > state.durable) state.durable = Math.min(input.index, state.last.index) as Index;
-      if (office.kind === 'primary') advance(turn, office);
-      else acknowledge(turn);
+      onDurable(turn, input.index);
       break;
     case 'fed':
       if (office.kind === 'primary') onFed(turn, office, input);
@@ -195,16 +197,32 @@ function dispatch(turn: Step, input: Input): void {
     case 'confirm reads':
       if (office.kind === 'primary') beginRound(turn, office);
       break;
+    case 'mark':
+      if (office.kind === 'primary') mark(turn, office);
+      break;
+    case 'state summed':
+      onOwnState(turn, input.report);
+      break;
     case 'clocks parted':
       state.trustedFromMs = input.atMs;
   }
 }
 
+function onDurable(turn: Step, index: Index): void {
+  const { state } = turn;
+  const { office } = state;
+  if (index > state.durable) state.durable = Math.min(index, state.last.index) as Index;
+  if (office.kind === 'primary') advance(turn, office);
+  else acknowledge(turn);
+}
+
 function tick(turn: Step): void {
   const { state, nowMs } = turn;
   const { office, attempt, timing } = state;
-  if (office.kind === 'primary') tickPrimary(turn, office);
-  else if (
+  if (office.kind === 'primary') {
+    tickPrimary(turn, office);
+    if (state.divergence !== undefined) return;
+  } else if (
     state.leftOutAt === undefined &&
     office.primary !== undefined &&
     !office.isSilent &&
@@ -227,6 +245,14 @@ function tick(turn: Step): void {
 function isLonely({ office, configurations, leftOutAt, timing }: ReplicaState, nowMs: number): boolean {
   if (office.kind === 'primary' || leftOutAt !== undefined || configurations === undefined) return false;
   return nowMs - office.heardMs > timing.silentMs;
+}
+
+function onUnreachable(turn: Step, node: NodeId): void {
+  const { office, attempt } = turn.state;
+  if (office.kind === 'primary') noteUnreachable(office, node);
+  if (attempt === undefined) return;
+  attempt.unreachable.add(node);
+  judge(turn, attempt);
 }
 
 function onLinkUp(turn: Step, link: OpenLink): void {
@@ -303,6 +329,9 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       break;
     case 'hand over':
       if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);
+      break;
+    case 'state differs':
+      onStateDiffers(turn, link, message);
       break;
     case 'hand over answer':
       onHandOverAnswer(turn, link, message);

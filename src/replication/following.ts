@@ -299,6 +299,7 @@ export function onReplaced(step: Step, end: LogEnd): void {
   const { arrival } = state;
   state.arrival = undefined;
   state.isReplacing = false;
+  state.stateReports = [];
   tell(step, 'info', { index: end.index }, 'the content was replaced by a snapshot of the primary');
   if (arrival !== undefined) answerSnapshot(step, arrival.link, end, arrival.offset, true);
 }

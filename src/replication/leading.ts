@@ -10,7 +10,9 @@ import { writeNeeds } from './commit.js';
 import { setCommit } from './committing.js';
 import type { HandOver, HeartbeatAnswer, Message } from './message.js';
 import type { PromotionGrant } from './promotion.js';
-import { showPeers } from './refusals.js';
+import { showPeers, unreachableMembers } from './refusals.js';
+import { onStateChecksum, tickStateChecks } from './state-checking.js';
+import { emptyStateChecks } from './state-checks.js';
 import type { OpenLink, OpenPromotion, PrimaryOffice, Step } from './state.js';
 import {
   feedAll,
@@ -68,6 +70,7 @@ export function takeOffice(
     heartbeatDueMs: nowMs,
     handOver: undefined,
     promotion,
+    checks: emptyStateChecks(),
   };
   state.office = office;
   persist(step);
@@ -116,6 +119,16 @@ export function propose(step: Step, office: PrimaryOffice, frame: Frame): void {
   appendFrames(step, [frame]);
   pushRange(office, lastIndexOf(frame));
   feedAll(step, office);
+}
+
+/** Marks the log for a snapshot that all have of one position, once at a time. It is counted like a write, and nobody waits for it. */
+export function mark(step: Step, office: PrimaryOffice): void {
+  const { state } = step;
+  if (!office.isServing || office.handOver !== undefined) return;
+  if (unreachableMembers(state, office, step.nowMs) !== undefined) return;
+  appendFrames(step, [controlFrame({ kind: 'mark' }, state.term, state.last)]);
+  pushRange(office, state.last.index);
+  advance(step, office);
 }
 
 function pushRange(office: PrimaryOffice, last: Index): void {
@@ -203,6 +216,9 @@ export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, mess
     case 'snapshot answer':
       if (progress.link === link.id) onSnapshotAnswer(step, progress, message);
       break;
+    case 'state checksum':
+      onStateChecksum(step, office, link.node, message);
+      return;
     case 'mismatch':
       onMismatch(step, link, progress);
       break;
@@ -291,6 +307,8 @@ export function tickPrimary(step: Step, office: PrimaryOffice): void {
     );
   }
   tellLeaving(step, office);
+  tickStateChecks(step, office);
+  if (state.divergence !== undefined) return;
   office.heartbeatDueMs = Math.min(office.heartbeatDueMs, nowMs + heartbeatMs);
   if (office.promotion !== undefined && nowMs > office.promotion.deadlineMs) {
     const { command } = office.promotion;

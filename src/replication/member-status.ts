@@ -1,7 +1,7 @@
 import type { Index, MemberStatus, Position, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { termAt } from '../log/history.js';
-import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
+import type { BackupOffice, PrimaryOffice, Progress, ReplicaState } from './state.js';
 import { configurationInForce, historyOf, nodesOf } from './turn.js';
 
 /** What a node can tell of the others: the primary of everybody, a backup of its primary alone. */
@@ -31,14 +31,16 @@ export function memberStatuses(
       ? ofItself(state, standing)
       : office.kind === 'primary'
         ? ofBackup(state, office, peer, standing, nowMs, bytesBehind)
-        : ofAnother(office, isPrimary, standing, nowMs);
+        : ofAnother(office, isPrimary && state.leftOutAt === undefined, standing, nowMs);
     const address = isSelf ? state.address() : peer.address;
     return { node: peer.node, address, role: isPrimary ? 'primary' : 'backup', ...known };
   };
+  // Its own log may not have what left it out.
+  const isNamed = ({ node }: Peer): boolean => state.leftOutAt === undefined || node !== state.self;
   return [
     ...members.map((peer) => statusOf(peer, committed.includes(peer.node) ? 'member' : 'learner')),
     ...learners.map((peer) => statusOf(peer, 'learner')),
-  ];
+  ].filter(isNamed);
 }
 
 function ofItself(state: ReplicaState, standing: 'member' | 'learner'): Known {
@@ -64,7 +66,7 @@ function ofBackup(
   if (progress === undefined) return { ...UNKNOWN, state: 'silent' };
   const { match } = progress;
   return {
-    state: progress.isSilent || progress.link === undefined ? 'silent' : standing,
+    state: stateOf(office, progress, standing),
     acked: match === 0 ? undefined : positionAt(state, match),
     lag: state.last.index - match,
     lagBytes: match === state.last.index ? 0 : bytesBehind(match),
@@ -72,7 +74,14 @@ function ofBackup(
   };
 }
 
-/** A backup hears its primary and nobody else. */
+function stateOf(office: PrimaryOffice, progress: Progress, standing: 'member' | 'learner'): Known['state'] {
+  // It answers nothing any more, and that is why.
+  if (office.checks.differing.has(progress.peer.node)) return 'differs';
+  if (progress.isSilent || progress.link === undefined) return 'silent';
+  return progress.hasForgotten ? 'forgetful' : standing;
+}
+
+/** A backup hears its primary and nobody else, and one that was left out hears nobody. */
 function ofAnother(
   office: BackupOffice,
   isPrimary: boolean,

@@ -29,7 +29,9 @@ export type Message =
   | HandOver
   | HandOverAnswer
   | LeftOut
-  | LeftOutAnswer;
+  | LeftOutAnswer
+  | StateChecksum
+  | StateDiffers;
 
 /** From the primary, each second and whenever its commit moved: it is there, and how far its log is safe. */
 export interface Heartbeat {
@@ -223,4 +225,23 @@ export interface LeftOut {
 export interface LeftOutAnswer {
   readonly kind: 'left out answer';
   readonly term: Term;
+}
+
+/** From a backup or a learner: what its state was at a mark of the log. */
+export interface StateChecksum {
+  readonly kind: 'state checksum';
+  readonly term: Term;
+  readonly end: LogEnd;
+  readonly checksum: string;
+}
+
+/** Tells a node that its state at a position, which it has reported, is another one than it should be. */
+export interface StateDiffers {
+  readonly kind: 'state differs';
+  readonly term: Term;
+  readonly end: LogEnd;
+  /** What it should be: what more than half of the members have, or the primary. */
+  readonly right: string;
+  /** More than half of the members have it. */
+  readonly isCertain: boolean;
 }

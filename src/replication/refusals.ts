@@ -28,6 +28,14 @@ export function isReachable(progress: Progress, nowMs: number): boolean {
   return progress.link !== undefined || nowMs - progress.heardMs < RECONNECT_MS;
 }
 
+/** What an operator should know of backups that lost what they had acknowledged; undefined when none did. */
+export function forgetfulMembers({ progress }: PrimaryOffice): string | undefined {
+  const forgetful = [...progress.values()].filter(({ hasForgotten }) => hasForgotten);
+  if (forgetful.length === 0) return undefined;
+  const which = showPeers(forgetful.map(({ peer }) => peer));
+  return `${which} came back with less than it had acknowledged and is not counted: stop it, use remove-backup --backup-is-down here, and add it anew with an empty directory`;
+}
+
 /** Why a write would not be safe now; undefined when enough members are reachable. */
 export function unreachableMembers(
   state: ReplicaState,
@@ -37,12 +45,17 @@ export function unreachableMembers(
   if (office.progress.size === 0) return undefined;
   const reachable = new Set<NodeId>([state.self]);
   for (const progress of office.progress.values()) {
-    if (progress.isCounted && isReachable(progress, nowMs)) reachable.add(progress.peer.node);
+    const { node } = progress.peer;
+    const isThere = isReachable(progress, nowMs) && !office.checks.differing.has(node);
+    if (progress.isCounted && isThere) reachable.add(node);
   }
   if (office.needs.every((need) => isMet(need, reachable))) return undefined;
   const { members } = configurationInForce(state);
   const silent = members.filter(({ node }) => !reachable.has(node));
   const present = members.length - silent.length;
+  const forgetful = forgetfulMembers(office);
+  if (forgetful !== undefined)
+    return refusal('NO_QUORUM', `not applied, too few members are counted: ${forgetful}`);
   const what = `not applied, too few members are reachable: ${showPeers(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer`;
   return refusal('NO_QUORUM', `${what}. ${wayWithout(silent.length, present)}`);
 }

@@ -1,6 +1,7 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal, Service } from '../engine.js';
-import { notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
+import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { knownPeers } from './turn.js';
 
@@ -117,7 +118,7 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
   const { office } = state;
   switch (serviceOf(state)) {
     case 'serving':
-      return office.kind === 'primary' ? unreachableMembers(state, office, nowMs)?.message : undefined;
+      return office.kind === 'primary' ? primaryAdvice(state, office, nowMs) : undefined;
     case 'waiting':
       return waiting(state).message;
     case 'unadopted':
@@ -131,6 +132,14 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
         return 'the primary is not heard: if it is stopped, promote one of the backups';
       return state.contradicted === undefined ? undefined : atOdds(state.contradicted.detail);
   }
+}
+
+function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
+  const tooFew = unreachableMembers(state, office, nowMs)?.message;
+  const forgetful = tooFew === undefined ? forgetfulMembers(office) : undefined;
+  const said = [stateAlarm(office), tooFew, forgetful];
+  const advice = said.filter((each) => each !== undefined);
+  return advice.length === 0 ? undefined : advice.join('. Besides: ');
 }
 
 function atOdds(detail: string): string {

@@ -18,6 +18,7 @@ import type { FenceAnswer, Message, SurveyAnswer } from './message.js';
 import type { PromotionGrant } from './promotion.js';
 import type { Requirement } from './quorum.js';
 import type { ReplicationRules } from './rules.js';
+import type { StateChecks, StateReport } from './state-checks.js';
 
 /** Names a link to another node while it is up; never used twice. */
 export type LinkId = number & { readonly linkId: unique symbol };
@@ -40,6 +41,8 @@ export interface DurableState {
   readonly leftOutAt: Position | undefined;
   readonly lastPrimary: NodeId | undefined;
   readonly commit: Index;
+  /** Why it must not serve, when its state is known to be wrong: that would be the same after a restart. */
+  readonly divergence: string | undefined;
 }
 
 /** How the primary stands with one backup. */
@@ -62,8 +65,10 @@ export interface Progress {
   inFlightBytes: number;
   /** Frames are being read for it. */
   isReading: boolean;
-  /** It syncs what this node syncs, so what it says it has may be counted. */
+  /** It syncs what this node syncs and has kept what it acknowledged, so what it says it has may be counted. */
   isCounted: boolean;
+  /** It came back with less than it had acknowledged. It stays uncounted until it is removed. */
+  hasForgotten: boolean;
   /** When it was last heard, or was begun to be waited for. */
   heardMs: number;
   wasHeard: boolean;
@@ -118,6 +123,8 @@ export interface PrimaryOffice {
   handOver: HandingOver | undefined;
   /** The promotion that made this primary, until it is answered. */
   promotion: OpenPromotion | undefined;
+  /** What is known of the states of the others. */
+  readonly checks: StateChecks;
 }
 
 export interface OpenPromotion {
@@ -256,7 +263,9 @@ export interface ReplicaState {
     | undefined;
   /** The arrival is taking the place of everything: what is durable cannot be told before it has. */
   isReplacing: boolean;
-  /** Set when its log and the primary's disagree where they must not. */
+  /** What its own state was at the last marks of the log, oldest first. Those of a content that was replaced are forgotten. */
+  stateReports: StateReport[];
+  /** Set when its log, or its state, and the primary's disagree where they must not. */
   divergence: string | undefined;
   /** Who claims to be the primary and contradicts what this node holds; undefined when nobody does. */
   contradicted: { readonly by: NodeId; readonly detail: string; readonly sinceMs: number } | undefined;
@@ -337,6 +346,10 @@ export type Input =
   | { readonly kind: 'replaced'; readonly end: LogEnd }
   | { readonly kind: 'command'; readonly command: CommandId; readonly change: Change }
   | { readonly kind: 'confirm reads' }
+  /** A snapshot is due here that the others should have of the same position. */
+  | { readonly kind: 'mark' }
+  /** What the state was at a mark. */
+  | { readonly kind: 'state summed'; readonly report: StateReport }
   /** What was counted by the clock up to here is not to be trusted. */
   | { readonly kind: 'clocks parted'; readonly atMs: number };
 

@@ -25,6 +25,7 @@ function newProgress(step: Step, peer: Peer): Progress {
     inFlightBytes: 0,
     isReading: false,
     isCounted: false,
+    hasForgotten: false,
     heardMs: step.nowMs,
     wasHeard: false,
     isSilent: false,
@@ -66,7 +67,8 @@ export function connect(step: Step, progress: Progress): void {
   progress.matchBefore = progress.match;
   progress.isUnreachable = false;
   progress.echoMs = undefined;
-  progress.isCounted = step.state.fsync !== 'always' || link.fsync === 'always';
+  const syncs = step.state.fsync !== 'always' || link.fsync === 'always';
+  progress.isCounted = syncs && !progress.hasForgotten;
   probe(step, progress);
 }
 
@@ -219,7 +221,7 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
     beginSnapshot(step, progress);
     return;
   }
-  if (message.durable < progress.matchBefore) {
+  if (message.durable < progress.matchBefore || progress.hasForgotten) {
     loseDisk(step, progress, message.durable);
     return;
   }
@@ -234,6 +236,11 @@ export function onProbeAnswer(step: Step, progress: Progress, message: ProbeAnsw
 /** It once said that it has more: its disk forgot, and nothing that it says can be counted on. */
 function loseDisk(step: Step, progress: Progress, durable: Index): void {
   progress.isCounted = false;
+  // What it has now is told of it, and it is not fed: it must not seem to be as it was.
+  progress.match = durable;
+  progress.next = (durable + 1) as Index;
+  if (progress.hasForgotten) return;
+  progress.hasForgotten = true;
   tell(
     step,
     'error',

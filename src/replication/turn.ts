@@ -42,9 +42,10 @@ export function knownPeers(state: ReplicaState): Peer[] {
 }
 
 export function durableState(state: ReplicaState): DurableState {
-  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit } = state;
+  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit, divergence } = state;
   if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
-  return { role, term, vote, configuration: configurations.committed, leftOutAt, lastPrimary, commit };
+  const configuration = configurations.committed;
+  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence };
 }
 
 export function persist(step: Step): void {

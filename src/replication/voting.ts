@@ -94,9 +94,12 @@ function objectionTo(
     return isAgreed ? undefined : { reason: `${state.address()} is the primary and serves`, waitMs: 0 };
   }
   const holder = state.leaseHolder;
+  // Whoever holds it and moved is down for as long as that takes. A copy of its data is not.
+  const isElsewhere =
+    office.kind === 'backup' && office.primary?.node === link.node && office.primary.address !== link.address;
   const isFree =
     message.isHandOver ||
-    holder === link.node ||
+    (holder === link.node && !isElsewhere) ||
     (holder !== undefined && message.down.includes(holder)) ||
     !needsLeases(state) ||
     nowMs >= state.leaseUntilMs;

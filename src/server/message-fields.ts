@@ -32,6 +32,7 @@ type HeadOf<M> = { readonly [Name in Exclude<keyof M, 'kind'>]: InHead<M, Name> 
 
 const TEXT_LENGTH_MAX = 16_384;
 const ADDRESS_LENGTH_MAX = 300;
+const STATE_CHECKSUM_LENGTH_MAX = 64;
 const MEMBERS_MAX = 1024;
 /** Each start as primary is a term, so that a log that is not cut for long may have many. */
 const SPANS_MAX = 32_768;
@@ -49,6 +50,7 @@ const duration: Check<number> = (value) =>
 const term = whole as Check<Term>;
 const index = whole as Check<Index>;
 const text = shortText(TEXT_LENGTH_MAX);
+const stateChecksum = shortText(STATE_CHECKSUM_LENGTH_MAX);
 const address = shortText(ADDRESS_LENGTH_MAX);
 const node: Check<NodeId> = (value) => (isIdentity(value) ? (value as NodeId) : INVALID);
 const acks = oneOf<AcksPolicy>('majority', 'all', '0');
@@ -123,6 +125,8 @@ const FIELDS: {
   'hand over answer': { term, attempt: whole, isReady: flag, reason: optional(text) },
   'left out': { term, configuration },
   'left out answer': { term },
+  'state checksum': { term, end, checksum: stateChecksum },
+  'state differs': { term, end, right: stateChecksum, isCertain: flag },
 };
 
 /** The fields of a message that were checked. They are typed once its frames or bytes are added. */

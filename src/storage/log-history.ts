@@ -6,10 +6,10 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { addToSpans, positionOf } from '../log/history.js';
 import type { TermSpan } from '../log/history.js';
 
-/** A control entry and where it stands. */
+/** A control entry that says something of terms and members, and where it stands. */
 export interface PlacedControl {
   readonly position: Position;
-  readonly entry: ControlEntry;
+  readonly entry: Exclude<ControlEntry, { readonly kind: 'mark' }>;
 }
 
 /** What a log tells about terms and members, from its first frame to its last. */
@@ -34,7 +34,8 @@ export class HistoryReading {
   visit(frame: Frame): void {
     try {
       const entry = controlEntryOf(frame);
-      if (entry !== undefined) this.#controls.push({ position: positionOf(frame), entry });
+      if (entry !== undefined && entry.kind !== 'mark')
+        this.#controls.push({ position: positionOf(frame), entry });
       addToSpans(this.#frames, frame);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;

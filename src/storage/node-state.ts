@@ -35,6 +35,8 @@ export interface NodeState {
   readonly logIndex: Index | undefined;
   /** Where the log ended when the node stopped by itself; undefined while it runs and after a crash. */
   readonly cleanEnd: LogEnd | undefined;
+  /** Why it must not serve: its state is known to be wrong, and what the files hold is that state. */
+  readonly divergence?: string | undefined;
 }
 
 /** A node state as it lies on disk. */
@@ -103,6 +105,7 @@ export async function saveNodeState(
     logIndex: state.logIndex ?? null,
     cleanEnd: state.cleanEnd ?? null,
     replacing: replacing ?? null,
+    ...(state.divergence === undefined ? {} : { divergence: state.divergence }),
   };
   const bytes = Buffer.from(encode(content));
   await files.replace(path.join(directory, NODE_STATE_NAME), bytes).catch((error: unknown) => {
@@ -135,6 +138,8 @@ interface Fields {
   readonly logIndex: Index | null;
   readonly cleanEnd: LogEnd | null;
   readonly replacing: LogEnd | null;
+  /** Only there when there is something to say. */
+  readonly divergence?: string;
 }
 
 function decode(content: Record<string, unknown>, file: string): StoredNodeState {
@@ -154,6 +159,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     logIndex: content.logIndex ?? undefined,
     cleanEnd: content.cleanEnd ?? undefined,
     replacing: content.replacing ?? undefined,
+    ...(content.divergence === undefined ? {} : { divergence: content.divergence }),
   };
 }
 
@@ -173,7 +179,8 @@ function isWhole(content: Record<string, unknown>): content is Record<string, un
     isCount(content.originIndex) &&
     orNull(isCount)(content.logIndex) &&
     orNull(isLogEnd)(content.cleanEnd) &&
-    orNull(isLogEnd)(content.replacing)
+    orNull(isLogEnd)(content.replacing) &&
+    (content.divergence === undefined || isString(content.divergence))
   );
 }
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Index, NodeId, Term } from '../../src/engine.js';
-import { configurationOf, controlEntryOf, controlFrame } from '../../src/log/control.js';
+import { configurationOf, controlEntryOf, controlFrame, isMark } from '../../src/log/control.js';
 import type { Configuration, ControlEntry, Peer } from '../../src/log/control.js';
 import { EntryKind, FrameBuilder } from '../../src/log/entry.js';
 import { FRAME_ROOM_BYTES, readFrame } from '../../src/log/frame.js';
@@ -61,7 +61,7 @@ describe('A control entry', () => {
     fc.assert(
       fc.property(anyEntry, anyTerm, anyEnd, (entry, term, previous) => {
         const position = { term, index: previous.index + 1 };
-        const set = entry.configuration;
+        const set = entry.kind === 'mark' ? undefined : entry.configuration;
         const expected = set === undefined ? undefined : { ...set, position };
         expect(configurationOf(controlFrame(entry, term, previous))).to.deep.equal(expected);
       }),
@@ -73,6 +73,16 @@ describe('A control entry', () => {
     const primary = 'a'.repeat(32) as NodeId;
     const entry = { kind: 'open', primary, configuration: undefined, lossAfter: undefined } as const;
     expect(readAll(controlFrame(entry, 2 as Term, previous))).to.deep.equal([{ index: 5, words: ['open'] }]);
+  });
+
+  it('IsAMarkOnlyWhenItIsOne', () => {
+    const previous = { term: 1 as Term, index: 4 as Index, checksum: 7 };
+    const mark = controlFrame({ kind: 'mark' }, 1 as Term, previous);
+    expect(isMark(mark)).to.equal(true);
+    expect(readAll(mark)).to.deep.equal([{ index: 5, words: ['mark'] }]);
+    const open = { kind: 'open', primary: 'a'.repeat(32) as NodeId, configuration: undefined } as const;
+    expect(isMark(controlFrame({ ...open, lossAfter: undefined }, 1 as Term, previous))).to.equal(false);
+    expect(isMark(frameOf([{ kind: 'delete', keys: [range('k')] }]))).to.equal(false);
   });
 
   it('IsNotSeenInAFrameOfOperations', () => {

@@ -61,6 +61,9 @@ async function slicesOf(store: Store): Promise<readonly Slice[]> {
       identity: () => ({ cluster: cluster!, node }),
       neededFrom: () => undefined,
       applied: () => EMPTY_LOG,
+      company: () => 'alone' as const,
+      askForMark: () => false,
+      summed: () => undefined,
     },
   });
   await snapshotter.write();

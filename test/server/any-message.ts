@@ -97,6 +97,8 @@ const MODELS: Models = {
   'hand over answer': fc.record({ term, attempt: whole, isReady: flag, reason }),
   'left out': fc.record({ term, configuration }),
   'left out answer': fc.record({ term }),
+  'state checksum': fc.record({ term, end, checksum: text }),
+  'state differs': fc.record({ term, end, right: text, isCertain: flag }),
 };
 
 export const KINDS = Object.keys(MODELS) as readonly Message['kind'][];

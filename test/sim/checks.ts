@@ -20,6 +20,9 @@ type Known = Pick<MirroredEntry, 'index' | 'term' | 'checksum'> & {
   readonly isAfterLoss?: boolean;
 };
 
+const HALTS = 'this node answers nothing more: ';
+const STATE_IS_WRONG = `${HALTS}the state of this node`;
+
 /** What is known of one node over all its lives. */
 class Watched {
   readonly log = new LogMirror();
@@ -53,10 +56,19 @@ export class Checks {
   /** By position, the state of the map there. */
   readonly #states = new Map<string, ReadonlyMap<string, string>>();
   readonly #losses: Loss[] = [];
+  readonly #comparesStates: boolean;
   /** Where each unique value, and each tag of a delete, stands: known once anybody wrote it. */
   readonly #places = new Map<string, Known[]>();
   /** By key, the positions at which it was deleted. */
   readonly #deletions = new Map<string, Known[]>();
+
+  /** How often a node said what its state was, for another one to compare. */
+  statesReported = 0;
+
+  /** @param comparesStates - whether states are held against each other here, and not by the nodes alone. */
+  constructor(comparesStates = true) {
+    this.#comparesStates = comparesStates;
+  }
 
   /** Whether an operator gave up data in this run. */
   get hasLoss(): boolean {
@@ -92,6 +104,7 @@ export class Checks {
   sent(name: string, message: Message): void {
     const node = this.#node(name);
     node.toldTerm = Math.max(node.toldTerm, message.term);
+    if (message.kind === 'state checksum') this.statesReported++;
     for (const frame of framesOf(message)) {
       for (const entry of entriesOf(frame)) this.#register(name, entry).isSent = true;
     }
@@ -129,6 +142,12 @@ export class Checks {
     this.#written.clear();
     this.#serving.clear();
     for (const node of this.#nodes.values()) node.toldTerm = 0;
+  }
+
+  /** A node says so that its state is another one than that of the others: they are never wrong about it. */
+  halted(name: string, event: string): void {
+    if (event.startsWith(STATE_IS_WRONG))
+      this.#violated(`${name} answers nothing more: ${event.slice(HALTS.length)}`);
   }
 
   /** A violation that something else found. */
@@ -194,7 +213,7 @@ export class Checks {
   #checkState(node: Watched, applied: number, content: () => ReadonlyMap<string, string> | undefined): void {
     const last = applied === node.log.base.index ? node.log.base : node.log.at(applied);
     const pairs = last && content();
-    if (pairs === undefined) return;
+    if (pairs === undefined || !this.#comparesStates) return;
     const place = `${String(last?.checksum)}:${String(applied)}`;
     const other = this.#states.get(place);
     if (other === undefined) this.#states.set(place, pairs);

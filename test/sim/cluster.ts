@@ -245,7 +245,11 @@ export class Cluster {
     const note = (_fields: object, message: string): void => {
       this.scheduler.note(`${name} says: ${message}`);
     };
-    return { debug: () => undefined, info: note, warn: note, error: note };
+    const error = (fields: object, message: string): void => {
+      note(fields, message);
+      this.#checks.halted(name, message);
+    };
+    return { debug: () => undefined, info: note, warn: note, error };
   }
 
   #machine(number: number): Machine {

@@ -44,8 +44,49 @@ describe('Copies', () => {
       await scene.until('it is told', () =>
         scene.said.some((line) => line.includes('with less than it had acknowledged')),
       );
-      await scene.pause(2000);
+      await scene.pause(10_000);
+      const refused = await scene.put(a, 'after');
+      expect(refused?.code).to.equal('NO_QUORUM');
+      expect(refused?.message).to.include(`${b.address} came back with less than it had acknowledged`);
+      expect(a.node?.engine.status().advice).to.include('add it anew with an empty directory');
+      expect(scene.stateOf(a, b.address)).to.equal('forgetful');
+      const told = scene.said.filter((line) => line.includes('with less than it had acknowledged'));
+      expect(told).to.have.length(1);
+      // Also over another link it is not taken for what it was.
+      scene.crash(b);
+      await scene.start(b);
+      await scene.until('it is linked', () => scene.stateOf(a, b.address) === 'forgetful');
       expect((await scene.put(a, 'after'))?.code).to.equal('NO_QUORUM');
+    }));
+
+  it('BackupOfThreeWhoseDiskForgotIsShownAlsoWhileWritesGoOn', () =>
+    play(3, {}, async (scene) => {
+      const [a, b] = scene.machines;
+      await scene.join(3);
+      const old = scene.copyDisk(b);
+      expect(await scene.put(a, 'known')).to.equal(undefined);
+      await scene.until('the second has it', () => scene.keys(b).includes('known'));
+      scene.crash(b);
+      scene.restoreDisk(b, old);
+      await scene.start(b);
+      await scene.until('it is shown', () => scene.stateOf(a, b.address) === 'forgetful');
+      expect(await scene.put(a, 'after')).to.equal(undefined);
+      expect(a.node?.engine.status().advice).to.include(`${b.address} came back with less`);
+    }));
+
+  it('CopyOfThePrimaryThatIsStartedBesideItNeverServesWhileItIsHeard', () =>
+    play(4, {}, async (scene) => {
+      const [a, , , copy] = scene.machines;
+      await scene.join(3);
+      scene.crash(copy);
+      scene.restoreDisk(copy, scene.copyDisk(a));
+      await scene.start(copy);
+      for (let second = 0; second < 30; second++) {
+        expect(await scene.put(a, `key ${String(second)}`)).to.equal(undefined);
+        expect(scene.isServing(copy)).to.equal(false);
+        await scene.pause(1000);
+      }
+      expect(scene.isServing(a)).to.equal(true);
     }));
 
   it('NodeWithCommittedEntriesThatThePrimaryLacksHalts', () =>

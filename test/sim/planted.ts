@@ -3,6 +3,7 @@ import type { Log, NodeStates } from '../../src/node/ports.js';
 import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Table } from '../../src/store/table.js';
 import type { FaultOptions } from './faults.js';
 import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
@@ -21,6 +22,8 @@ export interface Planted {
   states?(states: NodeStates, log: () => Log | undefined): NodeStates;
   files?(files: Files): Files;
   clock?(clock: NodeClock): NodeClock;
+  /** The nodes have to find it by themselves: the simulator compares no states then. */
+  table?(table: Table, address: string): void;
   /** How the schedules must be for it to matter. */
   readonly plan: Partial<Plan>;
   /** The checks that may find it, and no others. */
@@ -81,6 +84,19 @@ function forgetVote(states: NodeStates): NodeStates {
       kept ??= { term: state.term, vote: state.vote };
       return states.saveState({ ...state, ...kept });
     },
+  };
+}
+
+/** One node applies some entries wrongly: what is put is lost, or becomes an empty value. */
+function misapply(host: string, isLost: boolean): NonNullable<Planted['table']> {
+  return (table, address) => {
+    if (!address.startsWith(host)) return;
+    const put = table.put.bind(table);
+    let puts = 0;
+    table.put = (key, value) => {
+      if (++puts % 5 !== 0) put(key, value);
+      else if (!isLost) put(key, { ...value, end: value.start });
+    };
   };
 }
 
@@ -200,6 +216,18 @@ const CHANGING_PAIR: Partial<Plan> = {
   operatorPauseMsMax: 800,
 };
 
+/** Marks come often, and whoever starts as primary stays it. */
+const CALM_STATES: Partial<Plan> = {
+  acks: 'majority',
+  segmentBytes: 4096,
+  snapshotLogBytes: 4096,
+  clients: 3,
+  clientOptions: { keys: ['a', 'b', 'c', 'd', 'e', 'f', 'g'], thinkMsMax: 50, valueBytesMax: 100 },
+  faults: { kinds: ['slow disk'], pauseMsMax: 5000, downMsMax: 500 },
+  isLossy: false,
+  operatorPauseMsMax: 60_000,
+};
+
 /** Every defect that the simulator must find. */
 export const PLANTED: readonly Planted[] = [
   {
@@ -281,6 +309,27 @@ export const PLANTED: readonly Planted[] = [
     rules: { commitsOnlyMatched: false },
     plan: SHORT_TERMS,
     finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'a backup of a pair loses an entry while it applies',
+    table: misapply('10.0.0.2', true),
+    plan: { ...CALM_STATES, nodes: 2 },
+    finds: /^n2 answers nothing more: the state of this node .* nobody can know/,
+    from: 1,
+  },
+  {
+    name: 'a backup of three alters an entry while it applies',
+    table: misapply('10.0.0.3', false),
+    plan: { ...CALM_STATES, nodes: 3 },
+    finds: /^n3 answers nothing more: the state of this node .* the data of this node is wrong/,
+    from: 1,
+  },
+  {
+    name: 'the primary of three alters an entry while it applies',
+    table: misapply('10.0.0.1', false),
+    plan: { ...CALM_STATES, nodes: 3 },
+    finds: /^n1 answers nothing more: the state of this node, the primary, .* the data of this node is wrong/,
     from: 1,
   },
 ];

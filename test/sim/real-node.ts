@@ -19,6 +19,7 @@ const READ_BYTES = 1024 * 1024;
 /** Starts the real loop on the simulated disk, network and clock: what `startServer` does, without sockets. */
 export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
   const table = makeTable();
+  ports.planted?.table?.(table, ports.address);
   const store = new Store(table);
   const data = await openData(ports, store);
   const isPrimary = { now: (): boolean => false };

@@ -44,8 +44,8 @@ export interface Result {
 export async function simulate(seed: number, options: SimulateOptions): Promise<Result> {
   const random = seededRandom(seed);
   const plan = drawPlan(random, seededRandom(~seed), options.plan ?? {});
-  const checks = new Checks();
   const { startNode, planted } = options;
+  const checks = new Checks(planted?.table === undefined);
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
   const history = new ClientHistory();
   const operatorOptions = {
@@ -87,6 +87,7 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
     trace: scheduler.trace,
     recent: scheduler.recent,
     counts: {
+      'states compared': checks.statesReported,
       ...{ acknowledged, refused, unknown, reads, staleReads, undecided },
       ...Object.fromEntries([...faults.happened].map(([kind, count]) => [`fault: ${kind}`, count])),
       ...Object.fromEntries([...operator.done].map(([kind, count]) => [`done: ${kind}`, count])),
