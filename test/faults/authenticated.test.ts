@@ -41,7 +41,8 @@ describe('Nodes that prove who they are', () => {
       const port = (await nodes.node(`${name}-port`)).address.split(':')[1]!;
       const follows = made[0] === undefined ? [] : ['--role', 'backup', '--primary', made[0].address];
       const options = [...follows, ...words, '--allow-unauthenticated'];
-      made.push(new ClusterNode(nodes.servers, name, `${host}:${port}`, options));
+      const address = `${host}:${port}`;
+      made.push(new ClusterNode(nodes.servers, name, { address, advertised: address }, options));
     }
     const [first, second] = made as [ClusterNode, ClusterNode];
     await Promise.all([first.start(), second.start()]);
