@@ -260,6 +260,17 @@ describe('A primary that compares states', () => {
     expect(core.memberState(B)).to.equal('differs');
   });
 
+  it('SaysSoWhenBackupsDifferAtAPositionOfWhichItHasNoStateItself', () => {
+    const { core, mark } = primaryOf([A, B, C]);
+    core.hear(B, report(mark, 'x'));
+    core.hear(C, report(mark, 'y'));
+    for (let waitedMs = 0; waitedMs < 2 * JUDGED_AFTER_MS; waitedMs += 1000) core.pass(1000);
+    expect(core.errors).to.have.lengthOf(1);
+    expect(core.errors[0]).to.include('use SNAPSHOT here');
+    expect(serviceOf(core.state)).to.equal('serving');
+    expect(core.sent('state differs')).to.deep.equal([]);
+  });
+
   it('DoesNotWaitForWhoeverIsSilent', () => {
     const { core, mark } = primaryOf([A, B, C]);
     core.input({ kind: 'link down', link: linkTo(C) });
