@@ -62,7 +62,7 @@ export const SECRET_ADVICE = 'give every node of the cluster the same --cluster-
  * not called at all.
  */
 export function dial(parts: DialParts, done: (outcome: Dialed | NotDialed) => void): Cancel {
-  const { clock, address } = parts;
+  const { clock } = parts;
   const to = targetOf(parts);
   if ('code' in to) return clock.after(0, () => done({ reason: to, by: 'here' }));
   const lookup = parts.key === undefined ? { lookup: lookUpLoopback } : {};
@@ -72,17 +72,18 @@ export function dial(parts: DialParts, done: (outcome: Dialed | NotDialed) => vo
       attempt.cancel();
     },
   };
+}
 
-  function targetOf({ key }: DialParts): Address | Refusal {
-    const parsed = parseAddress(address);
-    if ('invalid' in parsed) return refusal('UNREACHABLE', parsed.invalid);
-    if (parsed.port === 0)
-      return refusal('UNREACHABLE', `${address} has port 0, where nobody can be reached`);
-    if (key === undefined && net.isIP(parsed.host) !== 0 && !isLoopbackAddress(parsed.host)) {
-      return notLoopback(address);
-    }
-    return parsed;
+/** Where to connect to, or why nobody is even tried there. */
+function targetOf({ address, key }: DialParts): Address | Refusal {
+  const parsed = parseAddress(address);
+  if ('invalid' in parsed) return refusal('UNREACHABLE', parsed.invalid);
+  if (parsed.port === 0) {
+    return refusal('UNREACHABLE', `${address} has port 0, where nobody can be reached`);
   }
+  // A name is looked at when it is resolved.
+  const isElsewhere = net.isIP(parsed.host) !== 0 && !isLoopbackAddress(parsed.host);
+  return key === undefined && isElsewhere ? notLoopback(address) : parsed;
 }
 
 /** One connection up to the end of its handshake. */

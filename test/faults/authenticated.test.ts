@@ -17,7 +17,14 @@ function ownAddress(): string {
 }
 
 describe('Nodes that prove who they are', () => {
+  // Its servers are gone when the relays between them are closed: hooks run in the order in which they were named.
   const nodes = clusters();
+  let relays: net.Server[] = [];
+
+  afterEach(async () => {
+    await Promise.all(relays.map((relay) => new Promise((resolve) => relay.close(resolve))));
+    relays = [];
+  });
 
   function secretFile(name: string, secret: string): string[] {
     const file = path.join(nodes.servers.directory, name);
@@ -127,6 +134,51 @@ describe('Nodes that prove who they are', () => {
   });
 
   it('LetNobodyInWhoReplaysALink', async () => {
+    const [first, second, between] = await apartBy((chunk) => chunk);
+    const bytes = Buffer.concat(between.recorded());
+    await first.kill();
+    const before = lasting(await second.ask('STATUS'));
+    for (let round = 0; round < 2; round++) {
+      expect(await talk(second.address, bytes)).to.match(/^CHALLENGE .*\nERROR NOT_A_PEER /);
+    }
+    expect(lasting(await second.ask('STATUS'))).to.deep.equal(before);
+    expect(warnings(second)).to.have.length(1);
+  });
+
+  it('CloseALinkOnWhichSomebodyChangesBytesAndSayItOnce', async () => {
+    let changed = 0;
+    let isChanging = false;
+    const [first, second] = await apartBy((chunk) => {
+      // The lines of a handshake pass: what is behind them is changed.
+      if (!isChanging || /^[A-Z]/.test(chunk.toString('latin1', 0, 1))) return chunk;
+      changed++;
+      const other = Buffer.from(chunk);
+      other[other.length - 1]! ^= 1;
+      return other;
+    });
+    const before = lasting(await second.ask('STATUS'));
+    isChanging = true;
+    await eventually(
+      'links are closed again and again',
+      () => changed,
+      (count) => count >= 3,
+    );
+    expect(lasting(await second.ask('STATUS'))).to.deep.equal(before);
+    expect(await second.ask('GET key')).to.equal('value');
+    expect(warnings(second)).to.have.length(1);
+    expect(warnings(second)[0]).to.include('a part with a wrong tag');
+    isChanging = false;
+    await eventually(
+      'writes go on',
+      () => first.ask('PUT key other'),
+      (answer) => answer === 'OK',
+    );
+  });
+
+  /** A pair, its link through a relay that may change what the primary sends. */
+  async function apartBy(
+    change: (chunk: Buffer) => Buffer,
+  ): Promise<[ClusterNode, ClusterNode, { recorded: () => Buffer[] }]> {
     const words = secretFile('secret', SECRET);
     const first = await nodes.node('first', { options: words });
     const second = await nodes.node('second', { primary: first, options: words });
@@ -135,30 +187,30 @@ describe('Nodes that prove who they are', () => {
     const relay = net.createServer((socket) => {
       const onward = net.connect(Number(port), host);
       const taken: Buffer[] = [];
-      socket.on('data', (chunk) => taken.push(chunk));
       recorded = taken;
-      for (const end of [socket, onward]) end.on('error', () => undefined);
-      socket.pipe(onward).pipe(socket);
-    });
-    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
-    try {
-      await Promise.all([first.start(), second.start()]);
-      const at = `127.0.0.1:${String((relay.address() as net.AddressInfo).port)}`;
-      expect(await first.ask(`ADD_BACKUP ${at}`)).to.equal('OK state=learner');
-      await first.untilStatus('has a member', ({ members }) => members.get(at)?.get('state') === 'member');
-      expect(await first.ask('PUT key value')).to.equal('OK');
-      const bytes = Buffer.concat(recorded);
-      await first.kill();
-      const before = lasting(await second.ask('STATUS'));
-      for (let round = 0; round < 2; round++) {
-        expect(await talk(second.address, bytes)).to.match(/^CHALLENGE .*\nERROR NOT_A_PEER /);
+      socket.on('data', (chunk) => {
+        taken.push(chunk);
+        onward.write(change(chunk));
+      });
+      for (const [end, other] of [
+        [socket, onward],
+        [onward, socket],
+      ] as const) {
+        end.on('error', () => undefined);
+        end.on('close', () => other.destroy());
       }
-      expect(lasting(await second.ask('STATUS'))).to.deep.equal(before);
-      expect(warnings(second)).to.have.length(1);
-    } finally {
-      await new Promise((resolve) => relay.close(resolve));
-    }
-  });
+      onward.pipe(socket);
+    });
+    relays.push(relay);
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    await Promise.all([first.start(), second.start()]);
+    const at = `127.0.0.1:${String((relay.address() as net.AddressInfo).port)}`;
+    expect(await first.ask(`ADD_BACKUP ${at}`)).to.equal('OK state=learner');
+    await first.untilStatus('has a member', ({ members }) => members.get(at)?.get('state') === 'member');
+    expect(await first.ask('PUT key value')).to.equal('OK');
+    await second.untilCaughtUpWith(first);
+    return [first, second, { recorded: () => recorded }];
+  }
 });
 
 /** What STATUS says of things that stay as they are. */

@@ -2,14 +2,7 @@ import type net from 'node:net';
 import type { NodeId } from '../../src/engine.js';
 import type { Message } from '../../src/replication/message.js';
 import type { PeerIdentity } from '../../src/node/ports.js';
-import {
-  challengeText,
-  okText,
-  openingText,
-  proveText,
-  splitProof,
-  withProof,
-} from '../../src/server/handshake.js';
+import { challengeText, okText, openingText, proveText, withProof } from '../../src/server/handshake.js';
 import { linkKey, linkKeys, prove } from '../../src/server/handshake-proofs.js';
 import type { LinkKeys, ProofLabel } from '../../src/server/handshake-proofs.js';
 import { encodeMessage } from '../../src/server/link-codec.js';
@@ -126,5 +119,3 @@ export function parts(seal: PartSeal | undefined, ...messages: readonly Message[
 export function sealOf(keys: LinkKeys | undefined): PartSeal | undefined {
   return keys === undefined ? undefined : new PartSeal(keys.sending);
 }
-
-export { splitProof };

@@ -145,7 +145,9 @@ describe('kv shell on a terminal', () => {
     expect(await typist.line('GET a b', prompt)).to.equal(
       '  GET a b\n        ^\nerror: b is too much: GET key\n',
     );
-    expect(await typist.line('ADD_BACKUP 127.0.0.1:1', prompt)).to.match(/^error: .*\(UNREACHABLE\)\n$/);
+    expect(await typist.line('ADD_BACKUP 127.0.0.1:1', prompt)).to.match(
+      /^error: .*\(UNREACHABLE\)\ntook \d+\.\d s\n$/,
+    );
     expect(await typist.line('# a remark', prompt)).to.equal('');
     expect(await typist.line('HELLO 3', prompt)).to.match(/^error: HELLO is about a connection.*\n$/);
     expect(await typist.line('HELP get', prompt)).to.equal(
