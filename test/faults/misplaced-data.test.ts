@@ -194,4 +194,24 @@ describe('Data that is not what it was', () => {
     await promote(other);
     expect(await other.ask('GET k')).to.equal('3');
   });
+
+  it('AJsonFileAloneIsANewClusterThatTakesBackupsAndNoNodeOfTheOldOne', async function () {
+    this.timeout(60_000);
+    const [old, one, other] = await three();
+    expect(await old.ask('SNAPSHOT')).to.match(/^OK /);
+    const restored = await nodes.node('restored');
+    cpSync(old.dbPath, restored.dbPath);
+    await Promise.all([old, one, other].map((node) => node.stop()));
+    const backup = await nodes.node('backup', { primary: restored });
+    await Promise.all([restored.start(), backup.start(), old.start()]);
+    await addBackup(restored, backup);
+    await backup.untilCaughtUpWith(restored);
+    expect(await backup.ask('GET k')).to.equal('1');
+    expect(await old.fact('service')).to.equal('waiting');
+    expect(await restored.ask(`ADD_BACKUP ${old.address}`)).to.match(
+      /^ERROR WRONG_CLUSTER .*empty --db-path/,
+    );
+    await promote(backup);
+    expect(await backup.ask('GET k')).to.equal('1');
+  });
 });

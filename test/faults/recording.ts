@@ -14,7 +14,7 @@ const THINK_MS = 4;
 const ELSEWHERE_MS = 15;
 
 /** What a backup answered, to one connection, in this order. */
-interface FollowerRead {
+export interface FollowerRead {
   readonly connection: number;
   readonly value: string | null;
   readonly answeredAt: number;
