@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly address: Address;
   readonly dbPath: string;
   readonly fsync: FsyncPolicy;
+  /** The file with the secret of the cluster. */
+  readonly clusterSecretFile: string | undefined;
   readonly allowUnauthenticated: boolean;
   readonly logLevel: LogLevel;
   readonly segmentBytes: number | undefined;

@@ -7,6 +7,7 @@ import { termCount } from '../log/term.js';
 import { endsForWantOfRoom, isDiskFull } from '../node/disk-room.js';
 import { StorageFault } from '../storage/fault.js';
 import { errorCode } from '../storage/files.js';
+import { readClusterSecret } from './cluster-secret.js';
 import { EXIT } from './exit.js';
 import type { ServerOptions } from './options.js';
 import { StartFault, startServer } from './start-server.js';
@@ -20,7 +21,12 @@ const SAME_SIGNAL_MS = 300;
 
 /** Runs a server until a signal or a failure ends it, and answers the exit status. */
 export async function runServer(options: ServerOptions): Promise<number> {
+  const { secret, isOpenToOthers } = await readClusterSecret(options.clusterSecretFile, process.env);
   const events = makeEventLog(options.logLevel);
+  if (isOpenToOthers) {
+    const file = options.clusterSecretFile;
+    events.warn({ file }, 'others than its owner may read the secret of the cluster: "chmod 600" the file');
+  }
   const signalled = firstSignal(events);
   let node: RunningNode;
   try {
@@ -28,6 +34,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
       address: options.address,
       dbPath: options.dbPath,
       fsync: options.fsync,
+      clusterSecret: secret,
       allowUnauthenticated: options.allowUnauthenticated,
       events,
       limits: options.limits,

@@ -12,8 +12,10 @@ import { replayFrame } from '../node/applier.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
 import { LARGEST_REQUEST_LIMITS } from '../protocol/limits.js';
 import type { RequestLimits } from '../protocol/limits.js';
+import { secretObjection } from '../server/handshake-proofs.js';
 import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../server/limits.js';
 import type { ServerLimits } from '../server/limits.js';
+import { isLoopbackAddress } from '../server/loopback.js';
 import { PeerLinks } from '../server/peer-links.js';
 import { startServer as startListening } from '../server/server.js';
 import type { RunningServer } from '../server/server.js';
@@ -47,6 +49,11 @@ export interface StartOptions {
   readonly advertise?: Address | undefined;
   /** How many members must hold a write. Changed where this node is the primary. */
   readonly acks?: AcksPolicy | undefined;
+  /**
+   * What the nodes of a cluster prove to each other that they have, 16 to 4096 bytes. Without it they speak with each other on
+   * one machine only. Neither logged nor shown.
+   */
+  readonly clusterSecret?: string | Uint8Array | undefined;
   /** Listen where other machines can connect, although no client is asked who it is. */
   readonly allowUnauthenticated?: boolean;
   /** Size of a log segment. */
@@ -87,6 +94,7 @@ export class StartFault extends Error {
   override readonly name = 'StartFault';
 }
 
+const NONCE_BYTES = 16;
 const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_SNAPSHOT_LOG_BYTES = 64 * 1024 * 1024;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
@@ -116,7 +124,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   let tellFailure: (reason: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => (tellFailure = resolve));
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
-  const links = new PeerLinks({ clock: systemClock, events, limits: LINK_LIMITS, random });
+  const links = linksOf(options, events);
   let engine: ReplicaEngine | undefined;
   let server: RunningServer | undefined;
   // Kept apart from the server: nodes are still reached, and told where this one is, after it has stopped listening.
@@ -167,6 +175,11 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
     throw listenFault(options.address, error);
   }
   return running({ server, engine, links, data }, failed, events);
+}
+
+function linksOf({ clusterSecret: secret }: StartOptions, events: EventLog): PeerLinks {
+  const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');
+  return new PeerLinks({ clock: systemClock, events, limits: LINK_LIMITS, secret, random, nonce });
 }
 
 interface Parts {
@@ -313,8 +326,11 @@ function addressOf(server: RunningServer): string {
   return showAddress({ host: server.host, port: server.port });
 }
 
-/** Refuses bounds on requests beyond what the log, links and the JSON file can carry. */
-function checkBounds({ limits, dataBytesMax = Infinity, readsBehindMaxMs = 0 }: StartOptions): void {
+/** Refuses a secret that is none, and bounds on requests beyond what the log, links and the JSON file can carry. */
+function checkBounds(options: StartOptions): void {
+  const { limits, dataBytesMax = Infinity, readsBehindMaxMs = 0, clusterSecret } = options;
+  const objection = clusterSecret === undefined ? undefined : secretObjection(clusterSecret);
+  if (objection !== undefined) throw new StartFault(objection);
   const wanted: Partial<RequestLimits> = limits?.request ?? {};
   for (const name of ['keyBytesMax', 'valueBytesMax', 'requestBytesMax', 'wordsMax'] as const) {
     const largest = LARGEST_REQUEST_LIMITS[name];
@@ -348,10 +364,7 @@ async function isLoopback(host: string): Promise<boolean> {
     const reason = errorCode(error) ?? String(error);
     throw new StartFault(`${host} is not an address of this machine (${reason}): try 127.0.0.1`);
   }
-  const loopback = new net.BlockList();
-  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-  loopback.addAddress('::1', 'ipv6');
-  return found.every(({ address, family }) => loopback.check(address, family === 6 ? 'ipv6' : 'ipv4'));
+  return found.every(({ address }) => isLoopbackAddress(address));
 }
 
 /**

@@ -131,7 +131,7 @@ function settle(
       const difference = { end, checksum, right, isCertain };
       differing.set(node, difference);
       office.checks.remindedMs = step.nowMs;
-      const fields = { node: addressOf(step, node), position: showPosition(end), checksum, right };
+      const fields = { node: addressOf(step, node), position: showPosition(end), checksum, others: right };
       tell(step, 'error', fields, isCertain ? WRONG : UNKNOWN_WHICH);
       tellDifference(step, node, difference);
     }

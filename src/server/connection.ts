@@ -238,9 +238,11 @@ export class Connection implements WriteObserver {
   /** Another node opens a link: from here on the connection is the links' own. */
   #replicate(request: Request): void {
     const { socket, links } = this.#parts;
-    const hello = readReplicate(request, this.#isFresh);
-    if ('code' in hello) {
-      this.#refuse(hello, request.framing);
+    const opening = readReplicate(request, this.#isFresh);
+    if ('fault' in opening) {
+      const refused = refusal('NOT_A_PEER', opening.fault);
+      if (opening.isOfNode) links?.turnedDown(socket, refused);
+      this.#refuse(refused, request.framing);
       return;
     }
     if (links === undefined) {
@@ -250,7 +252,7 @@ export class Connection implements WriteObserver {
     const rest = this.#reader.takeUnread();
     for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
     this.#over();
-    links.accept(socket, hello, rest);
+    links.accept(socket, opening, rest);
   }
 
   #write(command: WriteCommand, request: Request): void {

@@ -1,165 +1,242 @@
+import type { KeyObject } from 'node:crypto';
 import net from 'node:net';
 import type { Socket } from 'node:net';
 import { parseAddress } from '../client/address.js';
+import type { Address } from '../client/address.js';
 import type { Cancel, Clock } from '../clock.js';
 import { refusal } from '../engine.js';
-import type { Refusal } from '../engine.js';
+import type { NodeId, Refusal } from '../engine.js';
 import type { PeerIdentity } from '../node/ports.js';
-import { HANDSHAKE_LINE_BYTES_MAX, parseAnswer } from './handshake.js';
+import {
+  openingText,
+  parseAnswer,
+  parseChallenge,
+  parseError,
+  proveText,
+  splitProof,
+  withProof,
+} from './handshake.js';
+import { isProven, linkKeys, prove } from './handshake-proofs.js';
+import type { LinkKeys } from './handshake-proofs.js';
+import { HandshakeSocket } from './handshake-socket.js';
+import type { Interruption } from './handshake-socket.js';
+import { NOT_LOOPBACK, isLoopbackAddress, lookUpLoopback } from './loopback.js';
 
 export interface DialParts {
   readonly clock: Clock;
   /** `host:port`. */
   readonly address: string;
-  /** The line to begin with. */
-  readonly hello: string;
+  readonly me: PeerIdentity;
+  /** Undefined asks who is there. */
+  readonly to: NodeId | undefined;
+  /** Undefined without a secret. */
+  readonly key: KeyObject | undefined;
+  /** Fresh. */
+  readonly nonce: string;
   readonly timeLimitMs: number;
 }
 
-/** A node answered. Nothing listens to the socket, and it is paused. */
+/** A node answered and proved itself. Nothing listens to the socket, and it is paused. */
 export interface Dialed {
   readonly socket: Socket;
   readonly peer: PeerIdentity;
   /** What arrived behind its answer. */
   readonly rest: Buffer;
+  readonly keys: LinkKeys | undefined;
 }
 
-const LF = 0x0a;
+/** No link came of it. */
+export interface NotDialed {
+  readonly reason: Refusal;
+  /**
+   * Who says so: `here` nothing was sent; `nobody` answered; what answered is a `stranger` that did not prove itself;
+   * or it is a `node` that did.
+   */
+  readonly by: 'here' | 'nobody' | 'stranger' | 'node';
+}
+
+export const SECRET_ADVICE = 'give every node of the cluster the same --cluster-secret-file';
 
 /**
  * Connects and shakes hands. `done` is called once and never during this call, with what came of it; after `cancel` it is
  * not called at all.
  */
-export function dial(parts: DialParts, done: (outcome: Dialed | Refusal) => void): Cancel {
-  const { clock, address, timeLimitMs } = parts;
-  const parsed = parseAddress(address);
-  if ('invalid' in parsed || parsed.port === 0) {
-    const reason =
-      'invalid' in parsed ? parsed.invalid : `${address} has port 0, where nobody can be reached`;
-    const timer = clock.after(0, () => {
-      done(refusal('UNREACHABLE', reason));
-    });
-    return timer;
-  }
-  const attempt = new Attempt(parts, net.connect({ ...parsed, noDelay: true }), done);
-  const timer = clock.after(timeLimitMs, () => {
-    attempt.timeOut();
-  });
-  attempt.timer = timer;
+export function dial(parts: DialParts, done: (outcome: Dialed | NotDialed) => void): Cancel {
+  const { clock, address } = parts;
+  const to = targetOf(parts);
+  if ('code' in to) return clock.after(0, () => done({ reason: to, by: 'here' }));
+  const lookup = parts.key === undefined ? { lookup: lookUpLoopback } : {};
+  const attempt = new Attempt(parts, net.connect({ ...to, ...lookup, noDelay: true }), done);
   return {
     cancel: () => {
       attempt.cancel();
     },
   };
+
+  function targetOf({ key }: DialParts): Address | Refusal {
+    const parsed = parseAddress(address);
+    if ('invalid' in parsed) return refusal('UNREACHABLE', parsed.invalid);
+    if (parsed.port === 0)
+      return refusal('UNREACHABLE', `${address} has port 0, where nobody can be reached`);
+    if (key === undefined && net.isIP(parsed.host) !== 0 && !isLoopbackAddress(parsed.host)) {
+      return notLoopback(address);
+    }
+    return parsed;
+  }
 }
 
 /** One connection up to the end of its handshake. */
 class Attempt {
-  timer: Cancel | undefined;
   readonly #parts: DialParts;
-  readonly #socket: Socket;
-  readonly #done: (outcome: Dialed | Refusal) => void;
+  readonly #socket: HandshakeSocket;
+  readonly #done: (outcome: Dialed | NotDialed) => void;
   #isConnected = false;
-  #isOver = false;
-  #received: Buffer = Buffer.alloc(0);
-  readonly #listeners = {
-    connect: () => {
-      this.#isConnected = true;
-      this.#socket.write(this.#parts.hello);
-    },
-    data: (chunk: Buffer) => {
-      this.#read(chunk);
-    },
-    end: () => {
-      this.#ended();
-    },
-    close: () => {
-      this.#ended();
-    },
-    error: (error: Error) => {
-      this.#fail(
-        refusal('UNREACHABLE', this.#isConnected ? this.#broken() : explain(error, this.#parts.address)),
-      );
-    },
-  };
+  /** Everything that both ends have said. */
+  #said = '';
+  #isChallenged = false;
 
-  constructor(parts: DialParts, socket: Socket, done: (outcome: Dialed | Refusal) => void) {
+  constructor(parts: DialParts, socket: Socket, done: (outcome: Dialed | NotDialed) => void) {
     this.#parts = parts;
-    this.#socket = socket;
     this.#done = done;
-    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
+    this.#socket = new HandshakeSocket({
+      socket,
+      clock: parts.clock,
+      timeLimitMs: parts.timeLimitMs,
+      connected: () => {
+        this.#isConnected = true;
+        this.#say(openingText(parts.nonce, parts.key === undefined ? 'none' : 'secret'));
+      },
+      line: (line, rest) => {
+        if (this.#isChallenged) this.#readAnswer(line, rest);
+        else this.#readChallenge(line, rest);
+      },
+      interrupted: (by) => {
+        this.#interrupted(by);
+      },
+    });
   }
 
   cancel(): void {
-    if (this.#finish()) this.#letGo();
+    this.#socket.drop();
   }
 
-  timeOut(): void {
-    const { address, timeLimitMs } = this.#parts;
-    const within = `within ${String(timeLimitMs / 1000)} s`;
-    const what = this.#isConnected
-      ? `${address} takes connections and did not answer as a node ${within}: it may be stopped, or is no node`
-      : `${address} could not be connected to ${within}: check that the machine is up and the address right`;
-    this.#fail(refusal('UNREACHABLE', what));
+  #say(line: string): void {
+    this.#said += `${line}\n`;
+    this.#socket.say(line);
   }
 
-  #read(chunk: Buffer): void {
-    this.#received = Buffer.concat([this.#received, chunk]);
-    const end = this.#received.indexOf(LF);
-    if (end === -1 || end >= HANDSHAKE_LINE_BYTES_MAX) {
-      if (this.#received.length >= HANDSHAKE_LINE_BYTES_MAX) this.#fail(this.#notANode());
+  #readChallenge(line: string, rest: Buffer): void {
+    const { key, me, to } = this.#parts;
+    const said = splitProof(line);
+    const challenge = said === undefined ? undefined : parseChallenge(said.text);
+    if (said === undefined || challenge === undefined || rest.length > 0) {
+      this.#fail('stranger', parseError(line) ?? this.#notANode(line));
       return;
     }
-    const answer = parseAnswer(this.#received.toString('utf8', 0, end));
-    if (answer === undefined) {
-      this.#fail(this.#notANode());
-    } else if ('code' in answer) {
-      this.#fail(answer);
-    } else if (this.#finish()) {
-      this.#socket.pause();
-      this.#done({ socket: this.#socket, peer: answer, rest: this.#received.subarray(end + 1) });
+    const objection =
+      typeof challenge === 'string' ? challenge : this.#objection(challenge, said.text, said.proof);
+    if (objection !== undefined) {
+      this.#fail('stranger', refusal('NOT_A_PEER', `${this.#parts.address}: ${objection}`));
+      return;
+    }
+    this.#isChallenged = true;
+    this.#said += `${line}\n`;
+    const text = proveText(me, to);
+    this.#say(withProof(text, key === undefined ? undefined : prove(key, 'opener', this.#said + text)));
+  }
+
+  /** Why what answered is not trusted. */
+  #objection(
+    { nonce, auth }: { nonce: string; auth: string },
+    text: string,
+    proof: string,
+  ): string | undefined {
+    const { key } = this.#parts;
+    if (nonce === this.#parts.nonce) return 'what was said to it came back: no node does that';
+    if (auth !== (key === undefined ? 'none' : 'secret')) {
+      const which = key === undefined ? 'has a secret, and this one has none' : 'has no secret';
+      return `the node there ${which}: ${SECRET_ADVICE}`;
+    }
+    if (key === undefined || isProven(key, 'listener', this.#said + text, proof)) return undefined;
+    return `the node there has another secret, or is none: ${SECRET_ADVICE}`;
+  }
+
+  #readAnswer(line: string, rest: Buffer): void {
+    const { key, address } = this.#parts;
+    const said = splitProof(line);
+    const answer = said === undefined ? undefined : parseAnswer(said.text);
+    if (said === undefined || answer === undefined) {
+      this.#fail('stranger', parseError(line) ?? this.#notANode(line));
+      return;
+    }
+    const isRefused = 'code' in answer;
+    const label = isRefused ? 'refused' : 'accepted';
+    if (key !== undefined && !isProven(key, label, this.#said + said.text, said.proof)) {
+      this.#fail(
+        'stranger',
+        refusal('NOT_A_PEER', `${address}: the answer is not the one that the node there gave`),
+      );
+    } else if (isRefused) {
+      this.#fail('node', answer);
+    } else {
+      const socket = this.#socket.release();
+      if (socket === undefined) return;
+      socket.pause();
+      const keys = key === undefined ? undefined : linkKeys(key, `${this.#said}${line}\n`, true);
+      this.#done({ socket, peer: answer, rest, keys });
+    }
+  }
+
+  #interrupted(by: Interruption): void {
+    const { address, timeLimitMs } = this.#parts;
+    const within = `within ${String(timeLimitMs / 1000)} s`;
+    switch (by.kind) {
+      case 'too long':
+        this.#fail('stranger', this.#notANode(this.#socket.begun));
+        break;
+      case 'late':
+        this.#nobody(
+          this.#isConnected
+            ? `${address} takes connections and did not answer as a node ${within}: it may be stopped, or is no node`
+            : `${address} could not be connected to ${within}: check that the machine is up and the address right`,
+        );
+        break;
+      case 'failed':
+        if (codeOf(by.error) === NOT_LOOPBACK) this.#fail('nobody', notLoopback(address));
+        else this.#nobody(this.#isConnected ? this.#broken() : explain(by.error, address));
+        break;
+      case 'ended':
+        if (this.#socket.begun === '') this.#nobody(this.#broken());
+        else this.#fail('stranger', this.#notANode(this.#socket.begun));
     }
   }
 
   /** What answers here, judged by how it begins. */
-  #notANode(): Refusal {
-    const begin = this.#received.toString('latin1', 0, 5);
-    const { address } = this.#parts;
+  #notANode(begin: string): Refusal {
     let what = 'something else than a node';
     if (begin.startsWith('SSH-')) what = 'an SSH server';
     else if (begin.startsWith('HTTP/')) what = 'a web server';
     else if (begin.startsWith('-')) what = 'something like a Redis server';
-    return refusal('NOT_A_PEER', `${what} answers at ${address}: give the address of a node`);
-  }
-
-  #ended(): void {
-    const hasSpoken = this.#received.length > 0;
-    this.#fail(hasSpoken ? this.#notANode() : refusal('UNREACHABLE', this.#broken()));
+    return refusal('NOT_A_PEER', `${what} answers at ${this.#parts.address}: give the address of a node`);
   }
 
   #broken(): string {
     return `${this.#parts.address} closed the connection without an answer: if a node runs there, look at its log`;
   }
 
-  #fail(reason: Refusal): void {
-    if (!this.#finish()) return;
-    this.#letGo();
-    this.#done(reason);
+  #nobody(message: string): void {
+    this.#fail('nobody', refusal('UNREACHABLE', message));
   }
 
-  #letGo(): void {
-    this.#socket.on('error', () => undefined);
-    this.#socket.destroy();
+  #fail(by: NotDialed['by'], reason: Refusal): void {
+    this.#socket.drop();
+    this.#done({ reason, by });
   }
+}
 
-  /** False when it was over already. */
-  #finish(): boolean {
-    if (this.#isOver) return false;
-    this.#isOver = true;
-    this.timer?.cancel();
-    for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.off(event, listener);
-    return true;
-  }
+function notLoopback(address: string): Refusal {
+  const only = 'without a secret of the cluster nodes speak with each other on this machine only';
+  return refusal('NOT_A_PEER', `${only}, and ${address} is another one: ${SECRET_ADVICE}`);
 }
 
 function explain(error: Error, address: string): string {

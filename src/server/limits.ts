@@ -44,6 +44,12 @@ export interface LinkLimits {
   readonly incomingMax: number;
   /** From the begin of an attempt to the end of the handshake. */
   readonly handshakeMs: number;
+  /** Connections that others opened and on which nobody has proved yet to be a node. */
+  readonly handshakesMax: number;
+  /** Addresses that are asked at one time who is there. */
+  readonly identifyingMax: number;
+  /** Messages that are not whole, over all links. */
+  readonly assemblyBytesMax: number;
 }
 
 const MIB = 1024 * 1024;
@@ -62,6 +68,10 @@ export const LINK_LIMITS: LinkLimits = {
   queuedBytesMax: MESSAGE_BYTES_MAX + 24 * MIB,
   incomingMax: 64,
   handshakeMs: 3000,
+  handshakesMax: 128,
+  identifyingMax: 16,
+  // Three of the largest messages at once, of the old primary and of two that supply what a new one lacks, and room.
+  assemblyBytesMax: 1024 * MIB,
 };
 
 function frameBytes(request: RequestLimits): number {
@@ -74,3 +84,5 @@ export const LINK_TICK_MS = 1000;
 export const ASK_AFTER_TICKS = 5;
 /** After this many ticks of silence a link is closed. */
 export const SILENT_AFTER_TICKS = 15;
+/** After this many ticks a link is said to work, and what was held against its host is forgotten. */
+export const WORKS_AFTER_TICKS = 10;

@@ -1,3 +1,8 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AssemblyBudget } from './assembly-budget.js';
+import { TAG_BYTES } from './part-seal.js';
+import type { PartSeal } from './part-seal.js';
+
 /**
  * How messages share one connection. A message travels in parts, and there are two lanes: a short one does not wait for
  * the end of a long one, and passes between two of its parts. Within a lane messages keep their order.
@@ -9,6 +14,7 @@
  *      4      1  lane
  *      5      1  1 for the last part of a message, otherwise 0
  *      6      2  0
+ *      8     16  tag     of the head and the bytes, in their place in the link; only between nodes that have a secret
  */
 export const PART_HEAD_BYTES = 8;
 const AT_LANE = 4;
@@ -38,12 +44,24 @@ interface Bulk {
   offset: number;
 }
 
+/** A part that is to be sent. */
+interface Part {
+  readonly head: Buffer;
+  readonly pieces: readonly Buffer[];
+}
+
 /** What waits to be sent. */
 export class PartQueue {
-  #urgent: Buffer[] = [];
+  readonly #seal: PartSeal | undefined;
+  #urgent: Part[] = [];
   #urgentBytes = 0;
   #bulk: Bulk[] = [];
   #bulkBytes = 0;
+
+  /** @param seal - of this direction; without it there are no tags. */
+  constructor(seal?: PartSeal) {
+    this.#seal = seal;
+  }
 
   /** Bytes that were not taken yet. */
   get bytes(): number {
@@ -57,7 +75,7 @@ export class PartQueue {
       this.#bulkBytes += length;
       return;
     }
-    this.#urgent.push(partHead(length, Lane.urgent, true), ...pieces);
+    this.#urgent.push({ head: partHead(length, Lane.urgent, true), pieces });
     this.#urgentBytes += PART_HEAD_BYTES + length;
   }
 
@@ -71,15 +89,17 @@ export class PartQueue {
 
   /** What is to be sent next: everything that is urgent, and one part of what is not. Empty when nothing waits. */
   take(): Buffer[] {
-    const taken = this.#urgent;
+    const taken: Buffer[] = [];
+    for (const part of this.#urgent) this.#finish(part, taken);
     this.#urgent = [];
     this.#urgentBytes = 0;
     const first = this.#bulk[0];
     if (first === undefined) return taken;
     const length = Math.min(first.remaining, PART_BYTES_MAX);
     const isLast = length === first.remaining;
-    taken.push(partHead(length, Lane.bulk, isLast));
-    takeBytes(first, length, taken);
+    const pieces: Buffer[] = [];
+    takeBytes(first, length, pieces);
+    this.#finish({ head: partHead(length, Lane.bulk, isLast), pieces }, taken);
     this.#bulkBytes -= length;
     if (isLast) this.#bulk.shift();
     return taken;
@@ -93,8 +113,21 @@ export class PartQueue {
   }
 
   #addEmpty(lane: number): void {
-    this.#urgent.push(partHead(0, lane, true));
+    this.#urgent.push({ head: partHead(0, lane, true), pieces: [] });
     this.#urgentBytes += PART_HEAD_BYTES;
+  }
+
+  /** Tags are made in the order in which parts leave. */
+  #finish({ head, pieces }: Part, target: Buffer[]): void {
+    target.push(head);
+    const seal = this.#seal;
+    if (seal !== undefined) {
+      seal.begin();
+      seal.add(head);
+      for (const piece of pieces) seal.add(piece);
+      target.push(seal.end());
+    }
+    target.push(...pieces);
   }
 }
 
@@ -135,20 +168,26 @@ export interface PartSink {
  * Puts messages together from the parts in the bytes of one connection, however they were cut into chunks.
  *
  * Invariant: memory grows with what has arrived, never with what was only announced, and stays within the bound of one
- * message in each lane.
+ * message in each lane, and over all links within their budget. No message is told before the tags of all of its parts were
+ * found right.
  */
 export class PartReader {
-  readonly #head = Buffer.alloc(PART_HEAD_BYTES);
+  readonly #seal: PartSeal | undefined;
+  /** Of the part under way, with its tag. */
+  readonly #head: Buffer;
   #headLength = 0;
   /** Bytes of the part under way that have not arrived. */
   #missing = 0;
   #isLast = false;
   #assembly: Assembly;
-  readonly #urgent = new Assembly(URGENT_BYTES_MAX);
+  readonly #urgent: Assembly;
   readonly #bulk: Assembly;
 
-  constructor(messageBytesMax: number) {
-    this.#bulk = new Assembly(messageBytesMax);
+  constructor(messageBytesMax: number, { seal, budget }: PartReaderParts = {}) {
+    this.#seal = seal;
+    this.#head = Buffer.alloc(PART_HEAD_BYTES + (seal === undefined ? 0 : TAG_BYTES));
+    this.#urgent = new Assembly(URGENT_BYTES_MAX, budget);
+    this.#bulk = new Assembly(messageBytesMax, budget);
     this.#assembly = this.#bulk;
   }
 
@@ -157,10 +196,11 @@ export class PartReader {
     let at = 0;
     while (at < chunk.length && !sink.isClosed) {
       if (this.#missing === 0) {
-        const taken = chunk.copy(this.#head, this.#headLength, at, at + PART_HEAD_BYTES - this.#headLength);
+        const headBytes = this.#head.length;
+        const taken = chunk.copy(this.#head, this.#headLength, at, at + headBytes - this.#headLength);
         at += taken;
         this.#headLength += taken;
-        if (this.#headLength < PART_HEAD_BYTES) return undefined;
+        if (this.#headLength < headBytes) return undefined;
         this.#headLength = 0;
         const fault = this.#begin(sink);
         if (fault !== undefined) return fault;
@@ -168,21 +208,28 @@ export class PartReader {
       }
       const bytes = chunk.subarray(at, at + this.#missing);
       at += bytes.length;
-      this.#missing -= bytes.length;
-      const isWhole = this.#isLast && this.#missing === 0;
-      if (isWhole) sink.message(this.#assembly.finish(bytes));
-      else this.#assembly.add(bytes);
+      const fault = this.#take(bytes, sink);
+      if (fault !== undefined) return fault;
     }
     return undefined;
+  }
+
+  /** Nothing more is read: lets go of what has arrived. */
+  release(): void {
+    this.#urgent.release();
+    this.#bulk.release();
   }
 
   #begin(sink: PartSink): string | undefined {
     const length = this.#head.readUInt32LE();
     const lane = this.#head[AT_LANE];
     const isLast = this.#head[AT_IS_LAST];
-    if ((isLast !== 0 && isLast !== 1) || this.#head.readUInt16LE(AT_ZERO) !== 0) return 'a malformed part';
+    this.#seal?.begin();
+    this.#seal?.add(this.#head.subarray(0, PART_HEAD_BYTES));
+    if ((isLast !== 0 && isLast !== 1) || this.#head.readUInt16LE(AT_ZERO) !== 0) return MALFORMED;
     if (lane === Lane.ask || lane === Lane.answer) {
-      if (length !== 0) return 'a malformed part';
+      if (length !== 0) return MALFORMED;
+      if (!this.#isGenuine()) return FORGED;
       if (lane === Lane.ask) sink.asked();
       return undefined;
     }
@@ -194,41 +241,86 @@ export class PartReader {
     this.#isLast = isLast === 1;
     return undefined;
   }
+
+  #take(bytes: Buffer, sink: PartSink): string | undefined {
+    this.#missing -= bytes.length;
+    this.#seal?.add(bytes);
+    const isWhole = this.#missing === 0;
+    if (isWhole && !this.#isGenuine()) return FORGED;
+    if (isWhole && this.#isLast) {
+      const message = this.#assembly.finish(bytes);
+      if (message === undefined) return TOO_MUCH;
+      sink.message(message);
+      return undefined;
+    }
+    return this.#assembly.add(bytes) ? undefined : TOO_MUCH;
+  }
+
+  /** Whether the tag of the part that is whole now is right. */
+  #isGenuine(): boolean {
+    return (
+      this.#seal === undefined || timingSafeEqual(this.#seal.end(), this.#head.subarray(PART_HEAD_BYTES))
+    );
+  }
 }
+
+export interface PartReaderParts {
+  /** Of this direction; without it there are no tags. */
+  readonly seal?: PartSeal | undefined;
+  /** What all links together may take for messages that are not whole. */
+  readonly budget?: AssemblyBudget | undefined;
+}
+
+const MALFORMED = 'a malformed part';
+const FORGED = 'a part with a wrong tag: it was changed, repeated, moved or left out on its way';
+const TOO_MUCH = 'more than all links together may have of messages that are not whole';
 
 /** The beginning of a message of one lane. */
 class Assembly {
   readonly #bytesMax: number;
+  readonly #budget: AssemblyBudget | undefined;
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, budget: AssemblyBudget | undefined) {
     this.#bytesMax = bytesMax;
+    this.#budget = budget;
   }
 
   hasRoomFor(more: number): boolean {
     return this.#length + more <= this.#bytesMax;
   }
 
-  add(bytes: Buffer): void {
+  /** False when there is no budget for it. */
+  add(bytes: Buffer): boolean {
     const needed = this.#length + bytes.length;
     if (needed > this.#bytes.length) {
       const size = Math.min(Math.max(needed, this.#bytes.length * 2), this.#bytesMax);
+      if (this.#budget?.take(size - this.#bytes.length) === false) return false;
       const grown = Buffer.allocUnsafeSlow(size);
       this.#bytes.copy(grown, 0, 0, this.#length);
       this.#bytes = grown;
     }
     bytes.copy(this.#bytes, this.#length);
     this.#length = needed;
+    return true;
   }
 
-  /** The whole message; a new one begins behind it. One that lies in a single chunk is not copied. */
-  finish(last: Buffer): Buffer {
+  /**
+   * The whole message; a new one begins behind it. One that lies in a single chunk is not copied. Undefined when there is no
+   * budget for it.
+   */
+  finish(last: Buffer): Buffer | undefined {
     if (this.#length === 0) return last;
-    this.add(last);
+    if (!this.add(last)) return undefined;
     const whole = this.#bytes.subarray(0, this.#length);
+    this.release();
+    return whole;
+  }
+
+  release(): void {
+    this.#budget?.giveBack(this.#bytes.length);
     this.#bytes = Buffer.alloc(0);
     this.#length = 0;
-    return whole;
   }
 }

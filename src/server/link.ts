@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Link, PeerIdentity } from '../node/ports.js';
 import type { Message } from '../replication/message.js';
+import type { AssemblyBudget } from './assembly-budget.js';
+import type { LinkKeys } from './handshake-proofs.js';
 import { decodeMessage, encodeMessage, isMessageFault } from './link-codec.js';
 import { PartQueue, PartReader } from './link-parts.js';
 import type { PartSink } from './link-parts.js';
+import { PartSeal } from './part-seal.js';
 import { ASK_AFTER_TICKS, SILENT_AFTER_TICKS } from './limits.js';
 import type { LinkLimits } from './limits.js';
 
@@ -12,9 +15,20 @@ export interface SocketLinkParts {
   readonly peer: PeerIdentity;
   readonly isOutgoing: boolean;
   readonly limits: LinkLimits;
+  /** Undefined between nodes that have no secret. */
+  readonly keys: LinkKeys | undefined;
+  readonly budget: AssemblyBudget;
   received(link: SocketLink, message: Message): void;
-  /** Told once, never during a call of `send` or `close`. The reason is one line, for people. */
-  down(link: SocketLink, reason: string): void;
+  /** Told once, never during a call of `send` or `close`. */
+  down(link: SocketLink, end: LinkEnd): void;
+}
+
+/** Why a link is down. */
+export interface LinkEnd {
+  /** One line, for people. */
+  readonly reason: string;
+  /** The other end sent what no node sends. */
+  readonly isViolation: boolean;
 }
 
 const KEEP_ALIVE_MS = 10_000;
@@ -27,10 +41,11 @@ export class SocketLink implements Link, PartSink {
   readonly peer: PeerIdentity;
   readonly isOutgoing: boolean;
   readonly #parts: SocketLinkParts;
-  readonly #queue = new PartQueue();
+  readonly #queue: PartQueue;
   readonly #reader: PartReader;
   #isClosed = false;
   #reason = 'the other end closed it';
+  #isViolation = false;
   #isDownTold = false;
   #isFlushQueued = false;
   /** How often `tick` was called since something arrived. */
@@ -40,8 +55,10 @@ export class SocketLink implements Link, PartSink {
     this.#parts = parts;
     this.peer = parts.peer;
     this.isOutgoing = parts.isOutgoing;
-    this.#reader = new PartReader(parts.limits.messageBytesMax);
-    const { socket } = parts;
+    const { socket, limits, keys, budget } = parts;
+    this.#queue = new PartQueue(keys === undefined ? undefined : new PartSeal(keys.sending));
+    const seal = keys === undefined ? undefined : new PartSeal(keys.receiving);
+    this.#reader = new PartReader(limits.messageBytesMax, { seal, budget });
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('error', (error) => {
@@ -49,7 +66,7 @@ export class SocketLink implements Link, PartSink {
     });
     socket.on('close', () => {
       this.#isClosed = true;
-      this.#queue.clear();
+      this.#letGo();
       this.#tellDown();
     });
   }
@@ -121,7 +138,7 @@ export class SocketLink implements Link, PartSink {
 
   message(bytes: Buffer): void {
     const message = decodeMessage(bytes);
-    if (isMessageFault(message)) this.#end(`it carried what is no message: ${message.detail}`);
+    if (isMessageFault(message)) this.#violated(`what is no message: ${message.detail}`);
     else this.#parts.received(this, message);
   }
 
@@ -140,7 +157,12 @@ export class SocketLink implements Link, PartSink {
     if (this.#isClosed) return;
     this.#silentTicks = 0;
     const fault = this.#reader.read(chunk, this);
-    if (fault !== undefined) this.#end(`it carried ${fault}`);
+    if (fault !== undefined) this.#violated(fault);
+  }
+
+  #violated(carried: string): void {
+    this.#isViolation ||= !this.#isClosed;
+    this.#end(`it carried ${carried}`);
   }
 
   #queueFlush(): void {
@@ -166,7 +188,7 @@ export class SocketLink implements Link, PartSink {
   #tellDown(): void {
     if (this.#isDownTold) return;
     this.#isDownTold = true;
-    this.#parts.down(this, this.#reason);
+    this.#parts.down(this, { reason: this.#reason, isViolation: this.#isViolation });
   }
 
   /** The socket's `close` follows, and tells. */
@@ -174,7 +196,12 @@ export class SocketLink implements Link, PartSink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reason = reason;
-    this.#queue.clear();
+    this.#letGo();
     this.#parts.socket.destroy();
+  }
+
+  #letGo(): void {
+    this.#queue.clear();
+    this.#reader.release();
   }
 }

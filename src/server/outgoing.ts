@@ -4,23 +4,28 @@ import type { EventLog } from '../event-log.js';
 import type { Peer } from '../log/control.js';
 import type { PeerIdentity } from '../node/ports.js';
 import { dial } from './dial.js';
-import type { Dialed } from './dial.js';
-import { helloLine, notTheOne } from './handshake.js';
-import type { LinkLimits } from './limits.js';
+import type { DialParts, Dialed, NotDialed } from './dial.js';
+import { notTheOne } from './handshake.js';
+import { letGo } from './handshake-socket.js';
 import type { SocketLink } from './link.js';
 
 export interface OutgoingParts {
   readonly clock: Clock;
   readonly events: EventLog;
-  readonly limits: LinkLimits;
   /** At least 0 and below 1. */
   random(): number;
   identity(): PeerIdentity;
+  /** With whatever this node proves itself with. */
+  dialing(peer: Peer): DialParts;
   /** Makes the link, and tells that it is up. */
   up(outgoing: Outgoing, dialed: Dialed): SocketLink;
   unreachable(peer: Peer, reason: Refusal): void;
+  /** Something that is no node of this cluster answers where the peer should be. */
+  stranger(peer: Peer, reason: Refusal): void;
 }
 
+/** Reasons of one peer that are told apart; past it nothing is logged until it is reached. */
+const LOGGED_MAX = 16;
 const DELAY_MS_MIN = 100;
 const DELAY_MS_MAX = 1000;
 
@@ -34,8 +39,8 @@ export class Outgoing {
   #underWay: Cancel | undefined;
   #link: SocketLink | undefined;
   #upSinceMs = 0;
-  /** The reason that was logged last: the same one again is no news. */
-  #logged: string | undefined;
+  /** The reasons that were logged since a link was up: the same one again is no news. */
+  readonly #logged = new Set<string>();
   #isClosed = false;
 
   constructor(parts: OutgoingParts, peer: Peer) {
@@ -60,19 +65,20 @@ export class Outgoing {
   }
 
   #dial(): void {
-    const { clock, limits } = this.#parts;
-    const { node, address } = this.peer;
-    const hello = helloLine(this.#parts.identity(), node);
     this.#attempts++;
-    this.#underWay = dial({ clock, address, hello, timeLimitMs: limits.handshakeMs }, (outcome) => {
+    this.#underWay = dial(this.#parts.dialing(this.peer), (outcome) => {
       this.#underWay = undefined;
-      const refused = 'code' in outcome ? outcome : this.#objection(outcome.peer);
-      if (refused !== undefined) {
-        if ('socket' in outcome) outcome.socket.on('error', () => undefined).destroy();
-        this.#failed(refused);
-      } else if ('socket' in outcome) {
-        this.#up(outcome);
+      if ('reason' in outcome) {
+        this.#failed(outcome);
+        return;
       }
+      const reason = this.#objection(outcome.peer);
+      if (reason === undefined) {
+        this.#up(outcome);
+        return;
+      }
+      letGo(outcome.socket);
+      this.#failed({ reason, by: 'node' });
     });
   }
 
@@ -84,7 +90,7 @@ export class Outgoing {
   }
 
   #up(dialed: Dialed): void {
-    this.#logged = undefined;
+    this.#logged.clear();
     this.#upSinceMs = this.#parts.clock.nowMs();
     const link = this.#parts.up(this, dialed);
     this.#link = link;
@@ -92,10 +98,12 @@ export class Outgoing {
     if (this.#isClosed) link.close();
   }
 
-  #failed(reason: Refusal): void {
+  #failed({ reason, by }: NotDialed): void {
     const { node, address } = this.peer;
-    if (this.#logged !== reason.message) {
-      this.#logged = reason.message;
+    if (by === 'stranger') {
+      this.#parts.stranger(this.peer, reason);
+    } else if (this.#logged.size < LOGGED_MAX && !this.#logged.has(reason.message)) {
+      this.#logged.add(reason.message);
       this.#parts.events.info(
         { node, address, code: reason.code },
         `a peer is not reached: ${reason.message}`,

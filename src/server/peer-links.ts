@@ -1,25 +1,56 @@
+import type { KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.js';
+import { parseAddress } from '../client/address.js';
 import { refusal } from '../engine.js';
 import type { NodeId, Refusal } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { Peer } from '../log/control.js';
 import type { LinkObserver, Network, PeerIdentity } from '../node/ports.js';
+import { AssemblyBudget } from './assembly-budget.js';
 import { dial } from './dial.js';
-import { errorLine, helloLine, notTheOne, okLine } from './handshake.js';
-import type { Hello, LinkAcceptor } from './handshake.js';
-import { LINK_TICK_MS } from './limits.js';
+import type { DialParts } from './dial.js';
+import { letGo } from './handshake-socket.js';
+import { notTheOne } from './handshake.js';
+import type { Hello, LinkAcceptor, Opening } from './handshake.js';
+import { linkKey } from './handshake-proofs.js';
+import type { LinkKeys } from './handshake-proofs.js';
+import type { Knocked } from './knock.js';
+import { LINK_TICK_MS, WORKS_AFTER_TICKS } from './limits.js';
 import type { LinkLimits } from './limits.js';
 import { SocketLink } from './link.js';
+import type { LinkEnd } from './link.js';
 import { Outgoing } from './outgoing.js';
+import { RefusalLog } from './refusal-log.js';
+import { Threshold } from './threshold.js';
 import { endWith } from './turn-away.js';
 
 export interface PeerLinksParts {
   readonly clock: Clock;
   readonly events: EventLog;
   readonly limits: LinkLimits;
+  /** The secret of the cluster; without it links stay on this machine. */
+  readonly secret: string | Uint8Array | undefined;
   /** At least 0 and below 1. */
   random(): number;
+  /** 32 hex digits that nobody can foresee, others each time. */
+  nonce(): string;
+}
+
+/** A link that a peer proved itself for. */
+interface Proven {
+  readonly socket: Socket;
+  readonly peer: PeerIdentity;
+  readonly rest: Buffer;
+  readonly keys: LinkKeys | undefined;
+}
+
+/** A link that is up. */
+interface Held {
+  /** Undefined when the other end opened it. */
+  readonly outgoing: Outgoing | undefined;
+  readonly host: string;
+  ticks: number;
 }
 
 /**
@@ -30,17 +61,35 @@ export interface PeerLinksParts {
  */
 export class PeerLinks implements Network, LinkAcceptor {
   readonly #parts: PeerLinksParts;
+  readonly #key: KeyObject | undefined;
+  readonly #refusals: RefusalLog;
+  readonly #threshold: Threshold;
+  readonly #budget: AssemblyBudget;
   #observer: LinkObserver | undefined;
   readonly #outgoing = new Map<NodeId, Outgoing>();
-  /** All that are up, and which of the outgoing ones they belong to. */
-  readonly #links = new Map<SocketLink, Outgoing | undefined>();
+  readonly #links = new Map<SocketLink, Held>();
   readonly #ticks: Cancel;
+  /** Addresses that are being asked who is there. */
+  #identifying = 0;
   #isClosed = false;
 
   constructor(parts: PeerLinksParts) {
+    const { clock, events, limits, secret } = parts;
     this.#parts = parts;
-    this.#ticks = parts.clock.every(LINK_TICK_MS, () => {
-      for (const link of this.#links.keys()) link.tick();
+    this.#key = secret === undefined ? undefined : linkKey(secret);
+    this.#refusals = new RefusalLog(clock, events);
+    this.#threshold = new Threshold({
+      clock,
+      limits,
+      key: this.#key,
+      nonce: () => parts.nonce(),
+      refused: (host, reason) => {
+        this.#refused(host, reason, {});
+      },
+    });
+    this.#budget = new AssemblyBudget(limits.assemblyBytesMax);
+    this.#ticks = clock.every(LINK_TICK_MS, () => {
+      this.#tick();
     });
   }
 
@@ -62,45 +111,57 @@ export class PeerLinks implements Network, LinkAcceptor {
     }
   }
 
+  /**
+   * Whatever does not prove to be a node, or is not there, is answered alike and after the same time, so that nobody learns by
+   * it what runs where. The log of this node has the reason.
+   */
   identify(address: string): Promise<PeerIdentity | Refusal> {
-    const { clock, limits } = this.#parts;
-    const hello = helloLine(this.#observed.identity(), undefined);
+    const { clock, events, limits } = this.#parts;
+    if (this.#identifying >= limits.identifyingMax) {
+      const underWay = `${String(limits.identifyingMax)} other addresses are being looked at`;
+      return Promise.resolve(refusal('BUSY', `${underWay}: try again in a few seconds`));
+    }
+    this.#identifying++;
     return new Promise((resolve) => {
-      dial({ clock, address, hello, timeLimitMs: limits.handshakeMs }, (outcome) => {
-        if ('code' in outcome) {
-          resolve(outcome);
-          return;
+      const settle = (outcome: PeerIdentity | Refusal): void => {
+        late.cancel();
+        this.#identifying--;
+        resolve(outcome);
+      };
+      let nobody: Refusal | undefined;
+      const attempt = dial(this.#dialing(address, undefined), (outcome) => {
+        if ('socket' in outcome) {
+          letGo(outcome.socket);
+          settle(outcome.peer);
+        } else if (outcome.by === 'node' || outcome.by === 'here') {
+          settle(outcome.reason);
+        } else {
+          nobody = outcome.reason;
         }
-        outcome.socket.on('error', () => undefined);
-        outcome.socket.destroy();
-        resolve(outcome.peer);
+      });
+      const late = clock.after(limits.handshakeMs, () => {
+        attempt.cancel();
+        const detail = nobody?.message ?? `${address} did not answer in time`;
+        events.info({ address }, `there is no node to be added: ${detail}`);
+        settle(this.#nobodyAt(address));
       });
     });
   }
 
-  accept(socket: Socket, hello: Hello, rest: Buffer): void {
-    const { clock, events } = this.#parts;
-    const { peer } = hello;
-    const refused = this.#objection(hello);
-    if (refused !== undefined) {
-      events.debug({ node: peer.node, address: peer.address, code: refused.code }, 'a link was refused');
-      endWith(socket, clock, errorLine(refused));
-    } else if (hello.to === undefined) {
-      endWith(socket, clock, okLine(this.#observed.identity()));
-    } else {
-      socket.write(okLine(this.#observed.identity()));
-      // The peer keeps one link to this node. When it opens another one, the old one is broken at its end.
-      for (const link of this.#links.keys()) {
-        if (!link.isOutgoing && link.peer.node === peer.node) link.replace();
-      }
-      this.#up(socket, peer, undefined, rest);
-    }
+  accept(socket: Socket, opening: Opening, rest: Buffer): void {
+    const host = socket.remoteAddress ?? 'unknown';
+    this.#threshold.take({ socket, opening, rest, host }, (knocked) => this.#knocked(knocked, host));
+  }
+
+  turnedDown(socket: Socket, reason: Refusal): void {
+    this.#refused(socket.remoteAddress ?? 'unknown', reason, {});
   }
 
   /** Closes every link and opens no more. */
   close(): void {
     this.#isClosed = true;
     this.#ticks.cancel();
+    this.#threshold.close();
     for (const outgoing of this.#outgoing.values()) outgoing.close();
     this.#outgoing.clear();
     for (const link of this.#links.keys()) link.close();
@@ -111,23 +172,66 @@ export class PeerLinks implements Network, LinkAcceptor {
     return this.#observer;
   }
 
+  #tick(): void {
+    for (const [link, held] of this.#links) {
+      link.tick();
+      if (++held.ticks === WORKS_AFTER_TICKS && !link.isClosed) this.#refusals.forget(held.host);
+    }
+  }
+
+  #dialing(address: string, to: NodeId | undefined): DialParts {
+    const { clock, limits } = this.#parts;
+    const me = this.#observed.identity();
+    const nonce = this.#parts.nonce();
+    return { clock, address, me, to, key: this.#key, nonce, timeLimitMs: limits.handshakeMs };
+  }
+
   #open(peer: Peer): Outgoing {
-    const { clock, events, limits } = this.#parts;
+    const { clock, events } = this.#parts;
     const observer = this.#observed;
     return new Outgoing(
       {
         clock,
         events,
-        limits,
         random: () => this.#parts.random(),
         identity: () => observer.identity(),
-        up: (outgoing, { socket, peer: there, rest }) => this.#up(socket, there, outgoing, rest),
+        dialing: ({ address, node }) => this.#dialing(address, node),
+        up: (outgoing, dialed) => this.#up(dialed, outgoing),
         unreachable: (unreached, reason) => {
           observer.unreachable(unreached, reason);
+        },
+        stranger: ({ node, address }, reason) => {
+          this.#refused(hostOf(address), reason, { node, address });
         },
       },
       peer,
     );
+  }
+
+  /** A node that proved itself wants to come in. Answers whether its connection is a link now. */
+  #knocked(knocked: Knocked, host: string): boolean {
+    const { clock } = this.#parts;
+    const { socket, hello } = knocked;
+    const { peer } = hello;
+    const objection = this.#objection(hello);
+    if (objection !== undefined) {
+      if (objection.code !== 'BUSY')
+        this.#refused(host, objection, { node: peer.node, address: peer.address });
+      endWith(socket, clock, knocked.refused(objection));
+      return false;
+    }
+    const answer = knocked.accepted(this.#observed.identity());
+    if (hello.to === undefined) {
+      endWith(socket, clock, answer);
+      return false;
+    }
+    socket.write(answer);
+    // The peer keeps one link to this node. When it opens another one, the old one is broken at its end.
+    for (const link of this.#links.keys()) {
+      if (!link.isOutgoing && link.peer.node === peer.node) link.replace();
+    }
+    this.#up({ socket, peer, rest: Buffer.alloc(0), keys: knocked.keys(answer) }, undefined);
+    return true;
   }
 
   /** Why the node that knocks is not let in. */
@@ -152,30 +256,59 @@ export class PeerLinks implements Network, LinkAcceptor {
     return this.#observer.admit(peer);
   }
 
-  #up(socket: Socket, peer: PeerIdentity, outgoing: Outgoing | undefined, rest: Buffer): SocketLink {
+  #up({ socket, peer, rest, keys }: Proven, outgoing: Outgoing | undefined): SocketLink {
     const { events, limits } = this.#parts;
     const observer = this.#observed;
     const isOutgoing = outgoing !== undefined;
+    const host = socket.remoteAddress ?? hostOf(peer.address);
     const facts = { node: peer.node, address: peer.address, isOutgoing };
     const link = new SocketLink({
       socket,
       peer,
       isOutgoing,
       limits,
+      keys,
+      budget: this.#budget,
       received: (from, message) => {
         observer.received(from, message);
       },
-      down: (gone, reason) => {
-        events.debug(facts, `a link is down: ${reason}`);
+      down: (gone, { reason, isViolation }: LinkEnd) => {
+        if (isViolation) this.#refused(host, refusal('NOT_A_PEER', `its link was closed: ${reason}`), facts);
+        else events.debug(facts, `a link is down: ${reason}`);
         this.#links.delete(gone);
         outgoing?.down();
         observer.down(gone);
       },
     });
-    this.#links.set(link, outgoing);
+    this.#links.set(link, { outgoing, host, ticks: 0 });
     events.debug(facts, 'a link is up');
     observer.up(link);
     link.begin(rest);
     return link;
   }
+
+  #refused(host: string, { code, message }: Refusal, facts: object): void {
+    this.#refusals.refused(host, message, { code, ...facts }, `a peer was refused: ${message}`);
+  }
+
+  /** What an operator is told of an address where no node proves itself. */
+  #nobodyAt(address: string): Refusal {
+    const within = `within ${String(this.#parts.limits.handshakeMs / 1000)} s`;
+    if (this.#key === undefined) {
+      const where = `no node without a secret answers at ${address} ${within}`;
+      const advice = 'check the address, and that it runs there, on this machine';
+      return refusal(
+        'UNREACHABLE',
+        `${where}: ${advice}; nodes on several machines need one --cluster-secret-file. The logs of both say more`,
+      );
+    }
+    const where = `no node with the secret of this cluster answers at ${address} ${within}`;
+    const advice = 'check the address, that it runs, and that both have the same --cluster-secret-file';
+    return refusal('UNREACHABLE', `${where}: ${advice}. The logs of both say more`);
+  }
+}
+
+function hostOf(address: string): string {
+  const parsed = parseAddress(address);
+  return 'invalid' in parsed ? address : parsed.host;
 }

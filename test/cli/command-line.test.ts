@@ -249,6 +249,7 @@ describe('command line', () => {
       address: { host: '127.0.0.1', port: 7001 },
       dbPath: 'kv-store.json',
       fsync: 'always',
+      clusterSecretFile: undefined,
       allowUnauthenticated: false,
       logLevel: 'info',
       segmentBytes: undefined,
@@ -258,14 +259,16 @@ describe('command line', () => {
       acks: undefined,
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
+      readsBehindMaxMs: undefined,
     });
     const all =
       '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
-      '--fsync everysec --allow-unauthenticated --log-level debug --log-segment-bytes 65536';
+      '--fsync everysec --cluster-secret-file secret.txt --allow-unauthenticated --log-level debug --log-segment-bytes 65536';
     expect(serverOptions(all.split(' '))).to.deep.equal({
       address: { host: '::', port: 0 },
       dbPath: 'd.json',
       fsync: 'everysec',
+      clusterSecretFile: 'secret.txt',
       allowUnauthenticated: true,
       logLevel: 'debug',
       segmentBytes: 65_536,
@@ -275,6 +278,7 @@ describe('command line', () => {
       acks: '0',
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
+      readsBehindMaxMs: undefined,
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
     expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({

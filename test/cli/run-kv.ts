@@ -18,7 +18,7 @@ export interface RunOptions {
 /** Runs the real command in a process of its own, its output on pipes. */
 export function runKv(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const environment = { ...process.env, KV_ADDRESS: '', ...options.environment };
+    const environment = { ...process.env, KV_ADDRESS: '', KV_CLUSTER_SECRET: '', ...options.environment };
     const child = spawn(process.execPath, [KV, ...words], { env: environment });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

@@ -53,12 +53,32 @@ function replaceMaps(_: string, value: unknown): unknown {
   return value instanceof Map ? Object.fromEntries(value) : value;
 }
 
+/** Where a node runs, and where the others reach it. */
+export interface Place {
+  /** Where it listens. */
+  readonly address: string;
+  /** The address under which the others know it. */
+  readonly advertised: string;
+  /** Words of a program that runs the server there. */
+  readonly under?: readonly string[];
+  readonly options?: readonly string[];
+}
+
+/** What is around the nodes of a cluster. */
+export interface Surroundings {
+  place(name: string): Promise<Place>;
+}
+
 /** One node of a cluster: its data and its address stay, its process comes and goes. */
 export class ClusterNode {
   readonly name: string;
+  /** Where clients of the test reach it. */
   readonly address: string;
+  /** Where the other nodes reach it, and how it stands among the members. */
+  readonly advertised: string;
   readonly dbPath: string;
   readonly #servers: ServerProcesses;
+  readonly #place: Place;
   /** Words for the start of new data, and words for each start. */
   readonly #words: readonly string[];
   #process: ServerProcess | undefined;
@@ -66,15 +86,23 @@ export class ClusterNode {
   constructor(
     servers: ServerProcesses,
     name: string,
-    address: string,
+    place: Place,
     words: readonly string[],
     directory = servers.directory,
   ) {
     this.#servers = servers;
     this.name = name;
-    this.address = address;
+    this.#place = place;
+    this.address = place.address;
+    this.advertised = place.advertised;
     this.dbPath = path.join(directory, `${name}.json`);
     this.#words = words;
+  }
+
+  /** The data of this node, which is not to run meanwhile, at the address of another one. */
+  movedTo({ address, advertised }: ClusterNode): ClusterNode {
+    const place = { ...this.#place, address, advertised };
+    return new ClusterNode(this.#servers, this.name, place, this.#words, path.dirname(this.dbPath));
   }
 
   /** The process that runs, or the last one that ran. */
@@ -89,9 +117,11 @@ export class ClusterNode {
 
   launch(options: Pick<LaunchOptions, 'options' | 'under'> = {}): ServerProcess {
     if (this.isUp) throw new Error(`${this.name} runs already`);
-    const words = [...this.#words, ...(options.options ?? [])];
+    const { advertised, under = [] } = this.#place;
+    const advertise = advertised === this.address ? [] : ['--advertise', advertised];
+    const words = [...this.#words, ...advertise, ...(this.#place.options ?? []), ...(options.options ?? [])];
     this.#process = this.#servers.launch({
-      ...options,
+      under: [...under, ...(options.under ?? [])],
       dbPath: this.dbPath,
       address: this.address,
       options: words,
@@ -195,29 +225,41 @@ export interface Clusters {
   /** A node that is not started; without a primary it is one. */
   node(
     name: string,
-    options?: { primary?: ClusterNode | string; options?: readonly string[]; directory?: string },
+    options?: {
+      primary?: ClusterNode | string;
+      options?: readonly string[];
+      directory?: string;
+      /** Loopback, and nothing between, unless it is said. */
+      surroundings?: Surroundings;
+    },
   ): Promise<ClusterNode>;
   /** Nodes that serve, the first one the primary, and the others its members. */
-  of(count: number, options?: readonly string[]): Promise<ClusterNode[]>;
+  of(count: number, options?: readonly string[], surroundings?: Surroundings): Promise<ClusterNode[]>;
 }
 
 /** Clusters of real processes for the tests of the enclosing suite, all gone when a test is over. */
 export function clusters(): Clusters {
   const servers = serverProcesses();
   const taken = new Set<number>();
+  const loopback: Surroundings = {
+    async place() {
+      const address = `127.0.0.1:${String(await freePort(taken))}`;
+      return { address, advertised: address };
+    },
+  };
   const made: Clusters = {
     servers,
-    async node(name, { primary, options = [], directory } = {}) {
-      const follows = primary instanceof ClusterNode ? primary.address : primary;
+    async node(name, { primary, options = [], directory, surroundings = loopback } = {}) {
+      const follows = primary instanceof ClusterNode ? primary.advertised : primary;
       const role = follows === undefined ? [] : ['--role', 'backup', '--primary', follows];
-      const address = `127.0.0.1:${String(await freePort(taken))}`;
-      return new ClusterNode(servers, name, address, [...role, ...options], directory);
+      const place = await surroundings.place(name);
+      return new ClusterNode(servers, name, place, [...role, ...options], directory);
     },
-    async of(count, options = []) {
-      const first = await made.node('node1', { options });
+    async of(count, options = [], surroundings = loopback) {
+      const first = await made.node('node1', { options, surroundings });
       const others: ClusterNode[] = [];
       for (let at = 2; at <= count; at++) {
-        others.push(await made.node(`node${String(at)}`, { primary: first, options }));
+        others.push(await made.node(`node${String(at)}`, { primary: first, options, surroundings }));
       }
       await Promise.all([first, ...others].map((node) => node.start()));
       for (const backup of others) await addBackup(first, backup);
@@ -235,7 +277,7 @@ export async function addBackup(
 ): Promise<void> {
   const added = await eventually(
     `${primary.name} adds ${backup.name}`,
-    () => primary.ask(`ADD_BACKUP ${backup.address}`),
+    () => primary.ask(`ADD_BACKUP ${backup.advertised}`),
     (answer) => !answer.startsWith('ERROR BUSY'),
   );
   if (added !== 'OK state=learner') throw new Error(`ADD_BACKUP ${backup.name}: ${added}`);
@@ -251,7 +293,7 @@ export async function untilMember(
   await primary.untilStatus(
     `has ${backup.name} as a member`,
     ({ facts, members }) =>
-      members.get(backup.address)?.get('state') === 'member' &&
+      members.get(backup.advertised)?.get('state') === 'member' &&
       facts.get('service') === 'serving' &&
       facts.get('position')?.split(':')[1] === facts.get('commit'),
     deadlineMs,
@@ -270,7 +312,7 @@ const FIRST_PORT = 15_000;
 const PORTS = 15_000;
 
 /** A port that is free now, and that the system gives to nobody who asks for any: a node comes back to it. */
-async function freePort(taken: Set<number>): Promise<number> {
+export async function freePort(taken: Set<number>): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
     if (taken.has(port) || !(await isFree(port))) continue;

@@ -3,6 +3,9 @@ import net from 'node:net';
 import { addBackup, clusters, eventually, inTime, promote, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
 
+/** All that an address is answered with where no node proves itself. */
+const NOBODY =
+  /^ERROR UNREACHABLE no node without a secret answers at \S+ within 3 s: check the address, .*--cluster-secret-file\. The logs of both say more$/;
 /** Every refusal comes at least this fast. */
 const ANSWER_MS_MAX = 5000;
 
@@ -84,31 +87,11 @@ describe('Members of real nodes', () => {
         },
         /^ERROR NOT_A_PEER .*127\.0\.0\.1:1\b/,
       ],
-      [
-        'AnSshServer',
-        () => stranger((socket) => socket.write('SSH-2.0-OpenSSH_9.2p1\r\n')),
-        /^ERROR NOT_A_PEER an SSH server answers at /,
-      ],
-      [
-        'APortThatSaysNothing',
-        () => stranger(() => undefined),
-        /^ERROR UNREACHABLE .*did not answer as a node/,
-      ],
-      [
-        'APortThatHangsUp',
-        () => stranger((socket) => socket.destroy()),
-        /^ERROR UNREACHABLE .*closed the connection/,
-      ],
-      [
-        'APortWhereNothingListens',
-        async () => (await nodes.node('nobody')).address,
-        /^ERROR UNREACHABLE nothing listens at /,
-      ],
-      [
-        'ANameThatCannotBeResolved',
-        () => 'no-such-host.invalid:7001',
-        /^ERROR UNREACHABLE the name in .*cannot be resolved/,
-      ],
+      ['AnSshServer', () => stranger((socket) => socket.write('SSH-2.0-OpenSSH_9.2p1\r\n')), NOBODY],
+      ['APortThatSaysNothing', () => stranger(() => undefined), NOBODY],
+      ['APortThatHangsUp', () => stranger((socket) => socket.destroy()), NOBODY],
+      ['APortWhereNothingListens', async () => (await nodes.node('nobody')).address, NOBODY],
+      ['ANameThatCannotBeResolved', () => 'no-such-host.invalid:7001', NOBODY],
     ];
     for (const [name, addressOf, expected] of cases) {
       it(name, async () => {
@@ -286,7 +269,7 @@ describe('Members of real nodes', () => {
     await late.start();
     late.process.signal('SIGSTOP');
     const answer = await inTime('the refusal', primary.ask(`ADD_BACKUP ${late.address}`), ANSWER_MS_MAX);
-    expect(answer).to.match(/^ERROR UNREACHABLE .*did not answer as a node/);
+    expect(answer).to.match(NOBODY);
     late.process.signal('SIGCONT');
     await addBackup(primary, late);
   });

@@ -34,7 +34,7 @@ export class ServerProcess {
     this.#dbPath = dbPath;
     const words = ['server', '--address', options.address ?? '127.0.0.1:0', '--db-path', dbPath];
     const line = [...(options.under ?? []), process.execPath, KV, ...words, ...(options.options ?? [])];
-    const environment = { ...process.env, KV_ADDRESS: '', NO_COLOR: '1' };
+    const environment = { ...process.env, KV_ADDRESS: '', KV_CLUSTER_SECRET: '', NO_COLOR: '1' };
     // A group of its own, so that a program in between dies together with the server.
     this.#child = spawn(line[0]!, line.slice(1), { env: environment, detached: true });
     this.#child.stdout!.on('data', (chunk: Buffer) => {

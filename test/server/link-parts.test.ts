@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { AssemblyBudget } from '../../src/server/assembly-budget.js';
 import { PART_BYTES_MAX, PartQueue, PartReader, URGENT_BYTES_MAX } from '../../src/server/link-parts.js';
 import type { PartSink } from '../../src/server/link-parts.js';
 
@@ -135,6 +136,25 @@ describe('Parts of messages', () => {
     expect(read(parts(6), [], bound)[1]).to.equal('a message longer than it may be');
     expect(read(part(URGENT_BYTES_MAX, 0, 1))[1]).to.equal(undefined);
     expect(read(part(URGENT_BYTES_MAX + 1, 0, 1))[1]).to.equal('a message longer than it may be');
+  });
+
+  it('AllReadersTogetherHoldWhatTheirBudgetHasAndNoMore', () => {
+    const budget = new AssemblyBudget(2 * PART_BYTES_MAX);
+    const sink = new Sink();
+    const readers = Array.from({ length: 3 }, () => new PartReader(BYTES_MAX, { budget }));
+    const [first, second, third] = readers as [PartReader, PartReader, PartReader];
+    for (const reader of [first, second]) {
+      expect(reader.read(part(PART_BYTES_MAX, 1, 0), sink)).to.equal(undefined);
+    }
+    expect(budget.bytes).to.equal(2 * PART_BYTES_MAX);
+    expect(third.read(part(1, 0, 0), sink)).to.include('more than all links together');
+    first.release();
+    expect(budget.bytes, 'a link that is closed').to.equal(PART_BYTES_MAX);
+    expect(second.read(part(1, 1, 1), sink)).to.equal(undefined);
+    expect(sink.messages.map(({ length }) => length)).to.deep.equal([PART_BYTES_MAX + 1]);
+    expect(budget.bytes, 'a message that is whole').to.equal(0);
+    for (let count = 0; count < 5; count++) third.read(part(100, 0, 1), sink);
+    expect(budget.bytes).to.equal(0);
   });
 
   const malformed: readonly (readonly [string, Buffer])[] = [

@@ -3,12 +3,11 @@ import type { Index, NodeId, Term } from '../../src/engine.js';
 import { wholeRange } from '../../src/engine.js';
 import type { Link } from '../../src/node/ports.js';
 import type { Append, Message, SnapshotPart } from '../../src/replication/message.js';
-import { helloLine, okLine } from '../../src/server/handshake.js';
 import { encodeMessage } from '../../src/server/link-codec.js';
-import { PartQueue } from '../../src/server/link-parts.js';
 import { frameOf } from '../log/frames.js';
 import { plain } from './any-message.js';
 import { Conversation } from './conversation.js';
+import { answerByHand, parts, shakeHands } from './hand-shake.js';
 import { CLUSTER, LIMITS, TickedClock, heartbeat, linkFixture, nodeId } from './linked-node.js';
 import type { LinkedNode } from './linked-node.js';
 
@@ -22,17 +21,7 @@ const STRANGER = {
 
 /** A message in the parts in which it travels. */
 function inParts(...messages: Message[]): Buffer {
-  const queue = new PartQueue();
-  for (const message of messages) {
-    const pieces = encodeMessage(message);
-    queue.add(
-      pieces,
-      pieces.reduce((sum, piece) => sum + piece.length, 0),
-    );
-  }
-  const taken: Buffer[] = [];
-  for (let pieces = queue.take(); pieces.length > 0; pieces = queue.take()) taken.push(...pieces);
-  return Buffer.concat(taken);
+  return Buffer.concat(parts(undefined, ...messages));
 }
 
 function append(value: Buffer): Append {
@@ -71,8 +60,7 @@ function lengthOf(message: Message): number {
 async function stranger(node: LinkedNode, node_: NodeId = STRANGER.node): Promise<[Conversation, Link]> {
   const count = node.upLinks.length;
   const conversation = await Conversation.open(node.address);
-  conversation.send(helloLine({ ...STRANGER, node: node_ }, node.id));
-  await conversation.lines(1);
+  await shakeHands(conversation, { ...STRANGER, node: node_ }, node.id);
   return [conversation, await node.link(count)];
 }
 
@@ -215,19 +203,16 @@ describe('A link', () => {
   it('BytesRightBehindTheHandshakeAreNotLost', async () => {
     const node = await fixture.node();
     const large = append(Buffer.alloc(300_000, 'v'));
-    const conversation = await Conversation.open(node.address);
-    const hello = Buffer.from(helloLine(STRANGER, node.id));
-    conversation.send(Buffer.concat([hello, inParts(large, heartbeat(1))]));
-    await node.until(() => node.messages.length === 2);
-    expect(node.messages.map(plain)).to.have.deep.members([plain(large), heartbeat(1)]);
-    conversation.end();
+    const behind = inParts(large, heartbeat(1)).toString('latin1');
     const answering = await fixture.listener((socket) => {
-      const first = Buffer.concat([Buffer.from(okLine(STRANGER)), inParts(heartbeat(2))]);
-      socket.once('data', () => socket.write(first));
+      const tamper = (line: string): string => (line.startsWith('OK ') ? `${line}\n${behind}` : line);
+      socket.setDefaultEncoding('latin1');
+      // The line ending that is written behind is the beginning of the next part.
+      answerByHand(socket, STRANGER, { tamper });
     });
     node.links.reach([{ node: STRANGER.node, address: answering.address }]);
-    await node.until(() => node.messages.length === 3);
-    expect(node.messages[2]).to.deep.equal(heartbeat(2));
+    await node.until(() => node.messages.length === 2);
+    expect(node.messages.map(plain)).to.have.deep.members([plain(large), heartbeat(1)]);
   });
 
   describe('that is silent', () => {
@@ -258,8 +243,7 @@ describe('A link', () => {
       let received = Buffer.alloc(0);
       let asked: () => void = () => undefined;
       const answering = await fixture.listener((socket) => {
-        socket.once('data', () => {
-          socket.write(okLine(STRANGER));
+        answerByHand(socket, STRANGER, {}, () => {
           socket.on('data', (chunk) => {
             received = Buffer.concat([received, chunk]);
             asked();
@@ -280,7 +264,7 @@ describe('A link', () => {
       const [conversation] = await stranger(node);
       conversation.send(ASK);
       const all = await conversation.until((received) => received.endsWith(ANSWER.toString('latin1')));
-      expect(all.split('\n')[1]).to.equal(ANSWER.toString('latin1'));
+      expect(all.split('\n')[2]).to.equal(ANSWER.toString('latin1'));
       conversation.end();
     });
   });

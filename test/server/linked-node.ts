@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Cancel, Clock } from '../../src/clock.js';
@@ -32,6 +33,10 @@ export interface NodeOptions {
   readonly limits?: LinkLimits;
   readonly clock?: Clock;
   readonly port?: number;
+  /** Where it listens; 127.0.0.1 when not given. */
+  readonly host?: string;
+  readonly secret?: string;
+  readonly nonce?: () => string;
   readonly admit?: (peer: PeerIdentity) => Refusal | undefined;
   readonly received?: (link: Link, message: Message) => void;
 }
@@ -41,6 +46,7 @@ export class LinkedNode implements LinkObserver {
   readonly links: PeerLinks;
   readonly told: Told[] = [];
   readonly logged: string[] = [];
+  readonly warnings: string[] = [];
   readonly id: NodeId;
   readonly #options: NodeOptions;
   #server: RunningServer | undefined;
@@ -53,9 +59,14 @@ export class LinkedNode implements LinkObserver {
       this.logged.push(message);
       this.#wakeAll();
     };
-    const events: EventLog = { debug: log, info: log, warn: log, error: log };
-    const clock = options.clock ?? systemClock;
-    this.links = new PeerLinks({ clock, events, limits: options.limits ?? LIMITS, random: () => 0.5 });
+    const warn = (fields: object, message: string): void => {
+      this.warnings.push(message);
+      log(fields, message);
+    };
+    const events: EventLog = { debug: log, info: log, warn, error: warn };
+    const { clock = systemClock, limits = LIMITS, secret } = options;
+    const nonce = options.nonce ?? ((): string => randomBytes(16).toString('hex'));
+    this.links = new PeerLinks({ clock, events, limits, secret, random: () => 0.5, nonce });
     this.links.observe(this);
   }
 
@@ -66,12 +77,12 @@ export class LinkedNode implements LinkObserver {
     const events = { debug: silent, info: silent, warn: silent, error: silent };
     const limits = DEFAULT_SERVER_LIMITS;
     const parts = { engine: NO_ENGINE, version: '0', clock, events, limits, links: node.links };
-    node.#server = await startServer(parts, '127.0.0.1', options.port ?? 0);
+    node.#server = await startServer(parts, options.host ?? '127.0.0.1', options.port ?? 0);
     return node;
   }
 
   get address(): string {
-    return `127.0.0.1:${String(this.port)}`;
+    return `${this.#options.host ?? '127.0.0.1'}:${String(this.port)}`;
   }
 
   get port(): number {

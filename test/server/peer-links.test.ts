@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { refusal } from '../../src/engine.js';
 import type { ClusterId } from '../../src/engine.js';
-import { helloLine } from '../../src/server/handshake.js';
+import { openingText } from '../../src/server/handshake.js';
 import { Conversation } from './conversation.js';
+import { NONCE_A, knockByHand, shakeHands } from './hand-shake.js';
 import { CLUSTER, LIMITS, heartbeat, linkFixture, nodeId } from './linked-node.js';
 
 const OTHER_CLUSTER = 'd'.repeat(32) as ClusterId;
@@ -101,8 +102,7 @@ describe('Links to peers', () => {
     const conversations: Conversation[] = [];
     for (let round = 1; round <= 3; round++) {
       const conversation = await Conversation.open(b.address);
-      conversation.send(helloLine(stranger, b.id));
-      await conversation.lines(1);
+      await shakeHands(conversation, stranger, b.id);
       conversations.push(conversation);
     }
     for (const replaced of conversations.slice(0, 2)) await replaced.toTheEnd();
@@ -209,30 +209,31 @@ describe('Links to peers', () => {
       it(`By ${what}`, async () => {
         const a = await fixture.node();
         const there = await fixture.listener((socket) => socket.write(Buffer.from(bytes, 'latin1')));
-        const found = await a.links.identify(there.address);
-        expect(found).to.have.property('code', code);
-        expect(found).to.have.property('message').that.matches(message);
         a.links.reach([{ node: B, address: there.address }]);
-        expect(await a.refusal()).to.deep.equal(found);
+        const refused = await a.refusal();
+        expect(refused).to.have.property('code', code);
+        expect(refused).to.have.property('message').that.matches(message);
       });
     }
 
     it('ByAPortThatSaysNothing', async () => {
       const a = await fixture.node({ limits: soon });
       const there = await fixture.listener(() => undefined);
-      const found = await a.links.identify(there.address);
-      expect(found).to.have.property('code', 'UNREACHABLE');
-      expect(found).to.have.property('message').that.includes('did not answer as a node');
+      a.links.reach([{ node: B, address: there.address }]);
+      const refused = await a.refusal();
+      expect(refused.code).to.equal('UNREACHABLE');
+      expect(refused.message).to.include('did not answer as a node');
       expect(there.sockets).to.have.length(1);
     });
 
     it('ByWhoeverHangsUp', async () => {
-      const a = await fixture.node();
       for (const hangUp of ['end', 'destroy', 'resetAndDestroy'] as const) {
+        const a = await fixture.node();
         const there = await fixture.listener((socket) => void socket.once('data', () => socket[hangUp]()));
-        const found = await a.links.identify(there.address);
-        expect(found).to.have.property('code', 'UNREACHABLE');
-        expect(found).to.have.property('message').that.includes('closed the connection');
+        a.links.reach([{ node: B, address: there.address }]);
+        const refused = await a.refusal();
+        expect(refused.code).to.equal('UNREACHABLE');
+        expect(refused.message).to.include('closed the connection');
       }
     });
 
@@ -245,13 +246,11 @@ describe('Links to peers', () => {
     for (const [address, message] of addresses) {
       it(`ByNobody at ${address}`, async () => {
         const a = await fixture.node();
-        const found = await a.links.identify(address);
-        expect(found).to.have.property('code', 'UNREACHABLE');
-        expect(found).to.have.property('message').that.matches(message);
-        const before = a.told.length;
         a.links.reach([{ node: B, address }]);
-        expect(a.told, 'told within the call').to.have.length(before);
-        await a.refusal();
+        expect(a.told, 'told within the call').to.have.length(0);
+        const refused = await a.refusal();
+        expect(refused.code).to.equal('UNREACHABLE');
+        expect(refused.message).to.match(message);
       });
     }
   });
@@ -269,21 +268,21 @@ describe('Links to peers', () => {
       const node = await fixture.node();
       for (const before of ['PING\n', 'NOTHING\n', '\n']) {
         const client = await Conversation.open(node.address);
-        client.send(before + helloLine(stranger, node.id) + 'PING\n');
+        client.send(`${before}${openingText(NONCE_A, 'none')}\nPING\n`);
         const lines = await client.lines(3);
         expect(lines[1]).to.match(/^ERROR NOT_A_PEER /);
         expect(lines[2]).to.equal('PONG');
         client.end();
         await client.toTheEnd();
       }
-      expect(node.told).to.deep.equal([]);
+      expect([node.told, node.warnings]).to.deep.equal([[], []]);
     });
 
     it('AreRefusedWhenTheyAreMalformed', async () => {
       const node = await fixture.node();
-      const hello = helloLine(stranger, node.id).trimEnd();
-      const filled = (length: number): string => `${hello} more=`.padEnd(length - 1, 'x');
-      for (const line of ['REPLICATE', 'REPLICATE x', hello.replace('to=', 'from='), filled(1025)]) {
+      const opening = openingText(NONCE_A, 'none');
+      const filled = (length: number): string => `${opening} more=`.padEnd(length - 1, 'x');
+      for (const line of ['REPLICATE', 'REPLICATE x', opening.replace('auth=', 'with='), filled(1025)]) {
         const client = await Conversation.open(node.address);
         client.send(`${line}\nPING\n`);
         const lines = await client.lines(2);
@@ -294,7 +293,7 @@ describe('Links to peers', () => {
       }
       const client = await Conversation.open(node.address);
       client.send(`${filled(1024)}\n`);
-      expect((await client.lines(1))[0]).to.match(/^OK version=1 /);
+      expect((await client.lines(1))[0]).to.match(/^CHALLENGE version=2 /);
       client.end();
       await client.toTheEnd();
     });
@@ -302,21 +301,9 @@ describe('Links to peers', () => {
     it('ARefusalIsSaidAndTheConnectionCloses', async () => {
       const node = await fixture.node({ admit: () => refusal('WRONG_CLUSTER', 'it is of another cluster') });
       const client = await Conversation.open(node.address);
-      client.send(helloLine(stranger, node.id));
-      expect(await client.toTheEnd()).to.equal('ERROR WRONG_CLUSTER it is of another cluster\n');
-    });
-
-    it('ComeWordByWord', async () => {
-      const node = await fixture.node();
-      const client = await Conversation.open(node.address);
-      for (const byte of Buffer.from(helloLine(stranger, node.id))) {
-        client.send(Buffer.from([byte]));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      expect((await client.lines(1))[0]).to.match(/^OK version=1 /);
-      await node.link();
-      client.end();
-      await client.toTheEnd();
+      await knockByHand(client, stranger, node.id);
+      const [, answer] = (await client.toTheEnd()).split('\n');
+      expect(answer).to.equal('ERROR WRONG_CLUSTER it is of another cluster proof=none');
     });
   });
 });

@@ -28,6 +28,7 @@ describe('The node state', () => {
     originIndex: 1 as Index,
     logIndex: 9 as Index,
     cleanEnd: { term: 7 as Term, index: 9 as Index, checksum: 5 },
+    divergence: 'its state is wrong',
   };
   const least: NodeState = {
     ...whole,
@@ -39,6 +40,8 @@ describe('The node state', () => {
     logIndex: undefined,
     cleanEnd: undefined,
   };
+  // As it was written before there was anything to say.
+  delete (least as { divergence?: string }).divergence;
 
   it('IsReadAsItWasWritten', async () => {
     for (const state of [whole, least]) {
@@ -70,6 +73,8 @@ describe('The node state', () => {
       },
       { configuration: { members: [], learners: [], acks: 'all' } },
       { cleanEnd: { term: 1, index: 1 } },
+      { divergence: '' },
+      { divergence: 5 },
     ];
     for (const fields of wrong) {
       const files = emptyDisk().mount();

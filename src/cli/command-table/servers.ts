@@ -59,7 +59,15 @@ const SERVER: CommandSpec = {
       operand: ACKS_POLICIES.join('|'),
       description: 'how many members must hold a write; a setting of the cluster, set at its primary',
     },
-    { name: 'allow-unauthenticated', description: 'listen beyond this machine though nobody has to log in' },
+    {
+      name: 'cluster-secret-file',
+      operand: 'FILE',
+      description: 'holds what its nodes prove to each other; KV_CLUSTER_SECRET may hold the secret itself',
+    },
+    {
+      name: 'allow-unauthenticated',
+      description: 'listen beyond this machine though no client has to log in',
+    },
     {
       name: 'log-level',
       operand: LOG_LEVELS.join('|'),
@@ -74,6 +82,7 @@ const SERVER: CommandSpec = {
     '--role and --primary say how new data starts. Afterwards what the node knows of its cluster wins.',
     'A new backup takes part once it was added: see "kv help add-backup". With --acks 0 a write is answered when',
     'the primary alone holds it, and a promotion can lose it; the default of a new cluster is majority.',
+    'Nodes on several machines need one secret, the same for all of them: "openssl rand -hex 32" makes a good one.',
     'The bounds are for what clients ask of this server; a backup follows its primary whatever these are. A SIZE is a',
     'number of bytes, or one with a unit: 65536, 64KiB, 1.5GiB.',
   ],
@@ -128,6 +137,7 @@ const ADD_BACKUP: CommandSpec = {
     timeoutOption(CATCH_UP_TIMEOUT_SECONDS),
   ],
   notes: [
+    'On another machine the backup needs the same --cluster-secret-file as the primary.',
     'The primary sends the backup everything, and counts it as a member once it has caught up. The command waits for',
     'that; when its time is up, the backup goes on by itself.',
     'Bring back in the same way what was left out of a promotion.',

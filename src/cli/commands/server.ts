@@ -36,6 +36,7 @@ export function readServerOptions(invocation: Invocation, environment: NodeJS.Pr
     address: readAddress(invocation, environment),
     dbPath: invocation.values.get('db-path') ?? DEFAULT_DB_PATH,
     fsync: readChoice(invocation, 'fsync', FSYNC_POLICIES, 'always'),
+    clusterSecretFile: invocation.values.get('cluster-secret-file'),
     allowUnauthenticated: invocation.flags.has('allow-unauthenticated'),
     logLevel: readChoice(invocation, 'log-level', LOG_LEVELS, 'info'),
     segmentBytes: readBytes(invocation, 'log-segment-bytes', SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
