@@ -28,6 +28,7 @@ export const NOTHING: Budget = {
   duplicates: 0,
   overtakings: 0,
   breaks: 0,
+  trims: 0,
   orders: 0,
 };
 
@@ -61,6 +62,10 @@ const ALL_TALK: ReadonlySet<Message['kind']> = new Set([
 function allBut(...kinds: Message['kind'][]): ReadonlySet<Message['kind']> {
   return new Set([...ALL_TALK].filter((kind) => !kinds.includes(kind)));
 }
+
+const NO_SNAPSHOTS: ReadonlySet<Message['kind']> = new Set(
+  [...SMALL_TALK].filter((kind) => !kind.startsWith('snapshot')),
+);
 
 export const NO_MESSAGES: ReadonlySet<Message['kind']> = new Set();
 
@@ -109,7 +114,7 @@ export const USUAL: readonly Case[] = [
   },
   {
     name: 'a pair with a network that loses, doubles and reorders',
-    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1 }),
+    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1, breaks: 1 }),
   },
   {
     name: 'a pair with a slow disk',
@@ -131,6 +136,20 @@ export const USUAL: readonly Case[] = [
     ),
   },
   {
+    name: 'a pair that gives up data, and comes together again',
+    bounds: pair(
+      { crashes: 1, orders: 3 },
+      { prompt: SMALL_TALK, isCrashWhole: true, orders: ['accept loss', 'add', 'remove'] },
+    ),
+  },
+  {
+    name: 'a pair that is made from a snapshot',
+    bounds: pair(
+      { crashes: 1, ticks: 1, trims: 1, orders: 1 },
+      { members: 1, prompt: NO_SNAPSHOTS, areCrashesSeen: true, orders: ['add'] },
+    ),
+  },
+  {
     name: 'three and their operators, in larger steps',
     bounds: three({ crashes: 1, ticks: 1, orders: 1 }, { ...LARGE_STEPS, orders: OPERATORS }),
   },
@@ -142,6 +161,20 @@ export const USUAL: readonly Case[] = [
 
 /** What takes minutes. */
 export const LARGE: readonly Case[] = [
+  {
+    name: 'a pair that gives up data while it writes, and comes together again',
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, orders: 3 },
+      { prompt: SMALL_TALK, orders: ['accept loss', 'add', 'remove'] },
+    ),
+  },
+  {
+    name: 'a pair that is made from a snapshot while it writes',
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, trims: 1, orders: 1 },
+      { members: 1, prompt: NO_SNAPSHOTS, orders: ['add'] },
+    ),
+  },
   {
     name: 'a pair and all its operators',
     bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
@@ -198,6 +231,53 @@ export const LARGE: readonly Case[] = [
   {
     name: 'three that are cut off and read under leases, in larger steps',
     bounds: three({ writes: 1, crashes: 1, ticks: 1, breaks: 1, orders: 1 }, { ...LARGE_STEPS, ...LEASES }),
+  },
+];
+
+const MUCH: Budget = {
+  writes: 8,
+  crashes: 5,
+  ticks: 40,
+  drops: 6,
+  duplicates: 4,
+  overtakings: 6,
+  breaks: 6,
+  trims: 2,
+  orders: 10,
+};
+
+/** Too much to try everything: walks at random. */
+export const WIDE: readonly Case[] = [
+  {
+    name: 'a pair, message by message',
+    bounds: pair(MUCH, { orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
+  },
+  {
+    name: 'a pair with a slow disk',
+    bounds: pair(MUCH, { orders: OPERATORS, termsMax: 12, inFlightMax: 6, isDiskSlow: true }),
+  },
+  {
+    name: 'a pair that gives up data',
+    bounds: pair(MUCH, { orders: [...OPERATORS, 'accept loss'], termsMax: 12, inFlightMax: 6 }),
+  },
+  {
+    name: 'three, message by message',
+    bounds: three(MUCH, { prompt: NO_MESSAGES, orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
+  },
+  {
+    name: 'three with leases, where what is certain to come comes at once',
+    bounds: three(MUCH, {
+      ...LARGE_STEPS,
+      isClockShared: true,
+      ticksMs: [500, TICK_MS],
+      timing: { ...TIMING, leaseMs: 3000 },
+      orders: OPERATORS,
+      termsMax: 12,
+    }),
+  },
+  {
+    name: 'a pair to which a third one is added',
+    bounds: three(MUCH, { members: 2, orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
   },
 ];
 
