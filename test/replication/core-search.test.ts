@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { testSeed, withSeed } from '../random.js';
-import { LARGE, PLANTED, USUAL, WIDE } from './core-search-cases.js';
+import { LARGE, USUAL, WIDE } from './core-search-cases.js';
 import type { Case } from './core-search-cases.js';
+import { PLANTED } from './core-search-planted.js';
 import { copyState } from './core-search-copy.js';
 import { established, explore, played, wander } from './core-search-explore.js';
 import type { Found } from './core-search-explore.js';
