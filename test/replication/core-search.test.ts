@@ -57,7 +57,7 @@ function dataOf(value: unknown, timesBy = 0): unknown {
 describe('The search of the core', () => {
   it('CopiesEverythingThatANodeKnowsAndSharesNothingThatChanges', () => {
     for (const each of USUAL) {
-      for (const { nodes, links, ghost, budget } of someWorlds(each, 200)) {
+      for (const { nodes, links, ghost, budget } of someWorlds(each, 60)) {
         const before = nodes.map(({ state }) => state && dataOf(state));
         for (const [at, { state }] of nodes.entries()) {
           if (state === undefined) continue;
