@@ -2,11 +2,11 @@ import type { Index, NodeId } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { Effect, Input } from '../replication/state.js';
 import type { FrameCache } from './frame-cache.js';
-import type { Log, SnapshotSource, Snapshots } from './ports.js';
-
-const PART_BYTES = 512 * 1024;
+import type { Log, Snapshots } from './ports.js';
+import { SnapshotTransfers } from './snapshot-transfers.js';
 
 type FeedEffect = Extract<Effect, { kind: 'feed' | 'supply' | 'feed snapshot' | 'stop snapshot' }>;
+type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
 
 export interface FeederParts {
   readonly cache: FrameCache;
@@ -21,81 +21,82 @@ export interface FeederParts {
 /** Reads for backups what they lack: new frames from memory, older ones from the files, the whole map from the JSON file. */
 export class Feeder {
   readonly #parts: FeederParts;
-  readonly #sources = new Map<NodeId, SnapshotSource>();
+  readonly #transfers: SnapshotTransfers;
+  /** By backup, what it asked for while the files are being read for it: nothing, or the newest. */
+  readonly #reading = new Map<NodeId, FramesEffect | undefined>();
 
   constructor(parts: FeederParts) {
     this.#parts = parts;
+    this.#transfers = new SnapshotTransfers(parts);
   }
 
   /** The log is needed from behind here on, for backups that are being sent a snapshot. */
   get neededFrom(): Index | undefined {
-    const positions = [...this.#sources.values()].map(({ end }) => end.index);
-    return positions.length === 0 ? undefined : (Math.min(...positions) as Index);
+    return this.#transfers.neededFrom;
   }
 
   perform(effect: FeedEffect): void {
-    if (effect.kind === 'stop snapshot') void this.#stop(effect.peer);
-    else if (effect.kind === 'feed snapshot') void this.#feedSnapshot(effect);
-    else this.#feed(effect);
+    switch (effect.kind) {
+      case 'stop snapshot':
+        this.#transfers.stop(effect.peer);
+        break;
+      case 'feed snapshot':
+        this.#transfers.feed(effect);
+        break;
+      case 'feed':
+        this.#feed(effect);
+        break;
+      case 'supply':
+        if (!this.#fromMemory(effect)) void this.#fromFiles(effect);
+    }
   }
 
-  async close(): Promise<void> {
-    for (const peer of [...this.#sources.keys()]) await this.#stop(peer);
+  close(): Promise<void> {
+    return this.#transfers.stopAll();
   }
 
-  #feed(effect: Extract<FeedEffect, { kind: 'feed' | 'supply' }>): void {
-    const { cache, events } = this.#parts;
+  /**
+   * The files are read for a backup once at a time. A link that breaks while they are has no use for the answer, and a new one asks
+   * anew; if each began a read of its own, a slow disk and a link that comes and goes would fill the memory.
+   */
+  #feed(effect: Extract<FeedEffect, { kind: 'feed' }>): void {
+    const { peer } = effect;
+    if (this.#reading.has(peer)) this.#reading.set(peer, effect);
+    else if (!this.#fromMemory(effect)) void this.#readFor(peer, effect);
+  }
+
+  async #readFor(peer: NodeId, effect: FramesEffect): Promise<void> {
+    this.#reading.set(peer, undefined);
+    await this.#fromFiles(effect);
+    const next = this.#reading.get(peer);
+    this.#reading.delete(peer);
+    if (next?.kind === 'feed') this.#feed(next);
+  }
+
+  #fromMemory(effect: FramesEffect): boolean {
+    const kept = this.#parts.cache.after(effect.after, effect.bytesMax);
+    if (kept !== undefined) this.#answer(effect, kept);
+    return kept !== undefined;
+  }
+
+  async #fromFiles(effect: FramesEffect): Promise<void> {
     const { after, bytesMax } = effect;
-    const answer = (frames: Extract<Input, { kind: 'fed' }>['frames']): void => {
-      if (effect.kind === 'feed') {
-        this.#parts.input({ kind: 'fed', peer: effect.peer, link: effect.link, after, frames });
-      } else if (frames !== 'unreadable') {
-        this.#parts.input({ kind: 'supplied', link: effect.link, term: effect.term, after, frames });
-      }
-    };
-    const kept = cache.after(after, bytesMax);
-    if (kept !== undefined) {
-      answer(kept);
-      return;
-    }
-    this.#parts
-      .log()
-      .read(after, bytesMax)
-      .then(answer, (error: unknown) => {
-        events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
-        answer('unreadable');
-      });
-  }
-
-  async #feedSnapshot(effect: Extract<FeedEffect, { kind: 'feed snapshot' }>): Promise<void> {
-    const { peer, link } = effect;
+    let frames: Extract<Input, { kind: 'fed' }>['frames'];
     try {
-      const source = await this.#sourceFor(effect);
-      const offset = source.end.index === effect.end?.index ? effect.offset : 0;
-      const bytes = await source.read(offset, PART_BYTES);
-      const isLast = offset + bytes.length >= source.size;
-      this.#parts.input({ kind: 'fed snapshot', peer, link, end: source.end, offset, bytes, isLast });
+      frames = await this.#parts.log().read(after, bytesMax);
     } catch (error) {
-      this.#parts.events.error({ err: error }, 'the snapshot could not be read for a backup');
-      await this.#stop(peer);
+      this.#parts.events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
+      frames = 'unreadable';
     }
+    this.#answer(effect, frames);
   }
 
-  async #sourceFor({ peer, end }: Extract<FeedEffect, { kind: 'feed snapshot' }>): Promise<SnapshotSource> {
-    const open = this.#sources.get(peer);
-    if (open !== undefined && end !== undefined) return open;
-    await this.#stop(peer);
-    if (this.#parts.snapshots.current === undefined) await this.#parts.takeSnapshot();
-    const source = await this.#parts.snapshots.openCurrent();
-    if (source === undefined) throw new Error('there is no snapshot to send');
-    await this.#stop(peer);
-    this.#sources.set(peer, source);
-    return source;
-  }
-
-  async #stop(peer: NodeId): Promise<void> {
-    const source = this.#sources.get(peer);
-    this.#sources.delete(peer);
-    await source?.close().catch(() => undefined);
+  #answer(effect: FramesEffect, frames: Extract<Input, { kind: 'fed' }>['frames']): void {
+    const { after } = effect;
+    if (effect.kind === 'feed') {
+      this.#parts.input({ kind: 'fed', peer: effect.peer, link: effect.link, after, frames });
+    } else if (frames !== 'unreadable') {
+      this.#parts.input({ kind: 'supplied', link: effect.link, term: effect.term, after, frames });
+    }
   }
 }

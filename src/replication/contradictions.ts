@@ -89,7 +89,8 @@ function areOf(term: Term, ...positions: readonly Position[]): boolean {
 
 function isHistory({ spans, last }: History, term: Term): boolean {
   if (spans.length === 0) return last.index === 0 && last.term === 0;
-  let before = { term: 0 as Term, firstIndex: 0 };
+  // What a node was begun with, by a JSON file of another program or an earlier node, is of term 0.
+  let before = { term: -1 as Term, firstIndex: 0 };
   for (const span of spans) {
     if (span.term <= before.term || span.firstIndex <= before.firstIndex) return false;
     before = span;

@@ -1,29 +1,104 @@
 import { expect } from 'chai';
-import type { Index, NodeId } from '../../src/engine.js';
+import type { Index, NodeId, Term } from '../../src/engine.js';
 import { Feeder } from '../../src/node/feeder.js';
 import { FrameCache } from '../../src/node/frame-cache.js';
+import type { SnapshotSource } from '../../src/node/ports.js';
+import { KEPT_LOG_BYTES_MIN } from '../../src/node/snapshot-transfers.js';
 import type { Input, LinkId } from '../../src/replication/state.js';
 import { MemorySnapshots, SILENT, until } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
+const B = 'b' as NodeId;
+const MIB = 1024 * 1024;
+
+/** A call that the test lets go on. */
+interface Held {
+  goOn(): void;
+  fail(): void;
+}
+
+/** Snapshots of which each opening, and each read, is held when the test says so. */
+class HeldSnapshots extends MemorySnapshots {
+  size = 2 * MIB;
+  openings: Held[] = [];
+  reads: Held[] = [];
+  holdsOpenings = false;
+  holdsReads = false;
+  opened = 0;
+  open = 0;
+
+  constructor(index = 7) {
+    super();
+    this.current = { term: 1 as Term, index: index as Index, checksum: 1 };
+  }
+
+  override async openCurrent(): Promise<SnapshotSource> {
+    this.opened++;
+    const end = this.current!;
+    if (this.holdsOpenings) await held(this.openings);
+    this.open++;
+    let isOpen = true;
+    return {
+      end,
+      size: this.size,
+      read: async (offset, bytesMax) => {
+        if (this.holdsReads) await held(this.reads);
+        if (!isOpen) throw new Error('it is closed');
+        return Buffer.alloc(Math.min(bytesMax, this.size - offset));
+      },
+      close: () => {
+        if (isOpen) this.open--;
+        isOpen = false;
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+function held(calls: Held[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    calls.push({ goOn: resolve, fail: () => reject(new Error('EIO')) });
+  });
+}
+
+function feeding(snapshots = new HeldSnapshots(), log = new MemoryLog()) {
+  const inputs: Input[] = [];
+  const feeder = new Feeder({
+    cache: new FrameCache(3 as Index),
+    snapshots,
+    events: SILENT,
+    log: () => log,
+    takeSnapshot: () => Promise.resolve(),
+    input: (input) => void inputs.push(input),
+  });
+  const ask = (link: number, offset = 0, isFirst = offset === 0): void => {
+    const end = isFirst ? undefined : snapshots.current;
+    feeder.perform({ kind: 'feed snapshot', peer: B, link: link as LinkId, offset, end });
+  };
+  const stop = (): void => {
+    feeder.perform({ kind: 'stop snapshot', peer: B });
+  };
+  const parts = (): string[] =>
+    inputs.flatMap((input) =>
+      input.kind === 'fed snapshot' ? [`${String(input.link)}@${String(input.offset)}`] : [],
+    );
+  return { feeder, inputs, snapshots, log, ask, stop, parts };
+}
+
+/** Everything that follows without a call that is held. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
 describe('Feeding', () => {
   it('SaysSoWhenTheLogCannotBeReadAndReadsItWhenItIsAskedAgain', async () => {
-    const log = new MemoryLog();
+    const { feeder, inputs, log } = feeding();
     await log.append(chain(3));
-    const inputs: Input[] = [];
     let isBroken = true;
     const read = log.read.bind(log);
     log.read = (after, bytesMax) => (isBroken ? Promise.reject(new Error('EIO')) : read(after, bytesMax));
-    const feeder = new Feeder({
-      cache: new FrameCache(3 as Index),
-      snapshots: new MemorySnapshots(),
-      events: SILENT,
-      log: () => log,
-      takeSnapshot: () => Promise.resolve(),
-      input: (input) => void inputs.push(input),
-    });
-    const feed = { kind: 'feed', peer: 'b' as NodeId, link: 1 as LinkId, after: 0 as Index } as const;
+    const feed = { kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index } as const;
     for (const count of [1, 2]) {
       feeder.perform({ ...feed, bytesMax: 1 });
       await until(() => inputs.length === count);
@@ -32,5 +107,175 @@ describe('Feeding', () => {
     const frames = inputs.map((input) => (input.kind === 'fed' ? input.frames : undefined));
     expect(frames[0]).to.equal('unreadable');
     expect(frames[1]).to.have.length(1);
+  });
+
+  it('ReadsTheFilesForABackupOnceAtATimeHoweverOftenItsLinkComesAndGoes', async () => {
+    const { feeder, inputs, log } = feeding();
+    await log.append(chain(3));
+    const reads: Held[] = [];
+    const read = log.read.bind(log);
+    log.read = async (after, bytesMax) => {
+      await held(reads);
+      return read(after, bytesMax);
+    };
+    for (let link = 1; link <= 1000; link++) {
+      feeder.perform({ kind: 'feed', peer: B, link: link as LinkId, after: 0 as Index, bytesMax: 1 });
+    }
+    // Another backup does not wait for it.
+    feeder.perform({
+      kind: 'feed',
+      peer: 'c' as NodeId,
+      link: 5000 as LinkId,
+      after: 1 as Index,
+      bytesMax: 1,
+    });
+    expect(reads).to.have.length(2);
+    reads[1]!.goOn();
+    await settled();
+    expect(inputs.map((input) => input.kind === 'fed' && input.link)).to.deep.equal([5000]);
+    reads[0]!.goOn();
+    await settled();
+    expect(reads, 'only the newest is read still').to.have.length(3);
+    reads[2]!.goOn();
+    await settled();
+    expect(inputs.map((input) => input.kind === 'fed' && input.link)).to.deep.equal([5000, 1, 1000]);
+    expect(reads).to.have.length(3);
+  });
+});
+
+describe('Sending a snapshot', () => {
+  it('GoesPartByPartAndEndsWithNothingOpen', async () => {
+    const { snapshots, ask, stop, parts, inputs, feeder } = feeding();
+    for (const offset of [0, MIB / 2, MIB, 1.5 * MIB]) {
+      ask(1, offset);
+      await settled();
+    }
+    expect(parts()).to.deep.equal(['1@0', '1@524288', '1@1048576', '1@1572864']);
+    expect(inputs.map((input) => input.kind === 'fed snapshot' && input.isLast)).to.deep.equal([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(feeder.neededFrom).to.equal(7);
+    stop();
+    await settled();
+    expect([snapshots.opened, snapshots.open, feeder.neededFrom]).to.deep.equal([1, 0, undefined]);
+  });
+
+  it('LeavesNothingOpenWhenItIsStoppedWhileItIsBeingOpened', async () => {
+    const { snapshots, ask, stop, parts, feeder } = feeding();
+    snapshots.holdsOpenings = true;
+    ask(1);
+    await settled();
+    stop();
+    snapshots.openings[0]!.goOn();
+    await settled();
+    expect([snapshots.open, feeder.neededFrom]).to.deep.equal([0, undefined]);
+    expect(parts()).to.deep.equal([]);
+  });
+
+  it('OpensOneFileAtATimeHoweverOftenTheLinkComesAndGoes', async () => {
+    const { snapshots, ask, stop, parts } = feeding();
+    snapshots.holdsOpenings = true;
+    for (let link = 1; link <= 100; link++) {
+      ask(link);
+      await settled();
+      stop();
+    }
+    ask(101);
+    expect(snapshots.opened).to.equal(1);
+    snapshots.openings[0]!.goOn();
+    await settled();
+    expect(parts(), 'for the link that is there').to.deep.equal(['101@0']);
+    expect(snapshots.open).to.equal(1);
+  });
+
+  it('ReadsOnePartAtATimeHoweverOftenTheLinkComesAndGoes', async () => {
+    const { snapshots, ask, stop, parts } = feeding();
+    snapshots.holdsReads = true;
+    for (let link = 1; link <= 100; link++) {
+      ask(link);
+      await settled();
+      stop();
+    }
+    ask(101);
+    await settled();
+    expect(snapshots.reads).to.have.length(1);
+    for (const read of snapshots.reads) read.goOn();
+    await settled();
+    expect(snapshots.reads).to.have.length(2);
+    snapshots.reads[1]!.goOn();
+    await settled();
+    expect(parts()).to.deep.equal(['101@0']);
+    stop();
+    await settled();
+    expect(snapshots.open).to.equal(0);
+  });
+
+  it('RepeatsAPartEverLessOftenWhileItIsOnItsWay', async () => {
+    const { ask, parts } = feeding();
+    const sentAt: number[] = [];
+    for (let asked = 0; asked <= 100; asked++) {
+      const before = parts().length;
+      ask(1, MIB / 2);
+      await settled();
+      if (parts().length > before) sentAt.push(asked);
+    }
+    expect(sentAt).to.deep.equal([0, 4, 8, 16, 32, 64, 96]);
+    // The next part never waits, nor the same one on another link.
+    ask(1, MIB);
+    await settled();
+    ask(2, MIB);
+    await settled();
+    expect(parts().slice(-2)).to.deep.equal(['1@1048576', '2@1048576']);
+  });
+
+  it('BeginsAnewAfterAPartThatCouldNotBeRead', async () => {
+    const { snapshots, ask, parts } = feeding();
+    snapshots.holdsReads = true;
+    ask(1);
+    await settled();
+    snapshots.reads[0]!.fail();
+    await settled();
+    expect([snapshots.open, parts().length]).to.deep.equal([0, 0]);
+    snapshots.holdsReads = false;
+    ask(1);
+    await settled();
+    expect([snapshots.opened, snapshots.open, parts().length]).to.deep.equal([2, 1, 1]);
+  });
+
+  it('KeepsTheLogForASlowBackupUpToABound', async () => {
+    for (const [size, keptBytes] of [
+      [MIB, KEPT_LOG_BYTES_MIN],
+      [400 * MIB, 800 * MIB],
+    ] as const) {
+      const snapshots = new HeldSnapshots();
+      snapshots.size = size;
+      const log = new MemoryLog();
+      let appendedBytes = 1000;
+      Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
+      const { feeder, ask } = feeding(snapshots, log);
+      ask(1);
+      await settled();
+      appendedBytes += keptBytes;
+      expect(feeder.neededFrom).to.equal(7);
+      appendedBytes++;
+      expect(feeder.neededFrom).to.equal(undefined);
+    }
+  });
+
+  it('ClosesWhatIsOpenWhenTheNodeStops', async () => {
+    const { snapshots, ask, feeder } = feeding();
+    snapshots.holdsReads = true;
+    ask(1);
+    await settled();
+    let isClosed = false;
+    const closing = feeder.close().then(() => (isClosed = true));
+    await settled();
+    expect(isClosed).to.equal(false);
+    snapshots.reads[0]!.goOn();
+    await closing;
+    expect(snapshots.open).to.equal(0);
   });
 });

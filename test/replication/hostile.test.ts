@@ -258,6 +258,30 @@ describe('A primary closes the link, tells it once and changes nothing on', () =
   }
 });
 
+describe('A backup with nothing', () => {
+  it('TakesWhatAPrimarySaysThatWasBegunWithContentOfNoTerm', () => {
+    const state = begin({
+      self: B,
+      cluster: CLUSTER,
+      fsync: 'always',
+      role: 'backup',
+      term: TERM_BEFORE,
+      vote: undefined,
+      leftOutAt: undefined,
+      lastPrimary: undefined,
+      configurations: { committed: CONFIGURATION, open: [] },
+      last: EMPTY_LOG,
+      spans: [],
+      commit: 0 as Index,
+      nowMs: NOW_MS,
+      address: () => 'B:1',
+    });
+    const spans = [{ term: 0 as Term, firstIndex: 1 as Index, isLossy: false }, ...spansOf([NEXT])];
+    const effects = new Victim(state, A).hear(probe({ spans, last: endOf(NEXT) }));
+    expect(effects.map(({ kind }) => kind)).to.not.include('close link');
+  });
+});
+
 describe('A primary whose log and a backup that are at odds', () => {
   const wrong = append(endOf(FRAMES[11]!), [otherFrame(13)]);
   const { silentMs } = nodeOf(B, A).timing;

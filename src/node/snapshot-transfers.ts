@@ -1,0 +1,173 @@
+import type { Index, NodeId } from '../engine.js';
+import type { EventLog } from '../event-log.js';
+import type { LogEnd } from '../log/frame.js';
+import type { Effect, Input, LinkId } from '../replication/state.js';
+import type { Log, SnapshotSource, Snapshots } from './ports.js';
+
+/** How much of a snapshot travels at a time: one part to each backup, and the next one when that has arrived. */
+const PART_BYTES = 512 * 1024;
+
+/** For a transfer, at least so much of the log is kept. */
+export const KEPT_LOG_BYTES_MIN = 256 * 1024 * 1024;
+/**
+ * Once the log that is kept for a transfer is so many times as long as the snapshot, it is quicker to send another snapshot than all of
+ * that log.
+ */
+const KEPT_LOG_FACTOR = 2;
+
+/**
+ * A part that was sent once is asked for again each few seconds until it has arrived. A link loses nothing while it is up, and a
+ * slow one would only have more to carry: so it is sent again when it was asked for this often, and then ever less often.
+ */
+const FIRST_REPEAT = 4;
+const REPEAT_PERIOD_MAX = 32;
+
+export interface SnapshotTransfersParts {
+  readonly snapshots: Snapshots;
+  readonly events: EventLog;
+  log(): Log;
+  /** Writes the JSON file now. */
+  takeSnapshot(): Promise<unknown>;
+  input(input: Input): void;
+}
+
+type Asked = Extract<Effect, { kind: 'feed snapshot' }>;
+
+/** One snapshot on its way to one backup. */
+interface Transfer {
+  link: LinkId;
+  source: SnapshotSource | undefined;
+  /** How much had been appended to the log when the source was opened. */
+  appendedBytes: number;
+  /** Asked for and not begun to be read. */
+  next: Asked | undefined;
+  /** What was read last for this link, and how often it was asked for since. */
+  last: { readonly end: LogEnd; readonly offset: number } | undefined;
+  repeats: number;
+  /** While something is being opened or read. Invariant: one thing at a time. */
+  work: Promise<void> | undefined;
+  /** Nobody wants it any more. It is closed behind its work, unless a new link wants it by then. */
+  isStopped: boolean;
+}
+
+/**
+ * Sends the JSON file to backups that the log does not reach back to. Each has one transfer at the most, with one file that is open
+ * and one part that is being read, however often its link comes and goes.
+ */
+export class SnapshotTransfers {
+  readonly #parts: SnapshotTransfersParts;
+  readonly #transfers = new Map<NodeId, Transfer>();
+
+  constructor(parts: SnapshotTransfersParts) {
+    this.#parts = parts;
+  }
+
+  /** The log is needed from behind here on, so that backups can go on from what they are being sent. */
+  get neededFrom(): Index | undefined {
+    const positions = [...this.#transfers.values()]
+      .map((transfer) => this.#keptFrom(transfer))
+      .filter((index) => index !== undefined);
+    return positions.length === 0 ? undefined : (Math.min(...positions) as Index);
+  }
+
+  /** Reads a part for a backup and tells the core, unless that part is on its way already. */
+  feed(asked: Asked): void {
+    const { peer, link } = asked;
+    let transfer = this.#transfers.get(peer);
+    if (transfer === undefined) this.#transfers.set(peer, (transfer = newTransfer(link)));
+    if (transfer.link !== link) {
+      transfer.link = link;
+      transfer.last = undefined;
+    }
+    transfer.isStopped = false;
+    if (isRepeated(transfer, asked) && !isDue(++transfer.repeats)) return;
+    transfer.next = asked;
+    transfer.work ??= this.#work(peer, transfer);
+  }
+
+  stop(peer: NodeId): void {
+    const transfer = this.#transfers.get(peer);
+    if (transfer === undefined) return;
+    transfer.isStopped = true;
+    transfer.next = undefined;
+    transfer.work ??= this.#end(peer, transfer);
+  }
+
+  /** Resolves once nothing is open any more. */
+  async stopAll(): Promise<void> {
+    const transfers = [...this.#transfers];
+    for (const [peer] of transfers) this.stop(peer);
+    for (const [, { work }] of transfers) await work;
+  }
+
+  async #work(peer: NodeId, transfer: Transfer): Promise<void> {
+    try {
+      for (let asked = transfer.next; asked !== undefined; asked = transfer.next) {
+        transfer.source ??= await this.#open(transfer);
+        // Another link may have asked meanwhile, or nobody wants it any more.
+        if (transfer.next !== asked) continue;
+        transfer.next = undefined;
+        await this.#read(transfer, transfer.source, asked);
+      }
+    } catch (error) {
+      this.#parts.events.error({ err: error }, 'the snapshot could not be read for a backup');
+      transfer.isStopped = true;
+    }
+    transfer.work = undefined;
+    if (transfer.isStopped) await this.#end(peer, transfer);
+  }
+
+  async #end(peer: NodeId, { source }: Transfer): Promise<void> {
+    this.#transfers.delete(peer);
+    await source?.close().catch(() => undefined);
+  }
+
+  async #open(transfer: Transfer): Promise<SnapshotSource> {
+    if (this.#parts.snapshots.current === undefined) await this.#parts.takeSnapshot();
+    transfer.appendedBytes = this.#parts.log().appendedBytes;
+    const source = await this.#parts.snapshots.openCurrent();
+    if (source === undefined) throw new Error('there is no snapshot to send');
+    return source;
+  }
+
+  async #read(transfer: Transfer, source: SnapshotSource, asked: Asked): Promise<void> {
+    const { peer, link } = asked;
+    const { end, size } = source;
+    const offset = end.index === asked.end?.index ? asked.offset : 0;
+    if (!isRepeated(transfer, asked)) transfer.repeats = 0;
+    transfer.last = { end, offset };
+    const bytes = await source.read(offset, PART_BYTES);
+    if (transfer.isStopped || transfer.link !== link) return;
+    const isLast = offset + bytes.length >= size;
+    this.#parts.input({ kind: 'fed snapshot', peer, link, end, offset, bytes, isLast });
+  }
+
+  #keptFrom({ source, appendedBytes }: Transfer): Index | undefined {
+    if (source === undefined) return undefined;
+    const bytesMax = Math.max(KEPT_LOG_BYTES_MIN, KEPT_LOG_FACTOR * source.size);
+    return this.#parts.log().appendedBytes - appendedBytes > bytesMax ? undefined : source.end.index;
+  }
+}
+
+function newTransfer(link: LinkId): Transfer {
+  return {
+    link,
+    source: undefined,
+    appendedBytes: 0,
+    next: undefined,
+    last: undefined,
+    repeats: 0,
+    work: undefined,
+    isStopped: false,
+  };
+}
+
+/** Whoever asks before the first part has come cannot say of which snapshot. */
+function isRepeated({ last }: Transfer, { end, offset }: Asked): boolean {
+  return last?.offset === offset && (end === undefined || last.end.index === end.index);
+}
+
+function isDue(repeats: number): boolean {
+  const isPower = repeats >= FIRST_REPEAT && (repeats & (repeats - 1)) === 0;
+  return repeats < REPEAT_PERIOD_MAX ? isPower : repeats % REPEAT_PERIOD_MAX === 0;
+}
