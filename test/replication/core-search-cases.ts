@@ -1,13 +1,11 @@
 import type { Message } from '../../src/replication/message.js';
-import { RULES } from '../../src/replication/rules.js';
-import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Timing } from '../../src/replication/state.js';
 import type { Bounds, Budget } from './core-search-world.js';
 
 /** The bounds within which everything is tried. */
 
 /** One tick may pass every limit but those of a whole command. */
-const TIMING: Timing = {
+export const TIMING: Timing = {
   heartbeatMs: 1000,
   silentMs: 4500,
   leaseMs: 1000,
@@ -17,7 +15,7 @@ const TIMING: Timing = {
   commandMs: 8000,
 };
 /** Nobody promises to wait for anybody. */
-const NO_LEASE: Timing = { ...TIMING, leaseMs: 0 };
+export const NO_LEASE: Timing = { ...TIMING, leaseMs: 0 };
 const TICK_MS = 1100;
 
 export const NOTHING: Budget = {
@@ -28,6 +26,7 @@ export const NOTHING: Budget = {
   duplicates: 0,
   overtakings: 0,
   breaks: 0,
+  trims: 0,
   orders: 0,
 };
 
@@ -48,7 +47,7 @@ export const SMALL_TALK: ReadonlySet<Message['kind']> = new Set([
   'snapshot answer',
 ]);
 
-const ALL_TALK: ReadonlySet<Message['kind']> = new Set([
+export const ALL_TALK: ReadonlySet<Message['kind']> = new Set([
   ...SMALL_TALK,
   'heartbeat',
   'append',
@@ -58,9 +57,13 @@ const ALL_TALK: ReadonlySet<Message['kind']> = new Set([
   'left out',
 ]);
 
-function allBut(...kinds: Message['kind'][]): ReadonlySet<Message['kind']> {
+export function allBut(...kinds: Message['kind'][]): ReadonlySet<Message['kind']> {
   return new Set([...ALL_TALK].filter((kind) => !kinds.includes(kind)));
 }
+
+const NO_SNAPSHOTS: ReadonlySet<Message['kind']> = new Set(
+  [...SMALL_TALK].filter((kind) => !kind.startsWith('snapshot')),
+);
 
 export const NO_MESSAGES: ReadonlySet<Message['kind']> = new Set();
 
@@ -86,11 +89,11 @@ export interface Case {
   readonly bounds: Bounds;
 }
 
-function pair(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
+export function pair(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
   return { ...PAIR, ...other, budget: { ...NOTHING, ...budget } };
 }
 
-function three(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
+export function three(budget: Partial<Budget>, other: Partial<Bounds> = {}): Bounds {
   return { ...PAIR, nodes: 3, prompt: SMALL_TALK, ...other, budget: { ...NOTHING, ...budget } };
 }
 
@@ -109,7 +112,7 @@ export const USUAL: readonly Case[] = [
   },
   {
     name: 'a pair with a network that loses, doubles and reorders',
-    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1 }),
+    bounds: pair({ writes: 1, ticks: 1, drops: 1, duplicates: 1, overtakings: 1, breaks: 1 }),
   },
   {
     name: 'a pair with a slow disk',
@@ -131,6 +134,20 @@ export const USUAL: readonly Case[] = [
     ),
   },
   {
+    name: 'a pair that gives up data, and comes together again',
+    bounds: pair(
+      { crashes: 1, orders: 3 },
+      { prompt: SMALL_TALK, isCrashWhole: true, orders: ['accept loss', 'add', 'remove'] },
+    ),
+  },
+  {
+    name: 'a pair that is made from a snapshot',
+    bounds: pair(
+      { crashes: 1, ticks: 1, trims: 1, orders: 1 },
+      { members: 1, prompt: NO_SNAPSHOTS, areCrashesSeen: true, orders: ['add'] },
+    ),
+  },
+  {
     name: 'three and their operators, in larger steps',
     bounds: three({ crashes: 1, ticks: 1, orders: 1 }, { ...LARGE_STEPS, orders: OPERATORS }),
   },
@@ -142,6 +159,20 @@ export const USUAL: readonly Case[] = [
 
 /** What takes minutes. */
 export const LARGE: readonly Case[] = [
+  {
+    name: 'a pair that gives up data while it writes, and comes together again',
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, orders: 3 },
+      { prompt: SMALL_TALK, orders: ['accept loss', 'add', 'remove'] },
+    ),
+  },
+  {
+    name: 'a pair that is made from a snapshot while it writes',
+    bounds: pair(
+      { writes: 1, crashes: 1, ticks: 1, trims: 1, orders: 1 },
+      { members: 1, prompt: NO_SNAPSHOTS, orders: ['add'] },
+    ),
+  },
   {
     name: 'a pair and all its operators',
     bounds: pair({ crashes: 1, ticks: 1, orders: 2 }, { prompt: SMALL_TALK, orders: OPERATORS }),
@@ -201,140 +232,49 @@ export const LARGE: readonly Case[] = [
   },
 ];
 
-/** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
-const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
-  RULES.committable(
-    open.map((range) => ({ ...range, isWhole: false })),
-    durable,
-  );
-
-const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const confirmed = answers.map((answer) => ({ ...answer, isConfirmed: true }));
-  return RULES.decidePromotion(candidate, confirmed, terms);
+const MUCH: Budget = {
+  writes: 8,
+  crashes: 5,
+  ticks: 40,
+  drops: 6,
+  duplicates: 4,
+  overtakings: 6,
+  breaks: 6,
+  trims: 2,
+  orders: 10,
 };
 
-/** Of all memberships that may last, only the newest one is asked. */
-const askNewest: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const narrowed = answers.map((answer) => {
-    const { committed, open } = answer.memberships;
-    return { ...answer, memberships: { committed: open.at(-1) ?? committed, open: [] } };
-  });
-  return RULES.decidePromotion(candidate, narrowed, terms);
-};
-
-/** What was appended before a change of the membership is counted as if it came behind it. */
-const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
-  const later = open.at(-1)?.needs.at(-1);
-  return RULES.committable(
-    open.map((range) => (range.isWhole || later === undefined ? range : { ...range, needs: [later] })),
-    durable,
-  );
-};
-
-/** A wrong rule, and bounds within which it breaks something. */
-export interface Planted extends Case {
-  readonly rules: Partial<ReplicationRules>;
-  readonly finds: RegExp;
-  /** Steps that are taken before the search begins, where it would have to go too far. */
-  readonly after?: readonly string[];
-}
-
-const LOST = /without entry|truncates|committed, and it was|diverged|misses|refuses a link/;
-
-export const PLANTED: readonly Planted[] = [
+/** Too much to try everything: walks at random. */
+export const WIDE: readonly Case[] = [
   {
-    name: 'half without confirmation',
-    rules: { decidePromotion: takeAnyHalf },
-    bounds: pair({ crashes: 2, ticks: 2, orders: 2 }, { prompt: SMALL_TALK, orders: ['others are down'] }),
-    finds: LOST,
+    name: 'a pair, message by message',
+    bounds: pair(MUCH, { orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
   },
   {
-    name: 'only the newest membership binds',
-    rules: { decidePromotion: askNewest },
-    bounds: pair(
-      { crashes: 1, ticks: 2, orders: 2 },
-      { prompt: SMALL_TALK, orders: ['others are down', 'remove'] },
-    ),
-    finds: LOST,
+    name: 'a pair with a slow disk',
+    bounds: pair(MUCH, { orders: OPERATORS, termsMax: 12, inFlightMax: 6, isDiskSlow: true }),
   },
   {
-    name: 'writes counted under the later membership',
-    rules: { committable: countUnderLater },
-    bounds: pair(
-      { writes: 1, crashes: 1, ticks: 1, orders: 2 },
-      { prompt: SMALL_TALK, orders: ['others are down', 'remove'] },
-    ),
-    finds: LOST,
+    name: 'a pair that gives up data',
+    bounds: pair(MUCH, { orders: [...OPERATORS, 'accept loss'], termsMax: 12, inFlightMax: 6 }),
   },
   {
-    name: 'position reuse',
-    rules: { takesNewTerm: false },
-    bounds: pair({ writes: 2, crashes: 1, ticks: 1 }, { prompt: SMALL_TALK }),
-    finds: /other bytes|is held by/,
+    name: 'three, message by message',
+    bounds: three(MUCH, { prompt: NO_MESSAGES, orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
   },
   {
-    name: 'missing empty entry',
-    rules: { opensTermFirst: false },
-    bounds: pair(
-      { writes: 1, crashes: 2, ticks: 2, orders: 2 },
-      { prompt: SMALL_TALK, areCrashesSeen: true, areLinksPrompt: true, orders: ['others are down'] },
-    ),
-    finds: LOST,
+    name: 'three with leases, where what is certain to come comes at once',
+    bounds: three(MUCH, {
+      ...LARGE_STEPS,
+      isClockShared: true,
+      ticksMs: [500, TICK_MS],
+      timing: { ...TIMING, leaseMs: 3000 },
+      orders: OPERATORS,
+      termsMax: 12,
+    }),
   },
   {
-    name: 'commit beyond what was matched',
-    rules: { commitsOnlyMatched: false },
-    bounds: three(
-      { writes: 1, ticks: 1, orders: 1 },
-      {
-        prompt: allBut('append', 'heartbeat', 'probe'),
-        orders: ['promote'],
-        only: { ticks: [1], orders: [1] },
-        areCrashesSeen: true,
-        areLinksPrompt: true,
-        isDiskPrompt: true,
-        timing: NO_LEASE,
-      },
-    ),
-    finds: LOST,
-  },
-  {
-    name: 'lease forgotten over a restart',
-    rules: { waitsAtStart: false },
-    bounds: three(
-      { writes: 1, crashes: 2, ticks: 1, orders: 1 },
-      {
-        prompt: ALL_TALK,
-        orders: ['promote'],
-        isCrashWhole: true,
-        only: { crashes: [1, 2], ticks: [1], orders: [1] },
-        isClockShared: true,
-        areCrashesSeen: true,
-        isDiskPrompt: true,
-        timing: { ...TIMING, leaseMs: 3000 },
-      },
-    ),
-    finds: /misses/,
-  },
-  {
-    name: 'old-term counting',
-    rules: { committable: countOldTerms },
-    bounds: three(
-      { writes: 1, crashes: 3, ticks: 2, orders: 1 },
-      {
-        prompt: allBut('append'),
-        oneByOne: true,
-        orders: ['promote'],
-        only: { crashes: [0, 1], ticks: [0, 1], orders: [1] },
-        isClockShared: true,
-        areCrashesSeen: true,
-        areLinksPrompt: true,
-        isDiskPrompt: true,
-        isCrashWhole: true,
-        timing: { ...NO_LEASE, silentMs: 1000 },
-      },
-    ),
-    finds: LOST,
-    after: ['a client writes to A', 'A crashes', 'B: promote', 'B crashes'],
+    name: 'a pair to which a third one is added',
+    bounds: three(MUCH, { members: 2, orders: OPERATORS, termsMax: 12, inFlightMax: 6 }),
   },
 ];

@@ -1,4 +1,4 @@
-import { EMPTY_LOG, lastIndexOf } from '../../src/log/frame.js';
+import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import type { DurableState, Effect } from '../../src/replication/state.js';
 import type { Disk } from './core-search-world.js';
@@ -21,6 +21,14 @@ export function withFrames(disk: Disk, frames: readonly Frame[]): Disk {
 /** The entries of the log behind an index. */
 export function cutBehind(disk: Disk, last: number): readonly Frame[] {
   return disk.frames.filter((frame) => lastIndexOf(frame) > last);
+}
+
+/** A snapshot is in the place of the log up to an index. */
+export function trimmed(disk: Disk, upTo: number): Disk {
+  const last = disk.frames.findLast((frame) => lastIndexOf(frame) <= upTo);
+  if (last === undefined) return disk;
+  const frames = disk.frames.filter((frame) => lastIndexOf(frame) > upTo);
+  return changed(disk, { base: endOf(last), frames });
 }
 
 export function afterBarrier(disk: Disk, barrier: Barrier): Disk {

@@ -1,6 +1,7 @@
+import type { Random } from '../random.js';
 import type { Message } from '../../src/replication/message.js';
 import { keyOf } from './core-search-key.js';
-import { successors } from './core-search-moves.js';
+import { pickSuccessor, successors } from './core-search-moves.js';
 import { Turn } from './core-search-turn.js';
 import { NAMES, newDisk, peerOf } from './core-search-world.js';
 import type { Bounds, Budget, NodeWorld, World } from './core-search-world.js';
@@ -52,6 +53,27 @@ export function explore(bounds: Bounds, statesMax: number, initial = established
   return found(true);
 }
 
+/** Goes its way at random, for what lies deeper than a search of everything reaches. */
+export function wander(bounds: Bounds, walks: number, steps: number, random: Random): Found {
+  const initial = established(bounds);
+  let states = 0;
+  for (let walk = 0; walk < walks; walk++) {
+    let world = initial;
+    const trace: string[] = [];
+    for (let step = 0; step < steps; step++) {
+      const next = pickSuccessor(world, bounds, random);
+      if (next === undefined) continue;
+      states++;
+      trace.push(next.name);
+      const { violation } = next;
+      if (violation !== undefined || next.world === undefined)
+        return { states, transitions: states, depth: trace.length, isComplete: false, violation, trace };
+      ({ world } = next);
+    }
+  }
+  return { states, transitions: states, depth: steps, isComplete: false, violation: undefined, trace: [] };
+}
+
 /** The world that these steps lead to. */
 export function played(bounds: Bounds, steps: readonly string[]): World {
   let world = established(bounds);
@@ -77,6 +99,7 @@ const NOTHING: Budget = {
   duplicates: 0,
   overtakings: 0,
   breaks: 0,
+  trims: 0,
   orders: 0,
 };
 const EVERYTHING: ReadonlySet<Message['kind']> = new Set([

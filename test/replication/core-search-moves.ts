@@ -1,6 +1,7 @@
 import { termCount } from '../../src/log/term.js';
 import type { Change, CommandId } from '../../src/replication/state.js';
 import { configurationInForce, nodesOf } from '../../src/replication/turn.js';
+import type { Random } from '../random.js';
 import { Violation } from '../sim/violation.js';
 import { checkWorld } from './core-search-checks.js';
 import { missing, wantedLinks } from './core-search-links.js';
@@ -40,6 +41,17 @@ export function* successors(world: World, bounds: Bounds): Generator<Successor> 
       if (halted !== undefined) yield halted.successor;
     }
   }
+}
+
+/** One of the worlds that may come next; undefined when what was picked is not possible after all. */
+export function pickSuccessor(world: World, bounds: Bounds, random: Random): Successor | undefined {
+  const possible = [...moves(world, bounds)];
+  if (possible.length === 0) return undefined;
+  const move = random.pick(possible);
+  const played = play(world, bounds, move, undefined);
+  const left = world.budget.crashes - (move.spends === 'crashes' ? 1 : 0);
+  if (played === undefined || played.halts <= 0 || left <= 0 || random.next() > 0.1) return played?.successor;
+  return play(world, bounds, move, random.below(played.halts))?.successor;
 }
 
 function play(
@@ -187,6 +199,16 @@ function* nodeMoves(world: World, bounds: Bounds, node: NodeWorld): Generator<Mo
         },
       };
     }
+  }
+  const canTrim = node.disk.frames.some(({ firstIndex }) => firstIndex <= state.commit);
+  if (may('trims') && canTrim) {
+    yield {
+      name: `${name} trims its log`,
+      spends: 'trims',
+      play: (turn) => {
+        turn.trim(at);
+      },
+    };
   }
   if (may('ticks')) yield* ticks(world, bounds, node);
   const { office } = state;

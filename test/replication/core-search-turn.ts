@@ -10,7 +10,7 @@ import { hasEntry } from '../../src/replication/turn.js';
 import { Violation } from '../sim/violation.js';
 import { checkAppended, checkStepped, checkTruncated, noteCommitted } from './core-search-checks.js';
 import { copyState } from './core-search-copy.js';
-import { afterBarrier, cutBehind, isBarrier, withFrames } from './core-search-disk.js';
+import { afterBarrier, cutBehind, isBarrier, trimmed, withFrames } from './core-search-disk.js';
 import type { Barrier } from './core-search-disk.js';
 import { missing, wantedLinks, withQueue, withoutEnd } from './core-search-links.js';
 import { NAMES, NOW_MS, interned, logOf, peerOf, readBehind, started } from './core-search-world.js';
@@ -138,6 +138,12 @@ export class Turn {
     const end = endOf(last);
     if (node.state !== undefined && hasEntry(node.state, end))
       this.input(at, { kind: 'durable', index: end.index });
+  }
+
+  /** What is committed stands in a snapshot from here on. */
+  trim(at: number): void {
+    const node = this.own(at);
+    if (node.state !== undefined) node.disk = trimmed(node.disk, node.state.commit);
   }
 
   /** What stands first of what waits is durable. */
@@ -319,12 +325,12 @@ export class Turn {
     node.unwritten = [...node.unwritten, ...known];
   }
 
-  /** A snapshot of everything that is committed, in one part. */
-  #feedSnapshot(node: OwnNode, effect: Extract<Effect, { kind: 'feed snapshot' }>): void {
+  /** The snapshot that there is, which may be older than what is committed, or one that is made for it. In one part. */
+  #feedSnapshot(node: OwnNode, { peer, link }: Extract<Effect, { kind: 'feed snapshot' }>): void {
+    const { base } = node.disk;
     const commit = node.state?.commit ?? 0;
     const frame = logOf(node).find((each) => lastIndexOf(each) === commit);
-    const end = frame === undefined ? node.disk.base : endOf(frame);
-    const { peer, link } = effect;
+    const end = base.index > 0 || frame === undefined ? base : endOf(frame);
     const bytes = Buffer.alloc(0);
     this.input(node.at, { kind: 'fed snapshot', peer, link, end, offset: 0, bytes, isLast: true });
   }

@@ -101,6 +101,8 @@ export interface Budget {
   readonly duplicates: number;
   readonly overtakings: number;
   readonly breaks: number;
+  /** A log that no longer reaches back. */
+  readonly trims: number;
   readonly orders: number;
 }
 

@@ -1,13 +1,19 @@
 import { expect } from 'chai';
-import { LARGE, PLANTED, USUAL } from './core-search-cases.js';
+import { testSeed, withSeed } from '../random.js';
+import { LARGE, USUAL, WIDE } from './core-search-cases.js';
 import type { Case } from './core-search-cases.js';
+import { PLANTED } from './core-search-planted.js';
 import { copyState } from './core-search-copy.js';
-import { established, explore, played } from './core-search-explore.js';
+import { established, explore, played, wander } from './core-search-explore.js';
 import type { Found } from './core-search-explore.js';
 import { successors } from './core-search-moves.js';
 import { NOW_MS } from './core-search-world.js';
 import type { World } from './core-search-world.js';
 
+const IS_LARGE = process.env.KV_CORE_SEARCH === 'large';
+const WALKS = 40;
+const LARGE_WALKS = 5000;
+const STEPS_A_WALK = 250;
 const STATES_MAX = 200_000;
 const LARGE_STATES_MAX = 4_000_000;
 const PASSED_MS = 400;
@@ -51,7 +57,7 @@ function dataOf(value: unknown, timesBy = 0): unknown {
 describe('The search of the core', () => {
   it('CopiesEverythingThatANodeKnowsAndSharesNothingThatChanges', () => {
     for (const each of USUAL) {
-      for (const { nodes, links, ghost, budget } of someWorlds(each, 200)) {
+      for (const { nodes, links, ghost, budget } of someWorlds(each, 60)) {
         const before = nodes.map(({ state }) => state && dataOf(state));
         for (const [at, { state }] of nodes.entries()) {
           if (state === undefined) continue;
@@ -91,6 +97,15 @@ describe('The search of the core', () => {
     }).timeout(120_000);
   }
 
+  for (const { name, bounds } of WIDE) {
+    it(`FindsNothingBrokenOnRandomWalksIn: ${name}`, () =>
+      withSeed(testSeed(), (random) => {
+        const found = wander(bounds, IS_LARGE ? LARGE_WALKS : WALKS, STEPS_A_WALK, random);
+        if (IS_LARGE) print(`${String(found.states)} steps at random`);
+        expect(found.violation, show(found)).to.equal(undefined);
+      })).timeout(600_000);
+  }
+
   for (const { name, bounds, rules, finds, after } of PLANTED) {
     it(`FindsThePlantedBug: ${name}`, () => {
       const wrong = { ...bounds, rules };
@@ -102,7 +117,7 @@ describe('The search of the core', () => {
     }).timeout(120_000);
   }
 
-  if (process.env.KV_CORE_SEARCH === 'large') {
+  if (IS_LARGE) {
     for (const { name, bounds } of LARGE) {
       it(`FindsNothingBrokenInMinutesIn: ${name}`, () => {
         const found = explore(bounds, LARGE_STATES_MAX);
