@@ -66,6 +66,7 @@ export function takeSupply(
   if (message.previous === undefined) return undefined;
   if (!hasEntry(state, message.previous)) return false;
   let before = message.previous;
+  const { last } = state;
   for (const [at, frame] of message.frames.entries()) {
     const end = endOf(frame);
     if (end.index <= state.last.index && termAt(historyOf(state), end.index) === end.term) {
@@ -80,6 +81,7 @@ export function takeSupply(
     break;
   }
   if (comparePositions(state.last, source.last) >= 0) return true;
-  askForFrames(step, attempt, link);
+  // A source that brings nothing may have crashed, and lost what was not durable when it answered: the next tick asks again.
+  if (state.last !== last) askForFrames(step, attempt, link);
   return false;
 }

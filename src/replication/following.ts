@@ -250,8 +250,11 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
     return;
   }
   if (state.arrival?.isBusy === true) return;
-  if (state.arrival === undefined || !isSameEnd(state.arrival.end, end) || offset === 0) {
-    state.arrival = { end, configuration, link: link.id, offset: 0, isBusy: false };
+  // A link that broke costs no more than what was on it: the same file is gone on with.
+  const isSame =
+    state.arrival !== undefined && isSameEnd(state.arrival.end, end) && state.arrival.from === link.node;
+  if (state.arrival === undefined || !isSame) {
+    state.arrival = { end, configuration, from: link.node, link: link.id, offset: 0, isBusy: false };
   }
   const { arrival } = state;
   arrival.link = link.id;

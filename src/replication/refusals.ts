@@ -4,6 +4,7 @@ import { showPosition } from '../log/term.js';
 import type { Peer } from '../log/control.js';
 import type { PromotionRefusal } from './promotion.js';
 import { isMet } from './quorum.js';
+import { stateAlarm } from './state-checking.js';
 import type { PrimaryOffice, Progress, ReplicaState } from './state.js';
 import { configurationInForce, knownPeers, nodesOf } from './turn.js';
 
@@ -53,9 +54,9 @@ export function unreachableMembers(
   const { members } = configurationInForce(state);
   const silent = members.filter(({ node }) => !reachable.has(node));
   const present = members.length - silent.length;
-  const forgetful = forgetfulMembers(office);
-  if (forgetful !== undefined)
-    return refusal('NO_QUORUM', `not applied, too few members are counted: ${forgetful}`);
+  const uncounted = stateAlarm(office) ?? forgetfulMembers(office);
+  if (uncounted !== undefined)
+    return refusal('NO_QUORUM', `not applied, too few members are counted: ${uncounted}`);
   const what = `not applied, too few members are reachable: ${showPeers(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer`;
   return refusal('NO_QUORUM', `${what}. ${wayWithout(silent.length, present)}`);
 }

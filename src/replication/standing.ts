@@ -136,9 +136,8 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
   const tooFew = unreachableMembers(state, office, nowMs)?.message;
-  const forgetful = tooFew === undefined ? forgetfulMembers(office) : undefined;
-  const said = [stateAlarm(office), tooFew, forgetful];
-  const advice = said.filter((each) => each !== undefined);
+  if (tooFew !== undefined) return tooFew;
+  const advice = [stateAlarm(office), forgetfulMembers(office)].filter((each) => each !== undefined);
   return advice.length === 0 ? undefined : advice.join('. Besides: ');
 }
 

@@ -88,13 +88,13 @@ function judge(step: Step, office: PrimaryOffice, end: LogEnd): void {
   }
   const sinceMs = checks.undecided.find((each) => isSameEnd(each.end, end))?.sinceMs ?? nowMs;
   const members = nodesOf(configurationInForce(state).members);
-  const awaited =
-    nowMs - sinceMs >= JUDGED_AFTER_MS ? [] : members.filter((node) => mayReport(step, office, node));
+  const isOver = nowMs - sinceMs >= JUDGED_AFTER_MS;
+  const awaited = isOver ? [] : members.filter((node) => mayReport(step, office, node));
   const verdict = judgeStates({ primary: state.self, checksums, members, awaited });
   checks.undecided = checks.undecided.filter((each) => !isSameEnd(each.end, end));
-  if (verdict.kind === 'undecided')
-    checks.undecided = [...checks.undecided, { end, sinceMs }].slice(-REPORTS_MAX);
-  else settle(step, office, end, checksums, verdict);
+  if (verdict.kind !== 'undecided') settle(step, office, end, checksums, verdict);
+  else if (!isOver) checks.undecided = [...checks.undecided, { end, sinceMs }].slice(-REPORTS_MAX);
+  else tell(step, 'error', { position: showPosition(end) }, UNDECIDED);
 }
 
 function mayReport(step: Step, office: PrimaryOffice, node: NodeId): boolean {
@@ -147,6 +147,8 @@ function settle(
 
 const WRONG =
   'the state of a node differs from that of most members after the same log: its data is wrong, and it stops serving';
+const UNDECIDED =
+  'the states of two backups differ after the same log, and this node has none of that position to compare: use SNAPSHOT here';
 const UNKNOWN_WHICH =
   'the state of a backup differs from that of the primary after the same log, and nobody can know which is wrong: the backup stops serving';
 

@@ -256,6 +256,8 @@ export interface ReplicaState {
     | {
         readonly end: LogEnd;
         readonly configuration: PlacedConfiguration;
+        /** Another node's file of the same position has its entries in another order. */
+        readonly from: NodeId;
         link: LinkId;
         offset: number;
         isBusy: boolean;

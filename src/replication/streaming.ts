@@ -299,7 +299,9 @@ export function onFedSnapshot(
   const { configurations } = state;
   if (progress?.link !== input.link || progress.snapshot === undefined || configurations === undefined)
     return;
-  if (input.offset !== progress.snapshot.offset && progress.snapshot.end !== undefined) return;
+  const { snapshot } = progress;
+  // A newer file, where the one that was begun could not be read any more, comes from its beginning.
+  if (input.offset !== snapshot.offset && snapshot.end?.index === input.end.index) return;
   progress.snapshot = { end: input.end, offset: input.offset };
   progress.askedMs = step.nowMs;
   const { end, offset, bytes, isLast } = input;

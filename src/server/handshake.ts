@@ -170,6 +170,12 @@ export function notTheOne(there: PeerIdentity, wanted: NodeId, cluster: ClusterI
   return refusal('NOT_A_PEER', `${message}: ${advice}`);
 }
 
+/** Why a node with an identity that is linked already, from another address, is not let in. */
+export function linkedElsewhere(address: string): Refusal {
+  const message = `a node with this identity is linked from ${address} already: a copy of its data may not run beside it`;
+  return refusal('NOT_A_PEER', `${message}; stop one of the two`);
+}
+
 function fieldsOf(me: PeerIdentity): string {
   const cluster = me.cluster ?? 'none';
   return `cluster=${cluster} node=${me.node} address=${me.address} fsync=${me.fsync} role=${me.role}`;

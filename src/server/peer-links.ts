@@ -11,7 +11,7 @@ import { AssemblyBudget } from './assembly-budget.js';
 import { dial } from './dial.js';
 import type { DialParts } from './dial.js';
 import { letGo } from './handshake-socket.js';
-import { notTheOne } from './handshake.js';
+import { linkedElsewhere, notTheOne } from './handshake.js';
 import type { Hello, LinkAcceptor, Opening } from './handshake.js';
 import { linkKey } from './handshake-proofs.js';
 import type { LinkKeys } from './handshake-proofs.js';
@@ -248,6 +248,11 @@ export class PeerLinks implements Network, LinkAcceptor {
       );
     }
     if (to !== undefined && to !== me.node) return notTheOne(me, to, peer.cluster);
+    // One that moved has closed its links by ending. Two that take turns would count as one node with what both have.
+    const elsewhere = [...this.#links.keys()].find(
+      (link) => link.peer.node === peer.node && link.peer.address !== peer.address,
+    );
+    if (elsewhere !== undefined) return linkedElsewhere(elsewhere.peer.address);
     const { incomingMax } = this.#parts.limits;
     const others = [...this.#links.keys()].filter((link) => !link.isOutgoing && link.peer.node !== peer.node);
     if (others.length >= incomingMax) {

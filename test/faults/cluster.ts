@@ -62,6 +62,8 @@ export interface Place {
   /** Words of a program that runs the server there. */
   readonly under?: readonly string[];
   readonly options?: readonly string[];
+  /** What the nodes of one cluster prove to each other that they have. */
+  readonly secret?: string;
 }
 
 /** What is around the nodes of a cluster. */
@@ -117,10 +119,11 @@ export class ClusterNode {
 
   launch(options: Pick<LaunchOptions, 'options' | 'under'> = {}): ServerProcess {
     if (this.isUp) throw new Error(`${this.name} runs already`);
-    const { advertised, under = [] } = this.#place;
+    const { advertised, secret, under = [] } = this.#place;
     const advertise = advertised === this.address ? [] : ['--advertise', advertised];
     const words = [...this.#words, ...advertise, ...(this.#place.options ?? []), ...(options.options ?? [])];
     this.#process = this.#servers.launch({
+      environment: secret === undefined ? {} : { KV_CLUSTER_SECRET: secret },
       under: [...under, ...(options.under ?? [])],
       dbPath: this.dbPath,
       address: this.address,

@@ -2,6 +2,9 @@ import type { Place, Surroundings } from './cluster.js';
 import { freePort } from './cluster.js';
 import { LinkProxy } from './link-proxy.js';
 
+/** So that what goes over the links is sealed, as it is between machines. */
+export const TEST_SECRET = 'a secret of nobody but these tests';
+
 /** What lies between the nodes of a cluster, and can be broken. */
 export interface Fabric extends Surroundings {
   readonly kind: 'proxy' | 'namespaces';
@@ -22,7 +25,7 @@ export function proxyFabric(): Fabric {
     kind: 'proxy',
     async place(name): Promise<Place> {
       const address = `127.0.0.1:${String(await freePort(taken))}`;
-      return { address, advertised: await proxy.listen(name, address) };
+      return { address, advertised: await proxy.listen(name, address), secret: TEST_SECRET };
     },
     cutOneWay: (from, to, flow) => {
       proxy.impair(from, to, { flow });

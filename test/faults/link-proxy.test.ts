@@ -56,20 +56,30 @@ describe('The proxy between nodes', () => {
     return new End(socket);
   }
 
-  const hello = (): string => `REPLICATE version=1 node=x address=${addresses.a} to=any\n`;
+  const FIRST = 'REPLICATE version=2 nonce=1 auth=none\n';
+  const proof = (): string => `PROVE node=x address=${addresses.a} to=any\n`;
+  const hello = (): string => `${FIRST}${proof()}`;
 
-  /** A connection that a opened to b, up to the greeting of either. */
-  async function linked(): Promise<[a: End, b: End]> {
+  /** The other end of a connection on which the first line was said, and answered. */
+  async function greeted(a: End): Promise<End> {
     const before = accepted.length;
-    const a = dial(addresses.b);
-    a.socket.write(hello());
-    const heard = (): End | undefined => accepted[before];
-    await eventually(
+    a.socket.write(FIRST);
+    const b = await eventually(
       'b hears a',
-      () => heard()?.text,
-      (text) => text === hello(),
+      () => accepted[before],
+      (end) => end?.text === FIRST,
     );
-    const b = heard()!;
+    b!.socket.write('HELLO\n');
+    await arrives(a, 'HELLO\n');
+    return b!;
+  }
+
+  /** A connection that a opened to b, up to the end of the handshake. */
+  async function linked(): Promise<[a: End, b: End]> {
+    const a = dial(addresses.b);
+    const b = await greeted(a);
+    a.socket.write(proof());
+    await arrives(b, proof());
     b.socket.write('OK\n');
     await arrives(a, 'OK\n');
     return [a, b];
@@ -106,7 +116,7 @@ describe('The proxy between nodes', () => {
     expect(b.text).to.equal(hello() + large);
     b.socket.end('back');
     await eventually('the end of b', () => a.hasEnded, Boolean);
-    expect(a.text).to.equal('OK\nback');
+    expect(a.text).to.equal('HELLO\nOK\nback');
     await eventually(
       'nothing is left',
       () => proxy.connections('a', 'b'),
@@ -153,11 +163,13 @@ describe('The proxy between nodes', () => {
     expect(proxy.connections('a', 'b')).to.equal(0);
   });
 
-  it('LetsNoConnectionThroughWhileAWayIsCutAndForgetsWhoGaveUp', async () => {
+  it('LetsNoHandshakeThroughWhileAWayIsCutAndBreaksItAfterwards', async () => {
     proxy.impair('b', 'a', { flow: 'swallowed' });
     const [patient, impatient] = [dial(addresses.b), dial(addresses.b)];
-    patient.socket.write(hello());
-    impatient.socket.write(hello());
+    for (const end of [patient, impatient]) {
+      await greeted(end);
+      end.socket.write(proof());
+    }
     await eventually(
       'both wait',
       () => proxy.connections('a', 'b'),
@@ -170,15 +182,15 @@ describe('The proxy between nodes', () => {
       (count) => count === 1,
     );
     await aRoundTrip();
-    expect(accepted).to.have.length(0);
+    expect(accepted.map(({ text }) => text)).to.deep.equal([FIRST, FIRST]);
+    expect(patient.hasEnded).to.equal(false);
     proxy.heal();
     await eventually(
-      'the other gets through',
-      () => accepted[0]?.text,
-      (text) => text === hello(),
+      'it is told',
+      () => patient.error,
+      (code) => code === 'ECONNRESET',
     );
-    await aRoundTrip();
-    expect(accepted).to.have.length(1);
+    await linked();
   });
 
   it('HidesTheEndOfAConnectionWhileItsWayIsCut', async () => {
@@ -229,7 +241,8 @@ describe('The proxy between nodes', () => {
     const [a, b] = await linked();
     proxy.refuse('b', 'a');
     const refused = dial(addresses.b);
-    refused.socket.write(hello());
+    await greeted(refused);
+    refused.socket.write(proof());
     await eventually('it is over', () => refused.hasEnded || refused.error !== undefined, Boolean);
     a.socket.write('still');
     await arrives(b, 'still');

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { Lane, UNIMPAIRED } from './lane.js';
 import type { Impairment } from './lane.js';
 
-/** A first line that is longer than this belongs to no node. */
+/** A line that is longer than this belongs to no handshake. */
 const LINE_BYTES_MAX = 2048;
 const LF = 0x0a;
 
@@ -16,8 +16,8 @@ interface Node {
 
 /**
  * Stands between nodes that each advertise an address of its own here, and does to the bytes of each direction what it is told.
- * Who opens a connection stands in the first line of it, under the address that it advertises; whoever names none is
- * a client, and is let through.
+ * Who opens a connection says so in its handshake, by the address that it advertises; whoever does not is a client, and is let
+ * through.
  */
 export class LinkProxy {
   readonly #nodes = new Map<string, Node>();
@@ -91,40 +91,44 @@ export class LinkProxy {
     return this.#impairments.get(wayOf(from, to)) ?? UNIMPAIRED;
   }
 
-  /** Reads the first line, to find out who it is. */
+  /** Waits for the first line, to find out whether it is a node that knocks. */
   #arrived(socket: Socket, to: string): void {
     let received: Buffer = Buffer.alloc(0);
     const read = (chunk: Buffer): void => {
       received = Buffer.concat([received, chunk]);
-      if (!received.includes(LF) && received.length < LINE_BYTES_MAX) return;
-      decide();
+      if (received.includes(LF) || received.length >= LINE_BYTES_MAX) decide();
     };
     const decide = (): void => {
       socket.off('data', read);
       socket.off('end', decide);
-      const from = this.#speaker(received);
-      if (from !== undefined && this.#refused.has(wayOf(from, to))) {
-        socket.destroy();
-        return;
-      }
       const { target } = [...this.#nodes.values()].find(({ name }) => name === to)!;
-      const impairments = (): [Impairment, Impairment] =>
-        from === undefined
-          ? [UNIMPAIRED, UNIMPAIRED]
-          : [this.#impairment(from, to), this.#impairment(to, from)];
-      const passage = new Passage({ from: from ?? '', to, target, socket, first: received, impairments });
+      const passage = new Passage({
+        to,
+        target,
+        socket,
+        first: received,
+        speaker: (line) => this.#speaker(line),
+        ways: (from) => this.#waysBetween(from, to),
+        over: () => this.#passages.delete(passage),
+      });
       this.#passages.add(passage);
-      passage.over = () => this.#passages.delete(passage);
-      passage.renew();
     };
     socket.on('error', () => undefined);
     socket.on('data', read);
     socket.on('end', decide);
   }
 
-  #speaker(received: Buffer): string | undefined {
-    const line = received.toString('latin1', 0, Math.max(received.indexOf(LF), 0));
-    const address = /^REPLICATE .*\baddress=(\S+)/.exec(line)?.[1];
+  #waysBetween(from: string, to: string): Ways {
+    return {
+      there: this.#impairment(from, to),
+      back: this.#impairment(to, from),
+      isRefused: this.#refused.has(wayOf(from, to)),
+    };
+  }
+
+  /** The name of the node that says this. */
+  #speaker(line: string): string | undefined {
+    const address = /^PROVE .*\baddress=(\S+)/.exec(line)?.[1];
     return address === undefined ? undefined : this.#nodes.get(address)?.name;
   }
 }
@@ -133,49 +137,61 @@ function wayOf(from: string, to: string): string {
   return `${from} > ${to}`;
 }
 
+/** What is done to a pair of nodes. */
+interface Ways {
+  readonly there: Impairment;
+  readonly back: Impairment;
+  /** There are no new connections. */
+  readonly isRefused: boolean;
+}
+
 interface PassageParts {
-  readonly from: string;
   readonly to: string;
   readonly target: string;
   /** Of the one who opened it. */
   readonly socket: Socket;
   /** What was read from it. */
   readonly first: Buffer;
-  /** There and back, as they are now. */
-  impairments(): [Impairment, Impairment];
+  speaker(line: string): string | undefined;
+  /** As they are now. */
+  ways(from: string): Ways;
+  over(): void;
 }
 
-/** One connection through the proxy. */
+/**
+ * One connection through the proxy. A node says who it is in its second line, behind an answer to the first, so those pass
+ * whatever is cut; what comes behind them is treated as it is to be.
+ */
 class Passage {
-  readonly from: string;
   readonly to: string;
-  over: () => void = () => undefined;
+  /** Who opened it, once that is known. */
+  from: string | undefined;
   readonly #parts: PassageParts;
-  #server: Socket | undefined;
+  readonly #server: Socket;
   #lanes: [there: Lane, back: Lane] | undefined;
-  /** What came before there was a way to the other side. */
-  #first: Buffer;
+  #second: Buffer = Buffer.alloc(0);
 
   constructor(parts: PassageParts) {
-    this.from = parts.from;
     this.to = parts.to;
     this.#parts = parts;
-    this.#first = parts.first;
-    const { socket } = parts;
+    const { socket, target, first } = parts;
+    const at = target.lastIndexOf(':');
+    const [host, port] = [target.slice(0, at), Number(target.slice(at + 1))];
+    this.#server = net.connect({ host, port, allowHalfOpen: true, noDelay: true });
+    socket.setNoDelay(true);
+    this.#server.on('error', () => undefined);
+    this.#server.on('close', () => this.#oneClosed());
     socket.on('close', () => this.#oneClosed());
-    socket.on('data', this.#early);
-    // Who gives up before it got through has never been there.
-    socket.on('end', this.#earlyEnd);
+    if (!first.toString('latin1').startsWith('REPLICATE ')) {
+      this.#begin({ there: UNIMPAIRED, back: UNIMPAIRED, isRefused: false }, first);
+      return;
+    }
+    this.#server.write(first);
+    this.#server.on('data', this.#greet);
+    this.#server.on('close', this.#hangUp);
+    socket.on('data', this.#read);
+    socket.on('end', this.#hangUp);
   }
-
-  readonly #early = (chunk: Buffer): void => {
-    this.#first = Buffer.concat([this.#first, chunk]);
-    if (this.#first.length > LINE_BYTES_MAX) this.reset();
-  };
-
-  readonly #earlyEnd = (): void => {
-    this.reset();
-  };
 
   get waitingBytes(): number {
     return (this.#lanes ?? []).reduce((sum, lane) => sum + lane.waitingBytes, 0);
@@ -183,51 +199,68 @@ class Passage {
 
   /** Takes up what holds now. */
   renew(): void {
-    const [there, back] = this.#parts.impairments();
-    if (this.#lanes === undefined) {
-      // Nobody gets through to the other side while a way is cut: a connection needs both.
-      if (there.flow === 'free' && back.flow === 'free') this.#connect(there, back);
-      return;
-    }
+    if (this.from === undefined) return;
+    const { there, back } = this.#parts.ways(this.from);
     const isFree = there.flow === 'free' && back.flow === 'free';
-    if (isFree && this.#lanes.some(({ hasGap }) => hasGap)) {
+    // Who has waited for an answer since it was cut asks anew.
+    if (isFree && (this.#lanes === undefined || this.#lanes.some(({ hasGap }) => hasGap))) {
       this.reset();
       return;
     }
-    this.#lanes[0].impair(there);
-    this.#lanes[1].impair(back);
+    this.#lanes?.[0].impair(there);
+    this.#lanes?.[1].impair(back);
     this.#oneClosed();
   }
 
   reset(): void {
     for (const lane of this.#lanes ?? []) lane.stop();
     this.#parts.socket.resetAndDestroy();
-    this.#server?.resetAndDestroy();
-    this.over();
+    this.#server.resetAndDestroy();
+    this.#parts.over();
   }
 
-  #connect(there: Impairment, back: Impairment): void {
-    const { socket, target } = this.#parts;
-    socket.off('data', this.#early);
-    socket.off('end', this.#earlyEnd);
-    const at = target.lastIndexOf(':');
-    const [host, port] = [target.slice(0, at), Number(target.slice(at + 1))];
-    const server = net.connect({ host, port, allowHalfOpen: true, noDelay: true });
-    this.#server = server;
-    socket.setNoDelay(true);
-    server.on('error', () => undefined);
-    server.on('close', () => this.#oneClosed());
+  readonly #greet = (chunk: Buffer): void => {
+    this.#parts.socket.write(chunk);
+  };
+
+  readonly #hangUp = (): void => {
+    this.reset();
+  };
+
+  readonly #read = (chunk: Buffer): void => {
+    this.#second = Buffer.concat([this.#second, chunk]);
+    const end = this.#second.indexOf(LF);
+    if (end === -1 && this.#second.length < LINE_BYTES_MAX) return;
+    const { socket } = this.#parts;
+    this.from = this.#parts.speaker(this.#second.toString('latin1', 0, end));
+    socket.off('data', this.#read);
+    this.#server.off('data', this.#greet);
+    this.#server.off('close', this.#hangUp);
+    const now = this.from === undefined ? undefined : this.#parts.ways(this.from);
+    if (now?.isRefused === true) {
+      this.reset();
+    } else if (now !== undefined && (now.there.flow !== 'free' || now.back.flow !== 'free')) {
+      // Nobody gets through while a way is cut: a connection needs both. Who opened it waits in vain.
+      this.#server.destroy();
+      socket.resume();
+    } else {
+      socket.off('end', this.#hangUp);
+      this.#begin(now ?? { there: UNIMPAIRED, back: UNIMPAIRED, isRefused: false }, this.#second);
+    }
+  };
+
+  #begin({ there, back }: Ways, first: Buffer): void {
+    const { socket } = this.#parts;
     this.#lanes = [
-      new Lane(socket, server, there, this.#first),
-      new Lane(server, socket, back, Buffer.alloc(0)),
+      new Lane(socket, this.#server, there, first),
+      new Lane(this.#server, socket, back, Buffer.alloc(0)),
     ];
   }
 
-  /** It is over once both sides are; one that never got through, as soon as the one that opened it is. */
+  /** It is over once both sides are. */
   #oneClosed(): void {
-    const isOver = this.#parts.socket.destroyed && (this.#server?.destroyed ?? true);
-    if (!isOver) return;
+    if (!this.#parts.socket.destroyed || !this.#server.destroyed) return;
     for (const lane of this.#lanes ?? []) lane.stop();
-    this.over();
+    this.#parts.over();
   }
 }

@@ -146,7 +146,7 @@ describe('Data that is not what it was', () => {
       expect(await primary.fact('service')).to.equal('serving');
     }
     expect(await twin.ask('PUT k 3')).to.match(/^ERROR /);
-    await untilSaid(primary, /a copy of its data may not run beside it/);
+    await untilSaid(twin, /is linked from \S+ already: a copy of its data may not run beside it/);
     await untilMember(primary, one);
     expect(await primary.ask('GET k')).to.equal('2');
   });
@@ -163,7 +163,7 @@ describe('Data that is not what it was', () => {
     expect(await primary.ask('PUT k 2')).to.equal('OK');
     const term = await primary.fact('term');
     await twin.start();
-    await untilSaid(one, /a copy of its data may not run beside it/);
+    await untilSaid(twin, /is linked from \S+ already: a copy of its data may not run beside it/);
     expect(await twin.ask('GET k')).to.match(/^ERROR NO_QUORUM /);
     expect(await twin.ask('PUT k 3')).to.match(/^ERROR NO_QUORUM /);
     expect(await twin.ask('PROMOTE OTHERS_ARE_DOWN')).to.match(/^ERROR /);

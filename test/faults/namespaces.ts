@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { Place } from './cluster.js';
+import { TEST_SECRET } from './fabric.js';
 import type { Fabric } from './fabric.js';
 
 /** Nobody has this one, so what is sent to it is lost, and the sender notices nothing. */
@@ -50,7 +51,8 @@ function fabricOn(bridge: string, subnet: string): Fabric {
       ip('-n', namespace, 'link', 'set', 'lo', 'up');
       const address = `${host}:${String(PORT)}`;
       const under = ['ip', 'netns', 'exec', namespace];
-      return Promise.resolve({ address, advertised: address, under, options: ['--allow-unauthenticated'] });
+      const options = ['--allow-unauthenticated'];
+      return Promise.resolve({ address, advertised: address, under, options, secret: TEST_SECRET });
     },
     cutOneWay(from, to) {
       const entry = [hostOf(to), 'lladdr', NOBODYS_MAC, 'dev', 'eth0', 'nud', 'permanent'];

@@ -17,6 +17,7 @@ export interface LaunchOptions {
   readonly options?: readonly string[];
   /** Words of a program that runs the server, such as `strace -f`. */
   readonly under?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A real server in a process of its own, its output on pipes. */
@@ -34,7 +35,13 @@ export class ServerProcess {
     this.#dbPath = dbPath;
     const words = ['server', '--address', options.address ?? '127.0.0.1:0', '--db-path', dbPath];
     const line = [...(options.under ?? []), process.execPath, KV, ...words, ...(options.options ?? [])];
-    const environment = { ...process.env, KV_ADDRESS: '', KV_CLUSTER_SECRET: '', NO_COLOR: '1' };
+    const environment = {
+      ...process.env,
+      KV_ADDRESS: '',
+      KV_CLUSTER_SECRET: '',
+      NO_COLOR: '1',
+      ...options.environment,
+    };
     // A group of its own, so that a program in between dies together with the server.
     this.#child = spawn(line[0]!, line.slice(1), { env: environment, detached: true });
     this.#child.stdout!.on('data', (chunk: Buffer) => {

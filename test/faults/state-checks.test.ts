@@ -42,6 +42,9 @@ describe('Nodes whose states differ', () => {
 
     // The way out.
     await backup.stop();
+    const checked = await backup.kv('check', backup.dbPath);
+    expect(checked.stdout.toString()).to.match(/^answers nothing +the state of this node at 1:\d+ /m);
+    expect(checked.code, 'the files themselves are whole').to.equal(0);
     const removed = await primary.kv(
       'remove-backup',
       '--primary',

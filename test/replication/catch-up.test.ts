@@ -180,3 +180,54 @@ describe('A backup that went its own way', () => {
     expect(saved?.state.lastPrimary).to.equal('A');
   });
 });
+
+describe('A snapshot that is sent to a backup', () => {
+  const END: LogEnd = { term: 3 as Term, index: 20 as Index, checksum: 7 };
+  const bytes = Buffer.alloc(100, '{');
+
+  /** Told of a part on a link; answers what the backup does. */
+  function tell(backup: ReplicaState, link: number, node: string, offset: number): Effect[] {
+    const id = link as LinkId;
+    const peer = { node: node as NodeId, address: node, cluster: 'c' as ClusterId } as const;
+    if (!backup.links.has(id)) {
+      step(
+        backup,
+        { kind: 'link up', link: { id, ...peer, isOutgoing: false, fsync: 'always' } },
+        NOW_MS,
+        0.5,
+      );
+    }
+    const configuration = { members: [], learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+    const part = { kind: 'snapshot part', term: TERM, end: END, configuration, offset, bytes } as const;
+    return step(backup, { kind: 'message', link: id, message: { ...part, isLast: false } }, NOW_MS, 0.5);
+  }
+
+  function begun(): ReplicaState {
+    const backup = nodeWith('B', [], 0);
+    expect(tell(backup, 1, 'A', 0).map(({ kind }) => kind)).to.include('receive');
+    step(backup, { kind: 'received', end: END, offset: bytes.length, isWhole: false }, NOW_MS, 0.5);
+    step(backup, { kind: 'link down', link: LINK }, NOW_MS, 0.5);
+    return backup;
+  }
+
+  it('GoesOnOverAnotherLinkFromWhereItWas', () => {
+    const backup = begun();
+    const again = tell(backup, 2, 'A', 0);
+    expect(again.map(({ kind }) => kind)).to.deep.equal(['send']);
+    expect(again[0]).to.have.nested.property('message.offset', bytes.length);
+    expect(tell(backup, 2, 'A', bytes.length)).to.have.nested.property('[0].kind', 'receive');
+  });
+
+  it('BeginsAnewWhenWhatHadArrivedIsGone', () => {
+    const backup = begun();
+    step(backup, { kind: 'received', end: END, offset: 0, isWhole: false }, NOW_MS, 0.5);
+    expect(tell(backup, 2, 'A', 0)).to.have.nested.property('[0].kind', 'receive');
+  });
+
+  it('BeginsAnewFromAnotherNodeWhoseFileIsAnotherOne', () => {
+    const backup = begun();
+    backup.vote = undefined;
+    const effects = tell(backup, 2, 'C', 0).filter(({ kind }) => kind === 'receive');
+    expect(effects).to.have.nested.property('[0].offset', 0);
+  });
+});

@@ -188,7 +188,9 @@ describe('A primary that compares states', () => {
     expect(core.sent('state differs')).to.deep.equal([{ to: linkTo(B), message: differs }]);
     expect(core.memberState(B)).to.equal('differs');
     expect(serviceOf(core.state)).to.equal('serving');
-    expect(adviceOf(core.state, core.nowMs)).to.match(/^the state of B at .* Besides: not applied/);
+    expect(adviceOf(core.state, core.nowMs)).to.match(
+      /^not applied, too few members are counted: the state of B at /,
+    );
     expect(writeObjection(core.state, core.nowMs, undefined)?.code).to.equal('NO_QUORUM');
     for (let second = 2; second <= 4; second++) {
       core.pass(DEFAULT_TIMING.heartbeatMs);
@@ -256,6 +258,17 @@ describe('A primary that compares states', () => {
     core.pass(1000);
     expect(core.sent('state differs')).to.have.lengthOf(1);
     expect(core.memberState(B)).to.equal('differs');
+  });
+
+  it('SaysSoWhenBackupsDifferAtAPositionOfWhichItHasNoStateItself', () => {
+    const { core, mark } = primaryOf([A, B, C]);
+    core.hear(B, report(mark, 'x'));
+    core.hear(C, report(mark, 'y'));
+    for (let waitedMs = 0; waitedMs < 2 * JUDGED_AFTER_MS; waitedMs += 1000) core.pass(1000);
+    expect(core.errors).to.have.lengthOf(1);
+    expect(core.errors[0]).to.include('use SNAPSHOT here');
+    expect(serviceOf(core.state)).to.equal('serving');
+    expect(core.sent('state differs')).to.deep.equal([]);
   });
 
   it('DoesNotWaitForWhoeverIsSilent', () => {

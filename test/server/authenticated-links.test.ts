@@ -72,6 +72,21 @@ describe('Links between nodes with a secret', () => {
     });
   }
 
+  for (const own of [SECRET, undefined]) {
+    it(`AreNotMadeWithAListenerThatSaysThatIt ${own === undefined ? 'has a secret' : 'has none'}`, async () => {
+      const a = await fixture.node({ id: A, ...(own === undefined ? {} : { secret: own }) });
+      let heard = '';
+      const there = await fixture.listener((socket) => {
+        socket.on('data', (chunk) => (heard += chunk.toString()));
+        answerByHand(socket, STRANGER, { secret: own === undefined ? SECRET : undefined });
+      });
+      a.links.reach([{ node: STRANGER.node, address: there.address }]);
+      await a.until(() => a.count('unreachable') === 2);
+      expect(heard).to.not.include('PROVE');
+      expectRefusedOnce(a, own === undefined ? /has a secret, and this one has none/ : /there has no secret/);
+    });
+  }
+
   it('AreNotMadeWithAnotherReleaseAndItIsSaidOnce', async () => {
     const node = await fixture.node({ id: A, secret: SECRET });
     for (let round = 0; round < 3; round++) {

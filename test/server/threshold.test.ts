@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { refusal } from '../../src/engine.js';
+import type { Refusal } from '../../src/engine.js';
 import { openingText, proveText, withProof } from '../../src/server/handshake.js';
 import { Conversation } from './conversation.js';
 import { NONCE_A, SECRET, knockByHand, shakeHands } from './hand-shake.js';
@@ -55,6 +57,22 @@ describe('Who has knocked and not proved to be a node', () => {
     const late = await knocking(b);
     expect(await late.toTheEnd()).to.equal('');
     for (const client of [...waiting, ...told]) client.end();
+  });
+
+  it('IsCountedUntilItIsGoneAlsoWhenItProvedToBeANodeAndIsNotLetIn', async () => {
+    const admit = (): Refusal => refusal('WRONG_CLUSTER', 'it is of another cluster');
+    const b = await fixture.node({ id: B, secret: SECRET, admit, limits: { ...LIMITS, handshakesMax: 1 } });
+    const told: Conversation[] = [];
+    for (let count = 0; count < 2; count++) {
+      const client = await Conversation.open(b.address);
+      await knockByHand(client, STRANGER, B, { secret: SECRET });
+      expect((await client.lines(2))[1]).to.match(/^ERROR WRONG_CLUSTER /);
+      told.push(client);
+    }
+    expect(await (await knocking(b)).toTheEnd()).to.equal('');
+    for (const client of told) client.end();
+    for (const client of told) await client.toTheEnd();
+    (await challenged(b)).end();
   });
 
   it('DoesNotStandInTheWayOfLinks', async () => {

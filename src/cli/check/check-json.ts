@@ -61,6 +61,7 @@ function stateJson({ state }: NodeCheck): Record<string, unknown> | null {
     learners: configuration?.learners.map(({ address }) => address) ?? null,
     acks: configuration?.acks ?? null,
     leftOut: state.leftOutAt !== undefined,
+    divergence: state.divergence ?? null,
     commit: state.commit,
     cleanStop: state.cleanEnd !== undefined,
   };

@@ -97,6 +97,7 @@ function stateRows(state: NodeState | undefined): Row[] {
     ['node', state.node],
     ['cluster', state.cluster ?? 'none yet: a backup that was not added'],
     ['role', state.leftOutAt === undefined ? state.role : `${state.role}, left out of its cluster`],
+    ...(state.divergence === undefined ? [] : [['answers nothing', state.divergence] as const]),
     ['term', String(termCount(state.term))],
     ['members', configuration === undefined ? 'itself' : addresses],
     ...(configuration === undefined ? [] : [['acks', configuration.acks] as const]),
