@@ -162,6 +162,7 @@ export class Cluster {
   /** Takes back whatever is wrong with the network, the disks and the processes that run. */
   calmDown(): void {
     this.network.unblockAll();
+    this.network.widenAll();
     this.network.temper = this.#calm;
     for (const machine of this.machines) {
       const { process, disk } = machine;

@@ -3,6 +3,8 @@ import { FRAME_ROOM_BYTES } from '../../src/log/frame.js';
 import type { Message } from '../../src/replication/message.js';
 import { decodeMessage, encodeMessage, isMessageFault } from '../../src/server/link-codec.js';
 
+/** What a message without frames takes, about. */
+const HEAD_BYTES = 150;
 /** One message in so many goes through the codec of the real links. */
 const CODEC_PERIOD = 16;
 
@@ -62,4 +64,10 @@ export function framesOf(message: Message): readonly Frame[] {
 
 export function isSameFrame(a: Frame, b: Frame): boolean {
   return a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end) === 0;
+}
+
+/** About as many bytes as it is on a link. */
+export function lengthOf(message: Message): number {
+  const bytes = message.kind === 'snapshot part' ? message.bytes.length : 0;
+  return framesOf(message).reduce((sum, { start, end }) => sum + end - start, HEAD_BYTES + bytes);
 }

@@ -19,7 +19,10 @@ export const FAULT_KINDS = [
 ] as const;
 /** Drawn apart from the others, so that schedules without them are what they were before there were any. */
 export const CLOCK_FAULT_KINDS = ['suspend'] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof CLOCK_FAULT_KINDS)[number];
+/** A backup that is slow or comes and goes; one that stalls is paused. Drawn apart, too. */
+export const LINK_FAULT_KINDS = ['thin link', 'flapping links'] as const;
+export type FaultKind =
+  (typeof FAULT_KINDS)[number] | (typeof CLOCK_FAULT_KINDS)[number] | (typeof LINK_FAULT_KINDS)[number];
 
 /** A shorter sleep is within what clocks may come apart, and leases are quick ones here. */
 const SLEEP_MS_MIN = 150;
@@ -122,6 +125,15 @@ export class Faults {
       case 'suspend':
         this.#suspend(machine);
         break;
+      case 'thin link':
+        cluster.network.thin(machine.address, random.pick([1, 10, 100]));
+        this.#later(15_000, 'the link is wide again', () => {
+          cluster.network.widen(machine.address);
+        });
+        break;
+      case 'flapping links':
+        this.#flap(machine, 1 + random.below(50));
+        break;
       case 'rack':
         this.#rack(machine);
         break;
@@ -164,6 +176,15 @@ export class Faults {
     process.pause();
     this.#later(this.#random.pick([300, 2000, 12_000]), `${machine.name} goes on`, () => {
       if (process.isPaused && !machine.clock.isSuspended) process.resume();
+    });
+  }
+
+  /** All its links break, again and again: mostly as soon as they are there. */
+  #flap(machine: Machine, times: number): void {
+    if (times === 0 || this.isStopped || this.#cluster.isCalm) return;
+    this.#cluster.network.breakAll(machine.address);
+    this.#later(300, `the links of ${machine.name} break`, () => {
+      this.#flap(machine, times - 1);
     });
   }
 

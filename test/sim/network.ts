@@ -4,7 +4,7 @@ import type { Peer } from '../../src/log/control.js';
 import type { LinkObserver, Network, PeerIdentity } from '../../src/node/ports.js';
 import type { Message } from '../../src/replication/message.js';
 import type { Random } from '../random.js';
-import { MessageCopier } from './copy-message.js';
+import { MessageCopier, lengthOf } from './copy-message.js';
 import type { Process, Scheduler } from './scheduler.js';
 import { Session } from './session.js';
 
@@ -48,6 +48,8 @@ export class SimulatedNetwork {
   readonly #ports = new Map<string, Port>();
   readonly #blocked = new Map<string, { readonly way: string }>();
   readonly #sessions = new Set<Session>();
+  /** By address, how many bytes a millisecond get there or away, on each link. */
+  readonly #thin = new Map<string, number>();
 
   constructor(scheduler: Scheduler, random: Random) {
     this.scheduler = scheduler;
@@ -72,6 +74,31 @@ export class SimulatedNetwork {
       if (this.#blocked.get(way) !== cut) return;
       for (const session of [...this.#sessions]) session.breakBetween(from, to);
     });
+  }
+
+  /** Each link to or from there carries no more than this. */
+  thin(address: string, bytesPerMs: number): void {
+    this.#thin.set(address, bytesPerMs);
+  }
+
+  widen(address: string): void {
+    this.#thin.delete(address);
+  }
+
+  widenAll(): void {
+    this.#thin.clear();
+  }
+
+  /** How long the bytes of a message take between two nodes, besides the time that any message takes. */
+  carryMs(from: string, to: string, message: Message): number {
+    if (this.#thin.size === 0) return 0;
+    const bytesPerMs = Math.min(this.#thin.get(from) ?? Infinity, this.#thin.get(to) ?? Infinity);
+    return bytesPerMs === Infinity ? 0 : lengthOf(message) / bytesPerMs;
+  }
+
+  /** The links to and from there break. */
+  breakAll(address: string): void {
+    for (const session of [...this.#sessions]) session.breakAt(address);
   }
 
   opened(session: Session): void {

@@ -2,7 +2,7 @@ import type { AcksPolicy, FsyncPolicy } from '../../src/engine.js';
 import { DEFAULT_TIMING } from '../../src/replication/state.js';
 import type { Timing, Windows } from '../../src/replication/state.js';
 import type { Random } from '../random.js';
-import { CLOCK_FAULT_KINDS, FAULT_KINDS } from './faults.js';
+import { CLOCK_FAULT_KINDS, FAULT_KINDS, LINK_FAULT_KINDS } from './faults.js';
 import type { FaultKind, FaultOptions } from './faults.js';
 import type { ClientOptions } from './clients.js';
 
@@ -46,11 +46,11 @@ export interface Plan {
  * Draws a schedule. Each kind of fault is in about half of them: with all of them at once, one would hide
  * what another one finds.
  */
-export function drawPlan(random: Random, clockRandom: Random, given: Partial<Plan>): Plan {
+export function drawPlan(random: Random, laterRandom: Random, given: Partial<Plan>): Plan {
   const acks = given.acks ?? random.pick(['majority', 'majority', 'all', '0'] as const);
   const fsync = given.fsync ?? (random.next() < 0.9 ? 'always' : random.pick(['everysec', 'off'] as const));
   const chosen = FAULT_KINDS.filter(() => random.next() < 0.5);
-  const ofClocks = CLOCK_FAULT_KINDS.filter(() => clockRandom.next() < 0.4);
+  const addedLater = [...CLOCK_FAULT_KINDS, ...LINK_FAULT_KINDS].filter(() => laterRandom.next() < 0.4);
   // What is only safe from crashes of the process is not safe from a power cut.
   const isLegal = (kind: FaultKind): boolean => fsync === 'always' || kind !== 'power cut';
   const keys = ['a', 'b', 'c', 'd'].slice(0, 1 + random.below(4));
@@ -75,7 +75,7 @@ export function drawPlan(random: Random, clockRandom: Random, given: Partial<Pla
       valueBytesMax: random.pick([1, 100, 1500]),
     },
     faults: {
-      kinds: [...chosen.filter(isLegal), ...ofClocks],
+      kinds: [...chosen.filter(isLegal), ...addedLater],
       pauseMsMax: random.pick([2000, 5000, 10_000]),
       downMsMax: random.pick([500, 5000, 20_000]),
     },

@@ -82,8 +82,13 @@ export class Session {
       const isSlow = random.next() < temper.slowRate;
       const isReordered = copy > 0 || random.next() < temper.reorderRate;
       let atMs = scheduler.nowMs + network.latencyMs() + (isSlow ? random.next() * SLOW_MS_MAX : 0);
-      if (isReordered) atMs += random.next() * 20 * temper.latencyMsMax;
-      else atMs = to.lastArrivalMs = Math.max(atMs, to.lastArrivalMs);
+      if (isReordered) {
+        atMs += random.next() * 20 * temper.latencyMsMax;
+      } else {
+        // A thin link carries one message after the other.
+        const carryMs = network.carryMs(from.port.address, to.port.address, message);
+        atMs = to.lastArrivalMs = Math.max(atMs, to.lastArrivalMs) + carryMs;
+      }
       this.#carry(from, to, message, atMs - scheduler.nowMs);
     }
   }
@@ -91,6 +96,10 @@ export class Session {
   breakBetween(from: string, to: string): void {
     const addresses = [this.#dialler.port.address, this.#listener.port.address];
     if (addresses.includes(from) && addresses.includes(to)) this.break();
+  }
+
+  breakAt(address: string): void {
+    if (this.#dialler.port.address === address || this.#listener.port.address === address) this.break();
   }
 
   /** The connection is cut, and both sides notice, each in its time. */
