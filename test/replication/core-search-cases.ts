@@ -216,6 +216,22 @@ export const LARGE: readonly Case[] = [
     ),
   },
   {
+    name: 'three whose disks take their time, in larger steps',
+    bounds: three(
+      { writes: 1, crashes: 2, orders: 1 },
+      {
+        ...LARGE_STEPS,
+        prompt: allBut('append'),
+        isDiskPrompt: false,
+        isCrashWhole: true,
+        areLinksPrompt: true,
+        timing: NO_LEASE,
+        orders: ['promote'],
+        only: { crashes: [0, 1], orders: [2] },
+      },
+    ),
+  },
+  {
     name: 'three, with what decides message by message',
     bounds: three(
       { crashes: 1, ticks: 1, orders: 1 },

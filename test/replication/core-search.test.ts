@@ -15,7 +15,7 @@ const WALKS = 40;
 const LARGE_WALKS = 5000;
 const STEPS_A_WALK = 250;
 const STATES_MAX = 200_000;
-const LARGE_STATES_MAX = 4_000_000;
+const LARGE_STATES_MAX = 1_500_000;
 const PASSED_MS = 400;
 /** A length of time, and what another node's clock said. */
 const OTHER_TIMES: ReadonlySet<string> = new Set(['waitMs', 'echoMs', 'sentMs']);
