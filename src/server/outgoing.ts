@@ -104,10 +104,11 @@ export class Outgoing {
       this.#parts.stranger(this.peer, reason);
     } else if (this.#logged.size < LOGGED_MAX && !this.#logged.has(reason.message)) {
       this.#logged.add(reason.message);
-      this.#parts.events.info(
-        { node, address, code: reason.code },
-        `a peer is not reached: ${reason.message}`,
-      );
+      const facts = { node, address, code: reason.code };
+      const told = `a peer is not reached: ${reason.message}`;
+      // Another node at its address stays there until somebody does something about it.
+      if (by === 'node' && reason.code !== 'BUSY') this.#parts.events.warn(facts, told);
+      else this.#parts.events.info(facts, told);
     }
     this.#wait();
     this.#parts.unreachable(this.peer, reason);
