@@ -195,7 +195,10 @@ function takeFrames(
   let before = previous;
   for (const [at, frame] of frames.entries()) {
     const end = endOf(frame);
-    if (end.index <= state.last.index && termAt(historyOf(state), end.index) === end.term) {
+    const term = termAt(historyOf(state), end.index);
+    // What lies before the snapshot that this log begins with is committed, and was sent before the snapshot was.
+    const isBeforeLog = term === undefined && end.index <= state.commit;
+    if (isBeforeLog || (end.index <= state.last.index && term === end.term)) {
       before = end;
       continue;
     }
