@@ -367,6 +367,16 @@ describe('A backup takes from the primary that it follows', () => {
     ['FramesThatFollow', append(LAST, [NEXT, FAR])],
     ['FramesThatItHasAlready', append(endOf(FRAMES[11]!), [FRAMES[12]!, NEXT])],
     ['AProbe', probe(historyOf(FRAMES))],
+    [
+      'AProbeOfALogThatBeginsWithASnapshotAndHasNothingInCommon',
+      probe(
+        {
+          spans: [{ term: LATER, firstIndex: 5 as Index, isLossy: false }],
+          last: { term: LATER, index: 30 as Index },
+        },
+        LATER,
+      ),
+    ],
   ] as const) {
     it(name, () => {
       const victim = backupWithLinkTo(A);
