@@ -1,39 +1,9 @@
-import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import { ALL_TALK, NO_LEASE, SMALL_TALK, TIMING, allBut, pair, three } from './core-search-cases.js';
 import type { Case } from './core-search-cases.js';
+import { askNewest, countOldTerms, countUnderLater, takeAnyHalf } from './wrong-rules.js';
 
 /** Wrong rules, which the search must find. They are those that the simulator finds. */
-
-/** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
-const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
-  RULES.committable(
-    open.map((range) => ({ ...range, isWhole: false })),
-    durable,
-  );
-
-const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const confirmed = answers.map((answer) => ({ ...answer, isConfirmed: true }));
-  return RULES.decidePromotion(candidate, confirmed, terms);
-};
-
-/** Of all memberships that may last, only the newest one is asked. */
-const askNewest: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const narrowed = answers.map((answer) => {
-    const { committed, open } = answer.memberships;
-    return { ...answer, memberships: { committed: open.at(-1) ?? committed, open: [] } };
-  });
-  return RULES.decidePromotion(candidate, narrowed, terms);
-};
-
-/** What was appended before a change of the membership is counted as if it came behind it. */
-const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
-  const later = open.at(-1)?.needs.at(-1);
-  return RULES.committable(
-    open.map((range) => (range.isWhole || later === undefined ? range : { ...range, needs: [later] })),
-    durable,
-  );
-};
 
 /** A wrong rule, and bounds within which it breaks something. */
 export interface Planted extends Case {

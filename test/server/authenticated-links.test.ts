@@ -5,29 +5,22 @@ import { strangerAt } from '../../src/server/knock.js';
 import { testSeed, withSeed } from '../random.js';
 import { Conversation } from './conversation.js';
 import { NONCE_A, SECRET, answerByHand, knockByHand, shakeHands, signed } from './hand-shake.js';
-import { CLUSTER, TickedClock, heartbeat, linkFixture, nodeId } from './linked-node.js';
-import type { LinkedNode } from './linked-node.js';
+import {
+  CLUSTER,
+  STRANGER,
+  expectRefusedOnce,
+  TickedClock,
+  heartbeat,
+  linkFixture,
+  nodeId,
+} from './linked-node.js';
 
 const OTHER_SECRET = 'another secret of 16 bytes';
 const A = nodeId('a');
 const B = nodeId('b');
-const STRANGER = {
-  node: nodeId('5'),
-  cluster: CLUSTER,
-  address: '127.0.0.1:1',
-  fsync: 'always',
-  role: 'backup',
-} as const;
 
 describe('Links between nodes with a secret', () => {
   const fixture = linkFixture();
-
-  /** Nobody was let in, and one warning says why. */
-  function expectRefusedOnce(node: LinkedNode, why: RegExp): void {
-    expect(node.told.filter(({ kind }) => kind !== 'unreachable')).to.deep.equal([]);
-    expect(node.warnings).to.have.length(1);
-    expect(node.warnings[0]).to.match(why).and.not.include(SECRET);
-  }
 
   it('CarryMessagesInBothDirections', async () => {
     const a = await fixture.node({ id: A, secret: SECRET });

@@ -2,22 +2,22 @@ import { expect } from 'chai';
 import type { Index, NodeId, Term } from '../../src/engine.js';
 import { wholeRange } from '../../src/engine.js';
 import type { Link } from '../../src/node/ports.js';
-import type { Append, Message, SnapshotPart } from '../../src/replication/message.js';
+import type { Append, Message } from '../../src/replication/message.js';
 import { encodeMessage } from '../../src/server/link-codec.js';
 import { frameOf } from '../log/frames.js';
 import { plain } from './any-message.js';
 import { Conversation } from './conversation.js';
 import { answerByHand, parts, shakeHands } from './hand-shake.js';
-import { CLUSTER, LIMITS, TickedClock, heartbeat, linkFixture, nodeId } from './linked-node.js';
+import {
+  STRANGER,
+  snapshotPart,
+  LIMITS,
+  TickedClock,
+  heartbeat,
+  linkFixture,
+  nodeId,
+} from './linked-node.js';
 import type { LinkedNode } from './linked-node.js';
-
-const STRANGER = {
-  node: nodeId('5'),
-  cluster: CLUSTER,
-  address: '127.0.0.1:1',
-  fsync: 'always',
-  role: 'backup',
-} as const;
 
 /** A message in the parts in which it travels. */
 function inParts(...messages: Message[]): Buffer {
@@ -36,19 +36,6 @@ function append(value: Buffer): Append {
     commit: at.index,
     isServing: true,
     isMember: true,
-  };
-}
-
-function snapshotPart(length: number): SnapshotPart {
-  const at = { term: 1 as Term, index: 1 as Index };
-  return {
-    kind: 'snapshot part',
-    term: at.term,
-    end: { ...at, checksum: 0 },
-    configuration: { members: [], learners: [], acks: 'majority', position: at },
-    offset: 0,
-    bytes: Buffer.alloc(length, 's'),
-    isLast: false,
   };
 }
 

@@ -1,3 +1,4 @@
+import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +8,7 @@ import type { ClusterId, Engine, Index, NodeId, Refusal, Term } from '../../src/
 import type { EventLog } from '../../src/event-log.js';
 import type { Peer } from '../../src/log/control.js';
 import type { Link, LinkObserver, PeerIdentity } from '../../src/node/ports.js';
-import type { Heartbeat, Message } from '../../src/replication/message.js';
+import type { Heartbeat, Message, SnapshotPart } from '../../src/replication/message.js';
 import { DEFAULT_SERVER_LIMITS, LINK_LIMITS } from '../../src/server/limits.js';
 import type { LinkLimits } from '../../src/server/limits.js';
 import { PeerLinks } from '../../src/server/peer-links.js';
@@ -19,6 +20,36 @@ export const LIMITS = LINK_LIMITS;
 
 export function nodeId(digit: string): NodeId {
   return digit.repeat(32) as NodeId;
+}
+
+/** Who speaks with a node by hand. */
+export const STRANGER = {
+  node: nodeId('5'),
+  cluster: CLUSTER,
+  address: '127.0.0.1:1',
+  fsync: 'always',
+  role: 'backup',
+} as const;
+
+/** A part of a snapshot with so many bytes. */
+export function snapshotPart(length: number): SnapshotPart {
+  const at = { term: 1 as Term, index: 1 as Index };
+  return {
+    kind: 'snapshot part',
+    term: at.term,
+    end: { ...at, checksum: 0 },
+    configuration: { members: [], learners: [], acks: 'majority', position: at },
+    offset: 0,
+    bytes: Buffer.alloc(length, 's'),
+    isLast: false,
+  };
+}
+
+/** Nobody was let in, and one warning says why. */
+export function expectRefusedOnce(node: LinkedNode, why: RegExp): void {
+  expect(node.told.filter(({ kind }) => kind !== 'unreachable')).to.deep.equal([]);
+  expect(node.warnings).to.have.length(1);
+  expect(node.warnings[0]).to.match(why);
 }
 
 /** What a node was told, in order. */

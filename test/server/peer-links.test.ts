@@ -4,7 +4,7 @@ import type { ClusterId } from '../../src/engine.js';
 import { openingText } from '../../src/server/handshake.js';
 import { Conversation } from './conversation.js';
 import { NONCE_A, knockByHand, shakeHands } from './hand-shake.js';
-import { CLUSTER, LIMITS, heartbeat, linkFixture, nodeId } from './linked-node.js';
+import { LIMITS, STRANGER, heartbeat, linkFixture, nodeId } from './linked-node.js';
 
 const OTHER_CLUSTER = 'd'.repeat(32) as ClusterId;
 const B = nodeId('b');
@@ -92,17 +92,10 @@ describe('Links to peers', () => {
 
   it('AnotherLinkFromTheSameNodeTakesThePlaceOfTheFirst', async () => {
     const b = await fixture.node({ id: B, limits: { ...LIMITS, incomingMax: 1 } });
-    const stranger = {
-      node: nodeId('5'),
-      cluster: CLUSTER,
-      address: '127.0.0.1:1',
-      fsync: 'always',
-      role: 'backup',
-    } as const;
     const conversations: Conversation[] = [];
     for (let round = 1; round <= 3; round++) {
       const conversation = await Conversation.open(b.address);
-      await shakeHands(conversation, stranger, b.id);
+      await shakeHands(conversation, STRANGER, b.id);
       conversations.push(conversation);
     }
     for (const replaced of conversations.slice(0, 2)) await replaced.toTheEnd();
@@ -256,14 +249,6 @@ describe('Links to peers', () => {
   });
 
   describe('as a server sees them', () => {
-    const stranger = {
-      node: nodeId('5'),
-      cluster: CLUSTER,
-      address: '127.0.0.1:1',
-      fsync: 'always',
-      role: 'backup',
-    } as const;
-
     it('BeginWithTheFirstRequestOnly', async () => {
       const node = await fixture.node();
       for (const before of ['PING\n', 'NOTHING\n', '\n']) {
@@ -301,7 +286,7 @@ describe('Links to peers', () => {
     it('ARefusalIsSaidAndTheConnectionCloses', async () => {
       const node = await fixture.node({ admit: () => refusal('WRONG_CLUSTER', 'it is of another cluster') });
       const client = await Conversation.open(node.address);
-      await knockByHand(client, stranger, node.id);
+      await knockByHand(client, STRANGER, node.id);
       const [, answer] = (await client.toTheEnd()).split('\n');
       expect(answer).to.equal('ERROR WRONG_CLUSTER it is of another cluster proof=none');
     });

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import type { Message, SnapshotPart } from '../../src/replication/message.js';
-import type { Index, Term } from '../../src/engine.js';
+import type { Message } from '../../src/replication/message.js';
 import { linkKey, linkKeys } from '../../src/server/handshake-proofs.js';
 import { decodeMessage } from '../../src/server/link-codec.js';
 import { PART_BYTES_MAX, PartReader } from '../../src/server/link-parts.js';
@@ -10,17 +9,10 @@ import { testSeed, withSeed } from '../random.js';
 import { Conversation } from './conversation.js';
 import { SECRET, parts, sealOf, shakeHands } from './hand-shake.js';
 import type { Shaken } from './hand-shake.js';
-import { CLUSTER, LIMITS, heartbeat, linkFixture, nodeId } from './linked-node.js';
+import { STRANGER, snapshotPart, LIMITS, heartbeat, linkFixture, nodeId } from './linked-node.js';
 import type { LinkedNode } from './linked-node.js';
 
 const B = nodeId('b');
-const STRANGER = {
-  node: nodeId('5'),
-  cluster: CLUSTER,
-  address: '127.0.0.1:1',
-  fsync: 'always',
-  role: 'backup',
-} as const;
 const KEYS = linkKeys(linkKey(SECRET), 'said', true);
 
 class Sink implements PartSink {
@@ -34,19 +26,6 @@ class Sink implements PartSink {
   asked(): void {
     this.messages.push(Buffer.from('asked'));
   }
-}
-
-function snapshotPart(length: number): SnapshotPart {
-  const at = { term: 1 as Term, index: 1 as Index };
-  return {
-    kind: 'snapshot part',
-    term: at.term,
-    end: { ...at, checksum: 0 },
-    configuration: { members: [], learners: [], acks: 'majority', position: at },
-    offset: 0,
-    bytes: Buffer.alloc(length, 's'),
-    isLast: false,
-  };
 }
 
 /** Each message in parts of its own, sealed one behind the other. */

@@ -3,28 +3,13 @@ import net from 'node:net';
 import { openingText } from '../../src/server/handshake.js';
 import { Conversation } from './conversation.js';
 import { NONCE_A, SECRET, answerByHand, knockByHand } from './hand-shake.js';
-import { CLUSTER, heartbeat, linkFixture, nodeId } from './linked-node.js';
-import type { LinkedNode } from './linked-node.js';
+import { CLUSTER, STRANGER, expectRefusedOnce, heartbeat, linkFixture, nodeId } from './linked-node.js';
 
 const A = nodeId('a');
 const B = nodeId('b');
-const STRANGER = {
-  node: nodeId('5'),
-  cluster: CLUSTER,
-  address: '127.0.0.1:1',
-  fsync: 'always',
-  role: 'backup',
-} as const;
 
 describe('Links that somebody without the secret wants', () => {
   const fixture = linkFixture();
-
-  /** Nobody was let in, and one warning says why. */
-  function expectRefusedOnce(node: LinkedNode, why: RegExp): void {
-    expect(node.told.filter(({ kind }) => kind !== 'unreachable')).to.deep.equal([]);
-    expect(node.warnings).to.have.length(1);
-    expect(node.warnings[0]).to.match(why);
-  }
 
   it('AreNotMadeByAReplayOfWhatAnOpenerSaid', async () => {
     const b = await fixture.node({ id: B, secret: SECRET });
@@ -120,7 +105,10 @@ describe('Links that somebody without the secret wants', () => {
     expect(await a.refusal())
       .to.have.property('message')
       .that.includes('the node itself');
-    expectRefusedOnce(a, /this is the node itself/);
+    // It is both ends of it, and each has its side to tell.
+    expect(a.warnings).to.have.length(2);
+    for (const warning of a.warnings) expect(warning).to.match(/this is the node itself/);
+    expect(a.count('up')).to.equal(0);
   });
 
   it('AreNotMadeWithoutAProof', async () => {

@@ -4,17 +4,10 @@ import type { Refusal } from '../../src/engine.js';
 import { openingText, proveText, withProof } from '../../src/server/handshake.js';
 import { Conversation } from './conversation.js';
 import { NONCE_A, SECRET, knockByHand, shakeHands } from './hand-shake.js';
-import { CLUSTER, LIMITS, linkFixture, nodeId } from './linked-node.js';
+import { STRANGER, LIMITS, linkFixture, nodeId } from './linked-node.js';
 import type { LinkedNode } from './linked-node.js';
 
 const B = nodeId('b');
-const STRANGER = {
-  node: nodeId('5'),
-  cluster: CLUSTER,
-  address: '127.0.0.1:1',
-  fsync: 'always',
-  role: 'backup',
-} as const;
 
 describe('Who has knocked and not proved to be a node', () => {
   const fixture = linkFixture();

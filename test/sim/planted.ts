@@ -1,9 +1,9 @@
 import type { NodeClock } from '../../src/clock.js';
 import type { Log, NodeStates } from '../../src/node/ports.js';
-import { RULES } from '../../src/replication/rules.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Table } from '../../src/store/table.js';
+import { askNewest, countOldTerms, countUnderLater, takeAnyHalf } from '../replication/wrong-rules.js';
 import type { FaultOptions } from './faults.js';
 import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
@@ -103,36 +103,6 @@ function misapply(host: string, isLost: boolean): NonNullable<Planted['table']> 
 function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
 }
-
-/** Entries of earlier terms are counted by themselves, and not only with the opening of the current one. */
-const countOldTerms: ReplicationRules['committable'] = (open, durable) =>
-  RULES.committable(
-    open.map((range) => ({ ...range, isWhole: false })),
-    durable,
-  );
-
-const takeAnyHalf: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const confirmed = answers.map((answer) => ({ ...answer, isConfirmed: true }));
-  return RULES.decidePromotion(candidate, confirmed, terms);
-};
-
-/** Of all memberships that may last, only the newest one is asked. */
-const askNewest: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
-  const narrowed = answers.map((answer) => {
-    const { committed, open } = answer.memberships;
-    return { ...answer, memberships: { committed: open.at(-1) ?? committed, open: [] } };
-  });
-  return RULES.decidePromotion(candidate, narrowed, terms);
-};
-
-/** What was appended before a change of the membership is counted as if it came behind it. */
-const countUnderLater: ReplicationRules['committable'] = (open, durable) => {
-  const later = open.at(-1)?.needs.at(-1);
-  return RULES.committable(
-    open.map((range) => (range.isWhole || later === undefined ? range : { ...range, needs: [later] })),
-    durable,
-  );
-};
 
 const LOST =
   /acknowledged .* which stands in no log|serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
