@@ -259,6 +259,7 @@ describe('command line', () => {
       acks: undefined,
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
+      readsBehindMaxMs: undefined,
     });
     const all =
       '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
@@ -277,6 +278,7 @@ describe('command line', () => {
       acks: '0',
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
+      readsBehindMaxMs: undefined,
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
     expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({
