@@ -270,6 +270,8 @@ export class Port implements Network {
   #knock(address: string, answered: (port: Port) => void, failed: (reason: Refusal) => void): void {
     const { network, process } = this;
     network.scheduler.after(network.latencyMs(), `${process.name} knocks at ${address}`, () => {
+      // A process that is gone meanwhile connects to nobody.
+      if (!process.isAlive) return;
       const port = network.at(address);
       const isCut = network.isBlocked(this.address, address) || network.isBlocked(address, this.address);
       if (isCut || port?.process.isPaused === true) {
