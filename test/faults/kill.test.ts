@@ -68,7 +68,7 @@ describe('A server that is killed', () => {
   }
 
   for (const [fsync, usualRounds, share] of [
-    ['always', 20, 0.5],
+    ['always', 12, 0.5],
     ['everysec', 5, 0.25],
     ['off', 5, 0.25],
   ] as const) {

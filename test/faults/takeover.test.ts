@@ -8,7 +8,7 @@ import { Load } from './load.js';
 
 /** For long runs by hand. */
 const GIVEN_ROUNDS = process.env.KV_TAKEOVER_ROUNDS;
-const USUAL_ROUNDS = 5;
+const USUAL_ROUNDS = 3;
 /** How long a primary is left alone before it dies as well: many round trips of a client. */
 const TURNS_ALONE = 5000;
 /** Small segments, so that many begin and end, and some are trimmed, in a round. */

@@ -10,7 +10,7 @@ import type { FireFigures } from './under-fire.js';
 /** For a long run by hand: promotions that are to be made in all. */
 const PROMOTIONS = process.env.KV_FIRE_PROMOTIONS;
 const WRITES_A_PROMOTION = 10_000;
-const USUAL_MS = 12_000;
+const USUAL_MS = 9_000;
 const ROUND_MS_MAX = 60_000;
 /** Small segments, so that many begin and end. */
 const OPTIONS = ['--log-segment-bytes', '1048576'];

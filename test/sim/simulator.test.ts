@@ -6,7 +6,7 @@ import { forkWorkers, runShared } from './shared-run.js';
 import { simulate } from './simulate.js';
 
 const OPTIONS = { startNode: startRealNode };
-const SEEDS = 500;
+const SEEDS = 300;
 
 describe('The simulator', () => {
   it('FindsNothingWrongInAnyOfItsSchedules', async () => {
