@@ -3,7 +3,7 @@ import type { AcksPolicy, FsyncPolicy } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
-import type { Timing, Windows } from '../replication/state.js';
+import type { Timing, Windows } from '../replication/timing.js';
 import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';

@@ -36,19 +36,9 @@ import type { Message, Supply } from './message.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
-import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './state.js';
-import type {
-  Change,
-  CommandId,
-  Effect,
-  Input,
-  LinkId,
-  OpenLink,
-  ReplicaState,
-  Step,
-  Timing,
-  Windows,
-} from './state.js';
+import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './timing.js';
+import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step } from './state.js';
+import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
 import { emptyBackupOffice, tell } from './turn.js';

@@ -19,6 +19,7 @@ import type { PromotionGrant } from './promotion.js';
 import type { Requirement } from './quorum.js';
 import type { ReplicationRules } from './rules.js';
 import type { StateChecks, StateReport } from './state-checks.js';
+import type { Timing, Windows } from './timing.js';
 
 /** Names a link to another node while it is up; never used twice. */
 export type LinkId = number & { readonly linkId: unique symbol };
@@ -274,38 +275,6 @@ export interface ReplicaState {
   /** What was told of refused links, and when, so that it is told once. */
   readonly refused: Map<string, number>;
 }
-
-export interface Timing {
-  readonly heartbeatMs: number;
-  readonly silentMs: number;
-  readonly leaseMs: number;
-  /** How long an answer is waited for before a node counts as not answering. */
-  readonly answerMs: number;
-  readonly resendMs: number;
-  readonly handOverMs: number;
-  readonly commandMs: number;
-}
-
-export const DEFAULT_TIMING: Timing = {
-  heartbeatMs: 1000,
-  silentMs: 5000,
-  leaseMs: 3000,
-  answerMs: 1500,
-  resendMs: 500,
-  handOverMs: 5000,
-  commandMs: 8000,
-};
-
-/** How much is sent to one backup at a time. */
-export interface Windows {
-  /** What may be on its way and not acknowledged. One message may go beyond. */
-  readonly bytes: number;
-  readonly messages: number;
-  /** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
-  readonly messageBytes: number;
-}
-
-export const DEFAULT_WINDOWS: Windows = { bytes: 4 * 1024 * 1024, messages: 256, messageBytes: 512 * 1024 };
 
 /** What happens to a node. */
 export type Input =

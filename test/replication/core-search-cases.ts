@@ -1,5 +1,5 @@
 import type { Message } from '../../src/replication/message.js';
-import type { Timing } from '../../src/replication/state.js';
+import type { Timing } from '../../src/replication/timing.js';
 import type { Bounds, Budget } from './core-search-world.js';
 
 /** The bounds within which everything is tried. */

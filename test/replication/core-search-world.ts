@@ -10,7 +10,8 @@ import { committedAtStart, configurationsAtStart } from '../../src/replication/b
 import { begin } from '../../src/replication/core.js';
 import type { Message } from '../../src/replication/message.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
-import type { Effect, ReplicaState, Timing } from '../../src/replication/state.js';
+import type { Effect, ReplicaState } from '../../src/replication/state.js';
+import type { Timing } from '../../src/replication/timing.js';
 import { copyFrame } from '../sim/copy-message.js';
 
 /** A world of a few nodes, small enough that everything that can happen in it is tried. Worlds are never changed, but copied. */

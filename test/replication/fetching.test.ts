@@ -6,7 +6,7 @@ import { begin, step } from '../../src/replication/core.js';
 import type { Message } from '../../src/replication/message.js';
 import type { PromotionAnswer } from '../../src/replication/promotion.js';
 import type { CommandId, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
-import { DEFAULT_TIMING } from '../../src/replication/state.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import { chain } from '../node/frames.js';
 
 const LINK = 1 as LinkId;

@@ -5,7 +5,7 @@ import { EMPTY_LOG } from '../../src/log/frame.js';
 import { begin } from '../../src/replication/core.js';
 import { holdsLease } from '../../src/replication/standing.js';
 import type { PrimaryOffice, Progress, ReplicaState } from '../../src/replication/state.js';
-import { DEFAULT_TIMING } from '../../src/replication/state.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 
 const NOW_MS = 100_000;
 /** A lease counts for a tenth less than the one who granted it holds it. */

@@ -10,7 +10,7 @@ import type { Message } from '../../src/replication/message.js';
 import { JUDGED_AFTER_MS, REPORTS_MAX, judgeStates, withReport } from '../../src/replication/state-checks.js';
 import type { StateReport } from '../../src/replication/state-checks.js';
 import { adviceOf, readObjection, serviceOf, writeObjection } from '../../src/replication/standing.js';
-import { DEFAULT_TIMING } from '../../src/replication/state.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import type { CommandId, Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
 import { chain } from '../node/frames.js';
 

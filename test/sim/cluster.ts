@@ -1,6 +1,6 @@
 import type { FsyncPolicy } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
-import type { Timing, Windows } from '../../src/replication/state.js';
+import type { Timing, Windows } from '../../src/replication/timing.js';
 import type { Random } from '../random.js';
 import type { Checks } from './checks.js';
 import { SimulatedDisk } from './disk.js';

@@ -1,6 +1,6 @@
 import type { AcksPolicy, FsyncPolicy } from '../../src/engine.js';
-import { DEFAULT_TIMING } from '../../src/replication/state.js';
-import type { Timing, Windows } from '../../src/replication/state.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
+import type { Timing, Windows } from '../../src/replication/timing.js';
 import type { Random } from '../random.js';
 import { CLOCK_FAULT_KINDS, FAULT_KINDS, LINK_FAULT_KINDS } from './faults.js';
 import type { FaultKind, FaultOptions } from './faults.js';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { wholeRange } from '../../src/engine.js';
 import type { AcksPolicy, Reconfiguration, Refusal } from '../../src/engine.js';
-import { DEFAULT_TIMING, DEFAULT_WINDOWS } from '../../src/replication/state.js';
+import { DEFAULT_TIMING, DEFAULT_WINDOWS } from '../../src/replication/timing.js';
 import { seededRandom } from '../random.js';
 import { Checks } from './checks.js';
 import { Cluster } from './cluster.js';

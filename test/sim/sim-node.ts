@@ -3,7 +3,7 @@ import type { Engine, FsyncPolicy, Index, Position, Role, Service, Term } from '
 import type { EventLog } from '../../src/event-log.js';
 import type { Frame, LogEnd } from '../../src/log/frame.js';
 import type { Network } from '../../src/node/ports.js';
-import type { Timing, Windows } from '../../src/replication/state.js';
+import type { Timing, Windows } from '../../src/replication/timing.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Random } from '../random.js';
 import type { Planted } from './planted.js';

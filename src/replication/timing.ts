@@ -1,0 +1,32 @@
+/** How long things may take, and how much is under way at a time. */
+export interface Timing {
+  readonly heartbeatMs: number;
+  readonly silentMs: number;
+  readonly leaseMs: number;
+  /** How long an answer is waited for before a node counts as not answering. */
+  readonly answerMs: number;
+  readonly resendMs: number;
+  readonly handOverMs: number;
+  readonly commandMs: number;
+}
+
+export const DEFAULT_TIMING: Timing = {
+  heartbeatMs: 1000,
+  silentMs: 5000,
+  leaseMs: 3000,
+  answerMs: 1500,
+  resendMs: 500,
+  handOverMs: 5000,
+  commandMs: 8000,
+};
+
+/** How much is sent to one backup at a time. */
+export interface Windows {
+  /** What may be on its way and not acknowledged. One message may go beyond. */
+  readonly bytes: number;
+  readonly messages: number;
+  /** A message is closed when it has this many bytes. One frame may be larger, and travels alone. */
+  readonly messageBytes: number;
+}
+
+export const DEFAULT_WINDOWS: Windows = { bytes: 4 * 1024 * 1024, messages: 256, messageBytes: 512 * 1024 };
