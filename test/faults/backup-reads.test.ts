@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 import { clusters, eventually } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { proxyFabric } from './fabric.js';
+import type { Fabric } from './fabric.js';
 
 const BOUND_SECONDS = 3;
+/** How long everything takes from the primary to the backup. */
+const DELAY_MS = 600;
 
 async function asked(node: ClusterNode, key: string): Promise<{ behindMs: number; value: string }> {
   const lines = (await node.talk(`STATUS\nGET ${key}\n`)).trimEnd().split('\n');
@@ -12,10 +16,18 @@ async function asked(node: ClusterNode, key: string): Promise<{ behindMs: number
 
 describe('Reads at a backup', () => {
   const nodes = clusters();
+  let fabric: Fabric | undefined;
+
+  afterEach(async () => {
+    await fabric?.close();
+    fabric = undefined;
+  });
 
   it('ShowWhatWasAcknowledgedUntilAsLongAgoAsStatusSaysAndNeverGoBack', async function () {
     this.timeout(60_000);
-    const [primary, , backup] = (await nodes.of(3)) as [ClusterNode, ClusterNode, ClusterNode];
+    fabric = proxyFabric();
+    const [primary, , backup] = (await nodes.of(3, [], fabric)) as [ClusterNode, ClusterNode, ClusterNode];
+    fabric.impair?.(primary.name, backup.name, { delayMs: DELAY_MS });
     const acknowledgedMs: number[] = [];
     const end = { isOver: false };
     const writing = (async () => {
