@@ -9,7 +9,17 @@ import type { Attempt, OpenLink, Purpose, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import { takeOffice } from './leading.js';
 import { askForFrames } from './fetching.js';
-import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm, tell } from './turn.js';
+import {
+  configurationInForce,
+  emptyBackupOffice,
+  knownPeers,
+  linkTo,
+  nodesOf,
+  reach,
+  send,
+  takeTerm,
+  tell,
+} from './turn.js';
 import { findings, followerOfAnother, ownLeaseMs } from './attempt.js';
 import { leaveOut } from './leaving-out.js';
 import { aliveAmong, closeLinksTo, ownAnswer, positionOf } from './voting.js';
@@ -337,6 +347,15 @@ export function open(step: Step, attempt: Attempt): void {
   const { state } = step;
   const { grant, purpose } = attempt;
   if (grant === undefined) throw new Error('a term is opened that nobody granted');
+  const members = grant.members ?? nodesOf(configurationInForce(state).members);
+  if (!members.includes(state.self)) {
+    // The log that was fetched is of another line than this node's own: an operator accepted a loss there, and left it out.
+    failAttempt(
+      step,
+      refusal('NOT_MEMBER', 'by the longest log this node is no member: add it with add-backup'),
+    );
+    return;
+  }
   const { peers } = attempt;
   const leftOut =
     grant.members === undefined
