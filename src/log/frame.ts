@@ -53,6 +53,11 @@ export interface LogEnd extends Position {
 /** The end of a log that holds nothing. */
 export const EMPTY_LOG: LogEnd = { term: 0 as Term, index: 0 as Index, checksum: NO_CHECKSUM };
 
+/** Whether two logs that end so are the same up to there. */
+export function isSameEnd(a: LogEnd, b: LogEnd): boolean {
+  return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
+}
+
 export function endOf(frame: Frame): LogEnd {
   return { term: frame.term, index: lastIndexOf(frame), checksum: frame.checksum };
 }

@@ -1,5 +1,5 @@
 import type { Index, Term } from '../engine.js';
-import { endOf, lastIndexOf } from '../log/frame.js';
+import { endOf, isSameEnd, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termCount } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
@@ -267,10 +267,6 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   }
   arrival.isBusy = true;
   step.effects.push({ kind: 'receive', end, offset, bytes, isLast });
-}
-
-function isSameEnd(a: LogEnd, b: LogEnd): boolean {
-  return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
 }
 
 /** A part was written; `isWhole` once all of them were and the whole was checked. */

@@ -1,15 +1,9 @@
 import type { NodeId } from '../engine.js';
+import { isSameEnd } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
 import type { StateChecksum, StateDiffers } from './message.js';
-import {
-  JUDGED_AFTER_MS,
-  REPORTS_MAX,
-  judgeStates,
-  reportAt,
-  isSameEnd,
-  withReport,
-} from './state-checks.js';
+import { JUDGED_AFTER_MS, REPORTS_MAX, judgeStates, reportAt, withReport } from './state-checks.js';
 import type { StateDifference, StateReport, StateVerdict } from './state-checks.js';
 import type { OpenLink, PrimaryOffice, Step } from './state.js';
 import { stepDown } from './stepping-down.js';

@@ -1,4 +1,5 @@
 import type { NodeId } from '../engine.js';
+import { isSameEnd } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 
 /** Whether nodes that have the same log have the same state: what each says of its own at one position is compared. */
@@ -48,10 +49,6 @@ export function withReport(reports: readonly StateReport[], report: StateReport)
 /** What was reported at a position. The same position of another log is another one. */
 export function reportAt(reports: readonly StateReport[], at: LogEnd): StateReport | undefined {
   return reports.find(({ end }) => isSameEnd(end, at));
-}
-
-export function isSameEnd(a: LogEnd, b: LogEnd): boolean {
-  return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
 }
 
 /** What is known at one position. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { ByteRange, ClusterId, Index } from '../engine.js';
-import { EMPTY_LOG } from '../log/frame.js';
+import { EMPTY_LOG, isSameEnd } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 import type { DataDirectoryOptions } from './data-directory-options.js';
 import { DiskFull } from './blank-segments.js';
@@ -15,7 +15,7 @@ import { saveNodeState } from './node-state.js';
 import type { NodeState } from './node-state.js';
 import { openNode } from './opening.js';
 import type { OpenedNode } from './opening.js';
-import { ArrivingSnapshot, installArrival, isSameEnd } from './replacement.js';
+import { ArrivingSnapshot, installArrival } from './replacement.js';
 import { SegmentLog } from './segment-log.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotFiles } from './snapshots.js';

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { ClusterId } from '../engine.js';
+import { isSameEnd } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 import { asDiskFull } from './blank-segments.js';
 import { damaged } from './fault.js';
@@ -154,8 +155,4 @@ export async function checkArrival(
     if (error instanceof SnapshotDamage) throw damaged(arriving, error.what, error.offset);
     throw error;
   }
-}
-
-export function isSameEnd(a: LogEnd, b: LogEnd): boolean {
-  return a.term === b.term && a.index === b.index && a.checksum === b.checksum;
 }
