@@ -41,7 +41,7 @@ import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, 
 import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
-import { emptyBackupOffice, tell } from './turn.js';
+import { emptyBackupOffice, linkTo, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
 /** What a node knows of itself when it starts. */
@@ -240,7 +240,8 @@ function isLonely({ office, configurations, leftOutAt, timing }: ReplicaState, n
 function onUnreachable(turn: Step, node: NodeId): void {
   const { office, attempt } = turn.state;
   if (office.kind === 'primary') noteUnreachable(office, node);
-  if (attempt === undefined) return;
+  // Over the link that it opened itself it can be asked as well.
+  if (attempt === undefined || linkTo(turn.state, node) !== undefined) return;
   attempt.unreachable.add(node);
   judge(turn, attempt);
 }

@@ -4,9 +4,9 @@ import { endOf } from '../../src/log/frame.js';
 import { addToSpans } from '../../src/log/history.js';
 import type { TermSpan } from '../../src/log/history.js';
 import { open } from '../../src/replication/asking.js';
-import { begin } from '../../src/replication/core.js';
+import { begin, step } from '../../src/replication/core.js';
 import type { PromotionGrant } from '../../src/replication/promotion.js';
-import type { Attempt, CommandId, Effect, ReplicaState } from '../../src/replication/state.js';
+import type { Attempt, CommandId, Effect, LinkId, ReplicaState } from '../../src/replication/state.js';
 import { chain } from '../node/frames.js';
 
 const NOW_MS = 100_000;
@@ -82,5 +82,27 @@ describe('A node that takes over with a log that it fetched', () => {
       opened(state, granted);
       expect(state.office.kind).to.equal('primary');
     }
+  });
+});
+
+describe('A node that wants to take over', () => {
+  /** It asks A, which is linked or not, and is then told that A cannot be reached. Answers whether it has given up. */
+  function givesUp(isLinked: boolean): boolean {
+    const state = nodeThatFetched([A, B]);
+    const link = { id: 1 as LinkId, node: A, address: 'A:1', cluster: 'c' as ClusterId } as const;
+    if (isLinked)
+      step(state, { kind: 'link up', link: { ...link, isOutgoing: false, fsync: 'always' } }, NOW_MS, 0.5);
+    const change = { kind: 'promote', othersAreDown: false, acceptDataLoss: false } as const;
+    step(state, { kind: 'command', command: COMMAND, change }, NOW_MS, 0.5);
+    step(state, { kind: 'unreachable', node: A }, NOW_MS, 0.5);
+    return state.attempt === undefined;
+  }
+
+  it('WaitsForTheAnswerOfOneThatItCannotReachAndThatIsLinkedToIt', () => {
+    expect(givesUp(true)).to.equal(false);
+  });
+
+  it('WaitsForNobodyWhoIsNeither', () => {
+    expect(givesUp(false)).to.equal(true);
   });
 });
