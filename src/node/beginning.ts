@@ -22,8 +22,9 @@ export function beginning(parts: ReplicaEngineParts): ReplicaState {
       members: [{ node: saved.node, address: parts.address() }],
       learners: [],
       acks: parts.acks ?? 'majority',
+      failover: parts.failover ?? 'manual',
       position,
-    };
+    } as const;
     configurations = configurationsAtStart(saved.configuration ?? alone, placed, replayedTo);
   }
   return begin({

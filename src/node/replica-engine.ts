@@ -160,7 +160,12 @@ export class ReplicaEngine implements Engine {
     const { configurations } = this.#state;
     const newest = configurations?.open.at(-1) ?? configurations?.committed;
     const isPrimary = this.#state.office.kind === 'primary' || this.#assembly.isSolePrimary;
-    return { fsync: this.#parts.fsync, acks: newest?.acks ?? 'majority', linearizableReads: isPrimary };
+    return {
+      fsync: this.#parts.fsync,
+      acks: newest?.acks ?? 'majority',
+      failover: newest?.failover ?? 'manual',
+      linearizableReads: isPrimary,
+    };
   }
 
   read(key: ByteRange, sink: ValueSink): ReadOutcome {

@@ -5,6 +5,7 @@ import { commonPrefix } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { termCount } from '../log/term.js';
 import type { Heartbeat, Message, Probe, SnapshotPart } from './message.js';
+import { longestLeaseMs } from './pace.js';
 import type { OpenLink, ReplicaState, Step } from './state.js';
 import { endAt, hasEntry, historyOf, tell } from './turn.js';
 
@@ -30,7 +31,7 @@ const TOLD_MAX = 256;
 /** What is wrong with a message; undefined when nothing is. */
 export function contradictionIn(step: Step, link: OpenLink, message: Message): Contradiction | undefined {
   const { state } = step;
-  const itself = absurdTerm(state, message) ?? inItself(message) ?? ofTerm(state, link, message);
+  const itself = absurdTerm(state, message) ?? absurdLease(state, message) ?? inItself(message) ?? ofTerm(state, link, message);
   if (itself !== undefined) return { detail: itself, isAboutLog: false };
   const answered = beyondOwnLog(state, message) ?? otherSupply(state, message);
   if (answered !== undefined) return { detail: answered, isAboutLog: false };
@@ -41,6 +42,12 @@ export function contradictionIn(step: Step, link: OpenLink, message: Message): C
 function absurdTerm({ configurations, term }: ReplicaState, message: Message): string | undefined {
   const most = configurations === undefined ? FIRST_TERM_MAX : termCount(term) + TERMS_AHEAD_MAX;
   return termCount(message.term) > most ? 'it speaks of a term that there cannot be yet' : undefined;
+}
+
+/** It would keep this node from ever agreeing to another primary. */
+function absurdLease({ timing }: ReplicaState, message: Message): string | undefined {
+  const isTooLong = message.kind === 'heartbeat' && message.leaseMs > longestLeaseMs(timing);
+  return isTooLong ? 'it asks for a lease that no primary needs' : undefined;
 }
 
 /** What the message says cannot all be true. */
@@ -115,7 +122,7 @@ function ofTerm({ term, vote }: ReplicaState, link: OpenLink, message: Message):
 }
 
 function isOfPrimary({ kind }: Message): boolean {
-  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs'].includes(kind);
+  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs', 'take over'].includes(kind);
 }
 
 /** Within a term the primary's log only grows, so no answer can know of more. */

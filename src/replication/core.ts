@@ -12,13 +12,16 @@ import {
   onFenceAnswer,
   onHandOverAnswer,
   onSurveyAnswer,
+  onTakeOver,
   open,
   signOfLife,
   yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
 import { contradictionIn, refuseLink } from './contradictions.js';
+import { noteTick, wantsElection } from './electing.js';
 import { isNamedAgain } from './leaving-out.js';
+import { onLeave } from './leaving-office.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
   acknowledge,
@@ -33,6 +36,7 @@ import {
 import { advance, beginRound, mark, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
 import type { Message, Supply } from './message.js';
+import { forgottenLeaseMs, paceOf } from './pace.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
@@ -79,7 +83,7 @@ export function begin(beginning: Beginning): ReplicaState {
   const { divergence } = beginning;
   const wantsPlace = role === 'primary' && leftOutAt === undefined && divergence === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
-  const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
+  const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + forgottenLeaseMs(configurations, timing) : -Infinity;
   const state: ReplicaState = {
     ...rest,
     leftOutAt,
@@ -111,6 +115,9 @@ export function begin(beginning: Beginning): ReplicaState {
     askAtMs: nowMs,
     leaseUntilMs,
     leaseHolder: undefined,
+    patienceMs: timing.automatic.electionMaxMs,
+    votedMs: -Infinity,
+    tickedMs: nowMs,
     trustedFromMs: -Infinity,
     links: new Map(),
     reached: [],
@@ -184,6 +191,9 @@ function dispatch(turn: Step, input: Input): void {
     case 'command':
       onCommand(turn, input.command, input.change);
       break;
+    case 'leave':
+      onLeave(turn, input.command);
+      break;
     case 'confirm reads':
       if (office.kind === 'primary') beginRound(turn, office);
       break;
@@ -208,6 +218,7 @@ function onDurable(turn: Step, index: Index): void {
 
 function tick(turn: Step): void {
   const { state, nowMs } = turn;
+  noteTick(turn);
   const { office, attempt, timing } = state;
   if (office.kind === 'primary') {
     tickPrimary(turn, office);
@@ -222,10 +233,13 @@ function tick(turn: Step): void {
     tell(turn, 'warn', { primary: office.primary.address }, 'the primary is silent');
   }
   if (attempt !== undefined) {
-    if (nowMs - attempt.askedMs >= timing.resendMs) askAgain(turn, attempt);
+    if (nowMs - attempt.askedMs >= paceOf(state).resendMs) askAgain(turn, attempt);
     judge(turn, attempt);
   } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
     beginAttempt(turn, { kind: 'own place' });
+  } else if (wantsElection(state, nowMs)) {
+    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether to take over');
+    beginAttempt(turn, { kind: 'elect', isAsked: false });
   } else if (isLonely(state, nowMs) && nowMs >= state.askAtMs) {
     beginAttempt(turn, { kind: 'look' });
   }
@@ -317,6 +331,9 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       break;
     case 'supply':
       onSupply(turn, link, message);
+      break;
+    case 'take over':
+      onTakeOver(turn, link, message);
       break;
     case 'hand over':
       if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);

@@ -150,7 +150,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     role: content.role,
     term: content.term,
     vote: content.vote ?? undefined,
-    configuration: content.configuration ?? undefined,
+    configuration: content.configuration === null ? undefined : withPolicy(content.configuration),
     leftOutAt: content.leftOutAt ?? undefined,
     lastPrimary: content.lastPrimary ?? undefined,
     primaryAddress: content.primaryAddress ?? undefined,
@@ -204,13 +204,19 @@ function isLogEnd(value: unknown): boolean {
   return isPosition(value) && isRecord(value) && isCount(value.checksum);
 }
 
+/** Before there was a choice it was a person. */
+function withPolicy(configuration: Partial<PlacedConfiguration> & Omit<PlacedConfiguration, 'failover'>): PlacedConfiguration {
+  return { failover: 'manual', ...configuration };
+}
+
 function isConfiguration(value: unknown): boolean {
   if (!isRecord(value) || !isPosition(value.position)) return false;
-  const { acks } = value;
+  const { acks, failover } = value;
   return (
     arePeers(value.members) &&
     arePeers(value.learners) &&
-    (acks === 'majority' || acks === 'all' || acks === '0')
+    (acks === 'majority' || acks === 'all' || acks === '0') &&
+    (failover === undefined || failover === 'manual' || failover === 'auto')
   );
 }
 

@@ -266,7 +266,7 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
   const alone = {
     members: [peerOf(at)],
     learners: [],
-    acks: 'majority',
+    acks: 'majority', failover: 'manual',
     position: { term: replayed.term, index: 0 as Index },
   } as const;
   return begin({

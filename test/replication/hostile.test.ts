@@ -26,7 +26,7 @@ const MEMBERS = [A, B, C].map((node) => ({ node, address: `${node}:1` }));
 const CONFIGURATION: PlacedConfiguration = {
   members: MEMBERS,
   learners: [],
-  acks: 'majority',
+  acks: 'majority', failover: 'manual',
   position: POSITION,
 };
 
@@ -134,7 +134,7 @@ const STANDING = { isServing: true, isMember: true } as const;
 
 function heartbeat(fields: { term?: Term; last?: LogEnd; commit?: number }): Message {
   const { term = TERM, last = LAST, commit = last.index } = fields;
-  const common = { round: 1, ...STANDING, echoMs: undefined };
+  const common = { round: 1, ...STANDING, leaseMs: 0, echoMs: undefined };
   return { kind: 'heartbeat', term, last, commit: commit as Index, ...common };
 }
 
@@ -216,8 +216,8 @@ function toAPrimary({ state }: Victim): readonly (readonly [string, Message])[] 
       'AnAnswerToAProbeBeyondTheLog',
       { kind: 'probe answer', term, probe: 1, matched: beyond, durable: 1 as Index, wantsSnapshot: false },
     ],
-    ['AnAnswerToAHeartbeatThatWasNeverSent', { kind: 'heartbeat answer', term, round: 99, sentMs: 1 }],
-    ['AnAbsurdTermInAnAnswer', { kind: 'heartbeat answer', term: ABSURD, round: 0, sentMs: 1 }],
+    ['AnAnswerToAHeartbeatThatWasNeverSent', { kind: 'heartbeat answer', term, round: 99, sentMs: 1, leaseMs: 0 }],
+    ['AnAbsurdTermInAnAnswer', { kind: 'heartbeat answer', term: ABSURD, round: 0, sentMs: 1, leaseMs: 0 }],
     ['ThePrimarysOwnTerm', heartbeat({ term, last })],
     ['AProbeOfThePrimarysOwnTerm', probe(historyOf(FRAMES), TERM === term ? LATER : term)],
   ];

@@ -11,7 +11,10 @@ const configuration: Configuration = {
   members: [{ node: 'a'.repeat(32) as NodeId, address: '[::1]:7001' }],
   learners: [{ node: 'b'.repeat(32) as NodeId, address: 'host:1' }],
   acks: 'all',
+  failover: 'auto',
 };
+
+const AT = { term: 1, index: 1 };
 
 describe('The node state', () => {
   const whole: NodeState = {
@@ -62,16 +65,18 @@ describe('The node state', () => {
       { commit: undefined },
       { leftOutAt: 'no' },
       { leftOutAt: { term: 1 } },
-      { configuration: { members: [], learners: [], acks: 'some', position: { term: 1, index: 1 } } },
+      { configuration: { members: [], learners: [], acks: 'some', failover: 'auto', position: AT } },
+      { configuration: { members: [], learners: [], acks: 'all', failover: 'some', position: AT } },
       {
         configuration: {
           members: [{ node: 'x' }],
           learners: [],
           acks: 'all',
-          position: { term: 1, index: 1 },
+          failover: 'auto',
+          position: AT,
         },
       },
-      { configuration: { members: [], learners: [], acks: 'all' } },
+      { configuration: { members: [], learners: [], acks: 'all', failover: 'auto' } },
       { cleanEnd: { term: 1, index: 1 } },
       { divergence: '' },
       { divergence: 5 },
