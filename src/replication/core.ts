@@ -60,6 +60,8 @@ export interface Beginning {
   readonly commit: Index;
   /** As {@link DurableState}. */
   readonly divergence?: string | undefined;
+  /** As {@link DurableState}. */
+  readonly lossAccepted?: boolean | undefined;
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
@@ -118,6 +120,7 @@ export function begin(beginning: Beginning): ReplicaState {
     isReplacing: false,
     stateReports: [],
     divergence,
+    lossAccepted: beginning.lossAccepted === true || spans.some(({ isLossy }) => isLossy),
     contradicted: undefined,
     refused: new Map(),
   };

@@ -311,6 +311,7 @@ export function onFedSnapshot(
     term: state.term,
     end,
     configuration,
+    lossAccepted: state.lossAccepted,
     offset,
     bytes,
     isLast,
