@@ -41,6 +41,7 @@ export function beginning(parts: ReplicaEngineParts): ReplicaState {
     spans: history.spans,
     commit: replayedTo.index,
     divergence: saved.divergence,
+    lossAccepted: saved.lossAccepted,
     nowMs: clock.nowMs(),
     address: () => parts.address(),
     ...(rules === undefined ? {} : { rules }),

@@ -187,8 +187,10 @@ function lacksCommitted(state: ReplicaState, { history, term }: Probe): string |
   const sent = own.last.term === term ? own.last.index : office.kind === 'backup' ? office.verified : 0;
   if (term === state.term && history.last.index < sent) return undefined;
   const common = commonPrefix(own, history);
-  // With nothing in common its log may just not reach back so far, and what was accepted to be lost before is not known any more.
-  const isShort = common === undefined ? history.spans[0]?.firstIndex === 1 : common.index < commit;
+  // With nothing in common its log may just not reach back so far, and what was accepted to be lost before is not known any more. Or
+  // this node's own log begins behind it.
+  const isShort =
+    common === undefined ? history.spans[0]?.firstIndex === 1 && !state.lossAccepted : common.index < commit;
   const from = common?.index ?? (0 as Index);
   if (!isShort || isReplacedAfter(history, from) || isReplacedAfter(own, from)) return undefined;
   return `it does not have what is committed here behind ${String(from)}`;

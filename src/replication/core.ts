@@ -64,6 +64,8 @@ export interface Beginning {
   readonly commit: Index;
   /** As {@link DurableState}. */
   readonly divergence?: string | undefined;
+  /** As {@link DurableState}. */
+  readonly lossAccepted?: boolean | undefined;
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
@@ -125,6 +127,7 @@ export function begin(beginning: Beginning): ReplicaState {
     isReplacing: false,
     stateReports: [],
     divergence,
+    lossAccepted: beginning.lossAccepted === true || spans.some(({ isLossy }) => isLossy),
     contradicted: undefined,
     refused: new Map(),
   };

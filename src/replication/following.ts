@@ -251,7 +251,7 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   const { state } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
-  const { end, offset, configuration, bytes, isLast } = message;
+  const { end, offset, configuration, lossAccepted, bytes, isLast } = message;
   // Being in this log is not enough: what this log has behind it may be what is to be replaced.
   if (isSameEnd(state.last, end) || (end.index <= office.verified && hasEntry(state, end))) {
     office.matched = Math.max(office.matched, end.index) as Index;
@@ -263,7 +263,8 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   const isSame =
     state.arrival !== undefined && isSameEnd(state.arrival.end, end) && state.arrival.from === link.node;
   if (state.arrival === undefined || !isSame) {
-    state.arrival = { end, configuration, from: link.node, link: link.id, offset: 0, isBusy: false };
+    const arrival = { end, configuration, lossAccepted, from: link.node, link: link.id };
+    state.arrival = { ...arrival, offset: 0, isBusy: false };
   }
   const { arrival } = state;
   arrival.link = link.id;
@@ -297,6 +298,7 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   state.durable = 0 as Index;
   state.commit = end.index;
   state.configurations = { committed: arrival.configuration, open: [] };
+  state.lossAccepted = arrival.lossAccepted;
   if (state.office.kind === 'backup') state.office.matched = end.index;
   step.effects.push({ kind: 'replace', end, state: durableState(state) });
 }

@@ -120,6 +120,8 @@ export interface SnapshotPart {
   /** The position of the snapshot. */
   readonly end: LogEnd;
   readonly configuration: PlacedConfiguration;
+  /** An operator accepted that data is lost, at or before the end of the sender's log. */
+  readonly lossAccepted: boolean;
   readonly offset: number;
   readonly bytes: Buffer;
   readonly isLast: boolean;

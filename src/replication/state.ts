@@ -44,6 +44,8 @@ export interface DurableState {
   readonly commit: Index;
   /** Why it must not serve, when its state is known to be wrong: that would be the same after a restart. */
   readonly divergence: string | undefined;
+  /** As {@link ReplicaState.lossAccepted}. */
+  readonly lossAccepted: boolean;
 }
 
 /** How the primary stands with one backup. */
@@ -280,6 +282,7 @@ export interface ReplicaState {
     | {
         readonly end: LogEnd;
         readonly configuration: PlacedConfiguration;
+        readonly lossAccepted: boolean;
         /** Another node's file of the same position has its entries in another order. */
         readonly from: NodeId;
         link: LinkId;
@@ -293,6 +296,11 @@ export interface ReplicaState {
   stateReports: StateReport[];
   /** Set when its log, or its state, and the primary's disagree where they must not. */
   divergence: string | undefined;
+  /**
+   * An operator accepted once that data is lost, at or before the end of this log. The entry that tells so may be gone from it, as it is
+   * from a log that begins with a snapshot.
+   */
+  lossAccepted: boolean;
   /** Who claims to be the primary and contradicts what this node holds; undefined when nobody does. */
   contradicted: { readonly by: NodeId; readonly detail: string; readonly sinceMs: number } | undefined;
   /** What was told of refused links, and when, so that it is told once. */

@@ -314,6 +314,7 @@ export function onFedSnapshot(
     term: state.term,
     end,
     configuration,
+    lossAccepted: state.lossAccepted,
     offset,
     bytes,
     isLast,

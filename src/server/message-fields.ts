@@ -102,7 +102,7 @@ const FIELDS: {
   append: { term, previous: end, frames: frameCount, commit: index, isServing: flag, isMember: flag },
   'append answer': { term, matched: index, durable: index },
   mismatch: { term },
-  'snapshot part': { term, end, configuration, offset: whole, bytes, isLast: flag },
+  'snapshot part': { term, end, configuration, lossAccepted: flag, offset: whole, bytes, isLast: flag },
   'snapshot answer': { term, end, offset: whole, isInstalled: flag },
   survey: { term, attempt: whole },
   'survey answer': {

@@ -37,6 +37,8 @@ export interface NodeState {
   readonly cleanEnd: LogEnd | undefined;
   /** Why it must not serve: its state is known to be wrong, and what the files hold is that state. */
   readonly divergence?: string | undefined;
+  /** An operator accepted once that data is lost, at or before the end of this log. The entry that tells so may be gone from it. */
+  readonly lossAccepted?: boolean | undefined;
 }
 
 /** A node state as it lies on disk. */
@@ -106,6 +108,7 @@ export async function saveNodeState(
     cleanEnd: state.cleanEnd ?? null,
     replacing: replacing ?? null,
     ...(state.divergence === undefined ? {} : { divergence: state.divergence }),
+    ...(state.lossAccepted === true ? { lossAccepted: true } : {}),
   };
   const bytes = Buffer.from(encode(content));
   await files.replace(path.join(directory, NODE_STATE_NAME), bytes).catch((error: unknown) => {
@@ -140,6 +143,7 @@ interface Fields {
   readonly replacing: LogEnd | null;
   /** Only there when there is something to say. */
   readonly divergence?: string;
+  readonly lossAccepted?: boolean;
 }
 
 function decode(content: Record<string, unknown>, file: string): StoredNodeState {
@@ -160,6 +164,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     cleanEnd: content.cleanEnd ?? undefined,
     replacing: content.replacing ?? undefined,
     ...(content.divergence === undefined ? {} : { divergence: content.divergence }),
+    ...(content.lossAccepted === true ? { lossAccepted: true } : {}),
   };
 }
 
@@ -180,7 +185,8 @@ function isWhole(content: Record<string, unknown>): content is Record<string, un
     orNull(isCount)(content.logIndex) &&
     orNull(isLogEnd)(content.cleanEnd) &&
     orNull(isLogEnd)(content.replacing) &&
-    (content.divergence === undefined || isString(content.divergence))
+    (content.divergence === undefined || isString(content.divergence)) &&
+    (content.lossAccepted === undefined || content.lossAccepted === true)
   );
 }
 

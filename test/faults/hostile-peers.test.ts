@@ -59,7 +59,16 @@ const TO_A_BACKUP: readonly (readonly [string, (term: number) => Message])[] = [
       const position = { term: 1 as Term, index: 1 as Index };
       const configuration = { members: [], learners: [], acks: 'majority', failover: 'manual', position } as const;
       const bytes = Buffer.from('{"format":"kv-snapshot"');
-      return { kind: 'snapshot part', term: later, end, configuration, offset: 0, bytes, isLast: true };
+      return {
+        kind: 'snapshot part',
+        term: later,
+        end,
+        configuration,
+        lossAccepted: false,
+        offset: 0,
+        bytes,
+        isLast: true,
+      };
     },
   ],
 ];

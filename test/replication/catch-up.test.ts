@@ -199,7 +199,12 @@ describe('A snapshot that is sent to a backup', () => {
     }
     const configuration = { members: [], learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG } as const;
     const part = { kind: 'snapshot part', term: TERM, end: END, configuration, offset, bytes } as const;
-    return step(backup, { kind: 'message', link: id, message: { ...part, isLast: false } }, NOW_MS, 0.5);
+    return step(
+      backup,
+      { kind: 'message', link: id, message: { ...part, lossAccepted: false, isLast: false } },
+      NOW_MS,
+      0.5,
+    );
   }
 
   function begun(): ReplicaState {

@@ -23,7 +23,7 @@ export const TIMING: Timing = {
   },
 };
 /** Nobody promises to wait for anybody. */
-export const NO_LEASE: Timing = { ...TIMING, leaseMs: 0 };
+export const NO_LEASE: Timing = { ...TIMING, leaseMs: 0, automatic: { ...TIMING.automatic, leaseMs: 0 } };
 const TICK_MS = 1100;
 
 export const NOTHING: Budget = {

@@ -54,6 +54,7 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     isReplacing: state.isReplacing,
     stateReports: state.stateReports,
     divergence: state.divergence,
+    lossAccepted: state.lossAccepted,
     contradicted: state.contradicted && {
       ...state.contradicted,
       sinceMs: state.contradicted.sinceMs - passedMs,

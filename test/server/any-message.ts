@@ -68,7 +68,11 @@ const MODELS: Models = {
   append: fc.record({ term, previous: end, frames, commit: index, isServing: flag, isMember: flag }),
   'append answer': fc.record({ term, matched: index, durable: index }),
   mismatch: fc.record({ term }),
-  'snapshot part': fc.record({ term, end, configuration, offset: whole, bytes, isLast: flag }),
+  'snapshot part': fc.record({
+    ...{ term, end, configuration, offset: whole, bytes },
+    lossAccepted: flag,
+    isLast: flag,
+  }),
   'snapshot answer': fc.record({ term, end, offset: whole, isInstalled: flag }),
   survey: fc.record({ term, attempt: whole }),
   'survey answer': fc.record({

@@ -39,6 +39,7 @@ export function snapshotPart(length: number): SnapshotPart {
     term: at.term,
     end: { ...at, checksum: 0 },
     configuration: { members: [], learners: [], acks: 'majority', failover: 'manual', position: at },
+    lossAccepted: false,
     offset: 0,
     bytes: Buffer.alloc(length, 's'),
     isLast: false,

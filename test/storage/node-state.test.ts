@@ -32,6 +32,7 @@ describe('The node state', () => {
     logIndex: 9 as Index,
     cleanEnd: { term: 7 as Term, index: 9 as Index, checksum: 5 },
     divergence: 'its state is wrong',
+    lossAccepted: true,
   };
   const least: NodeState = {
     ...whole,
@@ -45,6 +46,7 @@ describe('The node state', () => {
   };
   // As it was written before there was anything to say.
   delete (least as { divergence?: string }).divergence;
+  delete (least as { lossAccepted?: boolean }).lossAccepted;
 
   it('IsReadAsItWasWritten', async () => {
     for (const state of [whole, least]) {
