@@ -268,6 +268,12 @@ export interface Engine {
 
   reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured>;
 
+  /**
+   * Before a planned stop: a primary whose members make their own lets one of them take over. Resolves once one has, or none can in a few
+   * seconds; at once on any other node.
+   */
+  handOver(): Promise<void>;
+
   /** Finishes what was accepted, leaves the files complete and lets go of them. Safe to call twice. */
   close(): Promise<void>;
 }

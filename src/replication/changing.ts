@@ -94,12 +94,15 @@ function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChang
     return refusal('SYNTAX', `nothing was changed: ${ACKS_0_WITH_AUTO}`);
   if (office.pending !== undefined || state.configurations?.open.length !== 0)
     return refusal('BUSY', 'another change of the members is under way: try again in a moment');
-  if (isLeaving(office))
-    return refusal('BUSY', 'a hand-over is under way: try again in a moment');
+  if (isLeaving(office)) return refusal('BUSY', 'a hand-over is under way: try again in a moment');
   return unreachableMembers(state, office, nowMs);
 }
 
-function removalObjection({ state, nowMs }: Step, office: PrimaryOffice, removed: string): Refusal | undefined {
+function removalObjection(
+  { state, nowMs }: Step,
+  office: PrimaryOffice,
+  removed: string,
+): Refusal | undefined {
   const { members, learners } = configurationInForce(state);
   const others = members.filter(({ node }) => node !== state.self);
   if (removed !== state.address()) {

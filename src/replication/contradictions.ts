@@ -31,7 +31,11 @@ const TOLD_MAX = 256;
 /** What is wrong with a message; undefined when nothing is. */
 export function contradictionIn(step: Step, link: OpenLink, message: Message): Contradiction | undefined {
   const { state } = step;
-  const itself = absurdTerm(state, message) ?? absurdLease(state, message) ?? inItself(message) ?? ofTerm(state, link, message);
+  const itself =
+    absurdTerm(state, message) ??
+    absurdLease(state, message) ??
+    inItself(message) ??
+    ofTerm(state, link, message);
   if (itself !== undefined) return { detail: itself, isAboutLog: false };
   const answered = beyondOwnLog(state, message) ?? otherSupply(state, message);
   if (answered !== undefined) return { detail: answered, isAboutLog: false };
@@ -122,7 +126,9 @@ function ofTerm({ term, vote }: ReplicaState, link: OpenLink, message: Message):
 }
 
 function isOfPrimary({ kind }: Message): boolean {
-  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs', 'take over'].includes(kind);
+  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs', 'take over'].includes(
+    kind,
+  );
 }
 
 /** Within a term the primary's log only grows, so no answer can know of more. */

@@ -85,7 +85,8 @@ export function begin(beginning: Beginning): ReplicaState {
   const { divergence } = beginning;
   const wantsPlace = role === 'primary' && leftOutAt === undefined && divergence === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
-  const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + forgottenLeaseMs(configurations, timing) : -Infinity;
+  const leaseUntilMs =
+    role === 'backup' && rules.waitsAtStart ? nowMs + forgottenLeaseMs(configurations, timing) : -Infinity;
   const state: ReplicaState = {
     ...rest,
     leftOutAt,

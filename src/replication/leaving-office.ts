@@ -59,7 +59,12 @@ function giveUp(step: Step, office: PrimaryOffice): void {
   const command = office.leave?.command;
   office.leave = undefined;
   if (state.leftOutAt !== undefined) {
-    tell(step, 'warn', {}, 'no member took over in time: this node takes part no more, and the others make a primary');
+    tell(
+      step,
+      'warn',
+      {},
+      'no member took over in time: this node takes part no more, and the others make a primary',
+    );
     stepDown(step, false);
     state.role = 'backup';
     persist(step);

@@ -211,7 +211,9 @@ function isLogEnd(value: unknown): boolean {
 }
 
 /** Before there was a choice it was a person. */
-function withPolicy(configuration: Partial<PlacedConfiguration> & Omit<PlacedConfiguration, 'failover'>): PlacedConfiguration {
+function withPolicy(
+  configuration: Partial<PlacedConfiguration> & Omit<PlacedConfiguration, 'failover'>,
+): PlacedConfiguration {
   return { failover: 'manual', ...configuration };
 }
 

@@ -57,7 +57,13 @@ const TO_A_BACKUP: readonly (readonly [string, (term: number) => Message])[] = [
       const later = (term + TERM_STEP) as Term;
       const end = { term: later, index: 2 as Index, checksum: 9 };
       const position = { term: 1 as Term, index: 1 as Index };
-      const configuration = { members: [], learners: [], acks: 'majority', failover: 'manual', position } as const;
+      const configuration = {
+        members: [],
+        learners: [],
+        acks: 'majority',
+        failover: 'manual',
+        position,
+      } as const;
       const bytes = Buffer.from('{"format":"kv-snapshot"');
       return {
         kind: 'snapshot part',

@@ -265,7 +265,13 @@ async function startFull(state: Partial<NodeState> = {}) {
 }
 
 const MEMBERS = [NEW_STATE.node, OTHER.node].map((node) => ({ node, address: `${node}:1` }));
-const PAIR = { members: MEMBERS, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG } as const;
+const PAIR = {
+  members: MEMBERS,
+  learners: [],
+  acks: 'majority',
+  failover: 'manual',
+  position: EMPTY_LOG,
+} as const;
 
 describe('A start on a full disk', () => {
   it('AnswersReadsOfTheOnlyMemberAndRefusesWritesUntilThereIsRoomWithoutARestart', async () => {

@@ -27,7 +27,10 @@ function nodeWith(self: string, frames: readonly Frame[], commit: number): Repli
     vote: undefined,
     leftOutAt: undefined,
     lastPrimary: undefined,
-    configurations: { committed: { members, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG }, open: [] },
+    configurations: {
+      committed: { members, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG },
+      open: [],
+    },
     last: frames.length === 0 ? EMPTY_LOG : endOf(frames.at(-1)!),
     spans,
     commit: commit as Index,
@@ -197,7 +200,13 @@ describe('A snapshot that is sent to a backup', () => {
         0.5,
       );
     }
-    const configuration = { members: [], learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG } as const;
+    const configuration = {
+      members: [],
+      learners: [],
+      acks: 'majority',
+      failover: 'manual',
+      position: EMPTY_LOG,
+    } as const;
     const part = { kind: 'snapshot part', term: TERM, end: END, configuration, offset, bytes } as const;
     return step(
       backup,

@@ -266,7 +266,8 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
   const alone = {
     members: [peerOf(at)],
     learners: [],
-    acks: 'majority', failover: 'manual',
+    acks: 'majority',
+    failover: 'manual',
     position: { term: replayed.term, index: 0 as Index },
   } as const;
   return begin({

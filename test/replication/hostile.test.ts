@@ -27,7 +27,8 @@ const MEMBERS = [A, B, C].map((node) => ({ node, address: `${node}:1` }));
 const CONFIGURATION: PlacedConfiguration = {
   members: MEMBERS,
   learners: [],
-  acks: 'majority', failover: 'manual',
+  acks: 'majority',
+  failover: 'manual',
   position: POSITION,
 };
 
@@ -218,7 +219,10 @@ function toAPrimary({ state }: Victim): readonly (readonly [string, Message])[] 
       'AnAnswerToAProbeBeyondTheLog',
       { kind: 'probe answer', term, probe: 1, matched: beyond, durable: 1 as Index, wantsSnapshot: false },
     ],
-    ['AnAnswerToAHeartbeatThatWasNeverSent', { kind: 'heartbeat answer', term, round: 99, sentMs: 1, leaseMs: 0 }],
+    [
+      'AnAnswerToAHeartbeatThatWasNeverSent',
+      { kind: 'heartbeat answer', term, round: 99, sentMs: 1, leaseMs: 0 },
+    ],
     ['AnAbsurdTermInAnAnswer', { kind: 'heartbeat answer', term: ABSURD, round: 0, sentMs: 1, leaseMs: 0 }],
     ['ThePrimarysOwnTerm', heartbeat({ term, last })],
     ['AProbeOfThePrimarysOwnTerm', probe(historyOf(FRAMES), TERM === term ? LATER : term)],

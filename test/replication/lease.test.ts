@@ -38,7 +38,11 @@ function stateOf(members: readonly string[], open: readonly (readonly string[])[
 /** An office that has the lease of these, from a heartbeat that was sent so long ago. */
 function officeWith(leased: readonly string[], agoMs: number, isServing = true): PrimaryOffice {
   const progress = leased.map(
-    (node) => [node, { leaseFromMs: NOW_MS - agoMs, leaseMs: DEFAULT_TIMING.leaseMs, match: 0 }] as unknown as [NodeId, Progress],
+    (node) =>
+      [node, { leaseFromMs: NOW_MS - agoMs, leaseMs: DEFAULT_TIMING.leaseMs, match: 0 }] as unknown as [
+        NodeId,
+        Progress,
+      ],
   );
   return { kind: 'primary', isServing, progress: new Map(progress) } as unknown as PrimaryOffice;
 }

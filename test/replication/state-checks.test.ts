@@ -86,7 +86,13 @@ class Core {
       leftOutAt: undefined,
       lastPrimary: undefined,
       configurations: {
-        committed: { members: peers, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG },
+        committed: {
+          members: peers,
+          learners: [],
+          acks: 'majority',
+          failover: 'manual',
+          position: EMPTY_LOG,
+        },
         open: [],
       },
       last,

@@ -29,7 +29,8 @@ const BINARY = '\xff\xfe\0binary';
 const configuration: Configuration = {
   members: [{ node: 'a'.repeat(32) as NodeId, address: '[::1]:7001' }],
   learners: [],
-  acks: 'majority', failover: 'manual',
+  acks: 'majority',
+  failover: 'manual',
 };
 
 /** The files of a node, and what it had acknowledged. */
