@@ -278,6 +278,9 @@ async function openData(
       put: (key, value) => {
         store.put(key, value);
       },
+      session: (id, lowest, answers) => {
+        store.sessions.restore(id, lowest, answers);
+      },
       replay: (frame) => {
         replayFrame(store, frame);
       },

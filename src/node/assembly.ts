@@ -274,7 +274,7 @@ export class Assembly {
   }
 
   #makeProposals(): Proposals {
-    const { clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
+    const { store, clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
     const state = this.#state;
     return new Proposals({
       clock,
@@ -283,7 +283,11 @@ export class Assembly {
       waitingBytesMax,
       writeTimeoutMs,
       objection: () => this.objection(),
-      admit: (operation) => this.#dataBound.admit(operation),
+      // What was applied already adds nothing, and is to be answered as it was the first time.
+      admit: (operation, tag) =>
+        tag !== undefined && store.sessions.isDecided(tag.session, tag.number)
+          ? undefined
+          : this.#dataBound.admit(operation),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       isLogBusy: () => !this.writer.isIdle,
       isStuck: () => this.room.isStuck,
@@ -359,8 +363,13 @@ export class Assembly {
     try {
       await replace();
       store.clear();
-      await replacements.load((key, value) => {
-        store.put(key, value);
+      await replacements.load({
+        put: (key, value) => {
+          store.put(key, value);
+        },
+        session: (id, lowest, answers) => {
+          store.sessions.restore(id, lowest, answers);
+        },
       });
       store.settle();
     } finally {
