@@ -21,6 +21,7 @@ import type { LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
+import { SESSION_IDLE_MS, SessionExpiry } from './session-expiry.js';
 import { Snapshotter } from './snapshotter.js';
 import type { Company } from './snapshotter.js';
 
@@ -32,6 +33,7 @@ export class Assembly {
   readonly writer: LogWriter;
   readonly feeder: Feeder;
   readonly snapshotter: Snapshotter;
+  readonly sessionExpiry: SessionExpiry;
   readonly #parts: ReplicaEngineParts;
   readonly #state: ReplicaState;
   readonly #cache: FrameCache;
@@ -59,6 +61,7 @@ export class Assembly {
     this.applying = this.#makeApplyLoop();
     this.#dataBound = this.#makeDataBound();
     this.proposals = this.#makeProposals();
+    this.sessionExpiry = this.#makeSessionExpiry();
     this.feeder = this.#makeFeeder();
     this.replica = this.#makeReplica();
   }
@@ -299,6 +302,19 @@ export class Assembly {
         this.fail(error);
       },
       whoIsSilent: () => whoIsSilent(state),
+    });
+  }
+
+  #makeSessionExpiry(): SessionExpiry {
+    const { store, clock, sessionIdleMs = SESSION_IDLE_MS } = this.#parts;
+    return new SessionExpiry({
+      sessions: store.sessions,
+      clock,
+      idleMs: sessionIdleMs,
+      office: () => (this.objection() === undefined ? this.#state.term : undefined),
+      propose: (sessions, observer) => {
+        this.proposals.changeSessions({ kind: 'expireSessions', sessions }, observer);
+      },
     });
   }
 

@@ -115,12 +115,13 @@ export class ReplicaEngine implements Engine {
   }
 
   #tick(): void {
-    const { replica, proposals, applying, snapshotter, room } = this.#assembly;
+    const { replica, proposals, applying, snapshotter, sessionExpiry, room } = this.#assembly;
     replica.input({ kind: 'tick' });
     this.#setAcks();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
     snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
+    sessionExpiry.tick();
     proposals.goOn();
   }
 

@@ -73,21 +73,16 @@ export class Sessions {
     for (const [at, answer] of answers.entries()) if (answer >= 0) session.record(lowest + at, answer);
   }
 
-  /** Those that nobody used for so long, looking at no more than so many; `from` is where the look before has ended. */
-  idle(
-    from: IterableIterator<[number, Session]>,
-    looksMax: number,
-    sinceMs: number,
-    idleMs: number,
-  ): number[] {
-    const found: number[] = [];
+  /** Looks at the next so many sessions for those that nobody has used for so long, since `sinceMs` at the latest. */
+  idle(rest: Iterator<[number, Session]>, looksMax: number, sinceMs: number, idleMs: number): IdleSessions {
+    const idle: number[] = [];
     for (let looks = 0; looks < looksMax; looks++) {
-      const next = from.next();
-      if (next.done === true) break;
+      const next = rest.next();
+      if (next.done === true) return { idle, isAtEnd: true };
       const [id, session] = next.value;
-      if (this.nowMs - Math.max(session.usedMs, sinceMs) >= idleMs) found.push(id);
+      if (this.nowMs - Math.max(session.usedMs, sinceMs) >= idleMs) idle.push(id);
     }
-    return found;
+    return { idle, isAtEnd: false };
   }
 
   entries(): IterableIterator<[number, Session]> {
@@ -139,6 +134,12 @@ export class Sessions {
     session.walk = this.#walks;
     this.#visitor(id, session.lowest, session.answers());
   }
+}
+
+interface IdleSessions {
+  readonly idle: readonly number[];
+  /** No session is left to be looked at. */
+  readonly isAtEnd: boolean;
 }
 
 /** Sessions as they were at one moment, being visited. */
