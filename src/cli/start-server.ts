@@ -147,9 +147,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       fsync: options.fsync ?? 'always',
       acks: options.acks,
       waitingBytesMax: WAITING_BYTES_MAX,
-      dataBytesMax: options.dataBytesMax,
-      readsBehindMaxMs: options.readsBehindMaxMs,
-      sessionIdleMs: options.sessionIdleMs,
+      ...boundsOf(options),
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => server?.connections ?? 0,
@@ -179,6 +177,13 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   }
   return running({ server, engine, links, data }, failed, events);
 }
+
+/** Bounds that the engine keeps. */
+function boundsOf({ dataBytesMax, readsBehindMaxMs, sessionIdleMs }: StartOptions): EngineBounds {
+  return { dataBytesMax, readsBehindMaxMs, sessionIdleMs };
+}
+
+type EngineBounds = Pick<StartOptions, 'dataBytesMax' | 'readsBehindMaxMs' | 'sessionIdleMs'>;
 
 function linksOf({ clusterSecret: secret }: StartOptions, events: EventLog): PeerLinks {
   const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');

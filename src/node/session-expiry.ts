@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Refusal, Term, WriteObserver } from '../engine.js';
+import type { Term, WriteObserver } from '../engine.js';
 import type { Session } from '../store/session.js';
 import type { Sessions } from '../store/sessions.js';
 
@@ -64,7 +64,7 @@ export class SessionExpiry implements WriteObserver {
   }
 
   /** What was refused is proposed again when its turn comes to be looked at. */
-  written(_refused: Refusal | undefined): void {
+  written(): void {
     this.#isUnderWay = false;
   }
 }
