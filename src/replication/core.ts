@@ -103,6 +103,7 @@ export function begin(beginning: Beginning): ReplicaState {
       isPrimaryServing: false,
       heardMs: nowMs,
       isSilent: false,
+      hasAsked: false,
       matched: beginning.commit,
       verified: 0 as Index,
       link: undefined,
@@ -255,11 +256,19 @@ function tick(turn: Step): void {
   } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
     beginAttempt(turn, { kind: 'own place' });
   } else if (wantsElection(state, nowMs)) {
-    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether to take over');
-    beginAttempt(turn, { kind: 'elect', isAsked: false });
+    stand(turn);
   } else if (isLonely(state, nowMs) && nowMs >= state.askAtMs) {
     beginAttempt(turn, { kind: 'look' });
   }
+}
+
+function stand(turn: Step): void {
+  const { office } = turn.state;
+  if (office.kind === 'backup' && !office.hasAsked) {
+    office.hasAsked = true;
+    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether it should be the next');
+  }
+  beginAttempt(turn, { kind: 'elect', isAsked: false });
 }
 
 /** A backup that has heard no primary for a while. It may have been left out while it could not be told. */

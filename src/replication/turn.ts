@@ -165,6 +165,7 @@ export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOff
     isPrimaryServing: false,
     heardMs: nowMs,
     isSilent: false,
+    hasAsked: false,
     matched: state.commit,
     verified: 0 as Index,
     link: undefined,
