@@ -43,7 +43,7 @@ import type { Effect, Input, LinkId, OpenLink, PrimaryOffice, ReplicaState, Step
 import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
-import { linkTo, tell } from './turn.js';
+import { emptyBackupOffice, linkTo, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
 /** What a node knows of itself when it starts. */
@@ -97,20 +97,7 @@ export function begin(beginning: Beginning): ReplicaState {
     ends: [last],
     durable: last.index,
     isConfirmed: false,
-    office: {
-      kind: 'backup',
-      primary: undefined,
-      isPrimaryServing: false,
-      heardMs: nowMs,
-      isSilent: false,
-      hasAsked: false,
-      matched: beginning.commit,
-      verified: 0 as Index,
-      link: undefined,
-      primaryLast: 0 as Index,
-      wantsSnapshot: false,
-      freshness: [],
-    },
+    office: emptyBackupOffice(beginning, nowMs),
     attempt: undefined,
     attempts: 0,
     wantsPlace,

@@ -158,7 +158,7 @@ export function hasEntry(state: ReplicaState, { term, index }: { term: Term; ind
   return index === 0 || termAt(historyOf(state), index) === term;
 }
 
-export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOffice {
+export function emptyBackupOffice({ commit }: Pick<ReplicaState, 'commit'>, nowMs: number): BackupOffice {
   return {
     kind: 'backup',
     primary: undefined,
@@ -166,7 +166,7 @@ export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOff
     heardMs: nowMs,
     isSilent: false,
     hasAsked: false,
-    matched: state.commit,
+    matched: commit,
     verified: 0 as Index,
     link: undefined,
     primaryLast: 0 as Index,
