@@ -7,7 +7,7 @@ import type { Frame } from '../../src/log/frame.js';
 import { sessionIdAt } from '../../src/log/session-id.js';
 import { replayFrame } from '../../src/node/applier.js';
 import type { Log } from '../../src/node/ports.js';
-import { ReplicaEngine } from '../../src/node/replica-engine.js';
+import type { ReplicaEngine } from '../../src/node/replica-engine.js';
 import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import { Store } from '../../src/store/store.js';
@@ -44,8 +44,11 @@ class Model {
         const [key, value] = [reader.key, reader.value].map(({ start, end }) =>
           frame.bytes.toString('latin1', start, end),
         );
-        if (reader.kind === EntryKind.put) count += Number(this.map.set(key!, value!) !== undefined);
-        else count += Number(this.map.delete(key!));
+        if (reader.kind === EntryKind.delete) count += Number(this.map.delete(key!));
+        else {
+          this.map.set(key!, value!);
+          count++;
+        }
       }
       if (reader.isInSession) this.answers.set(nameOf(reader), count);
     }
