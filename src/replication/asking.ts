@@ -1,27 +1,27 @@
 import { refusal } from '../engine.js';
-import type { Refusal, Term } from '../engine.js';
+import type { NodeId, Refusal, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
-import { showPosition, termAfter } from '../log/term.js';
-import type { FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
-import type { PromotionTerms } from './promotion.js';
-import { notPrimary, promotionRefused, showPeers } from './refusals.js';
-import type { Attempt, OpenLink, Purpose, Step } from './state.js';
-import { stepDown } from './stepping-down.js';
-import { takeOffice } from './leading.js';
-import { askForFrames } from './fetching.js';
+import { termAfter } from '../log/term.js';
 import {
-  configurationInForce,
-  emptyBackupOffice,
-  knownPeers,
-  linkTo,
-  nodesOf,
-  reach,
-  send,
-  takeTerm,
-  tell,
-} from './turn.js';
-import { findings, followerOfAnother, ownLeaseMs } from './attempt.js';
+  decideOnFence,
+  failAttempt,
+  followerOfAnother,
+  isCommanded,
+  isElection,
+  ownLeaseMs,
+  primaryAmong,
+  termsOf,
+  votes,
+} from './attempt.js';
+import { mayStand } from './electing.js';
+import { askForFrames } from './fetching.js';
 import { leaveOut } from './leaving-out.js';
+import type { FenceAnswer, HandOverAnswer, SurveyAnswer, TakeOver } from './message.js';
+import { open } from './opening.js';
+import { notPrimary, promotionRefused, showPeers } from './refusals.js';
+import type { Attempt, OpenLink, Purpose, ReplicaState, Step } from './state.js';
+import { stepDown } from './stepping-down.js';
+import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm } from './turn.js';
 import { aliveAmong, closeLinksTo, ownAnswer, positionOf } from './voting.js';
 
 /**
@@ -98,13 +98,18 @@ export function ask(step: Step, attempt: Attempt, link: OpenLink): void {
     send(step, link.id, { kind: 'survey', term: state.term, attempt: number });
   } else if (phase === 'hand over' && attempt.handOverFrom === link.node) {
     send(step, link.id, { kind: 'hand over', term: state.term, attempt: number });
-  } else if (phase === 'fence' && attempt.surveyed.has(link.node) && !attempt.fenced.has(link.node)) {
+  } else if (phase === 'fence' && isAskedToAgree(state, attempt, link) && !attempt.fenced.has(link.node)) {
     const isHandOver = attempt.handOverFrom !== undefined;
     const down = [...attempt.down];
     send(step, link.id, { kind: 'fence', term: state.term, attempt: number, isHandOver, down });
   } else if (phase === 'fetch' && attempt.source?.node === link.node) {
     askForFrames(step, attempt, link);
   }
+}
+
+/** Where a majority is enough, nobody waits for those who have not answered before it asks for their votes. */
+function isAskedToAgree(state: ReplicaState, attempt: Attempt, { node }: OpenLink): boolean {
+  return attempt.surveyed.has(node) || (isElection(state, attempt.purpose) && attempt.peers.has(node));
 }
 
 export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer): void {
@@ -138,7 +143,9 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
 /** Goes on when enough is known, or waited for. */
 export function judge(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
-  const isLate = nowMs - attempt.phaseMs >= state.timing.answerMs;
+  const { purpose } = attempt;
+  const isEager = isElection(state, purpose);
+  const isLate = nowMs - attempt.phaseMs >= (isEager ? state.timing.automatic : state.timing).answerMs;
   if (
     nowMs - attempt.startedMs > state.timing.commandMs &&
     (attempt.phase === 'survey' || attempt.phase === 'fence')
@@ -156,10 +163,12 @@ export function judge(step: Step, attempt: Attempt): void {
     const isSettled = [...attempt.peers.keys()].every(
       (node) => attempt.surveyed.has(node) || attempt.unreachable.has(node) || attempt.down.has(node),
     );
-    if (isSettled || isLate) judgeSurvey(step, attempt);
+    if (isEager) judgeElection(step, attempt, isSettled || isLate);
+    else if (isSettled || isLate) judgeSurvey(step, attempt);
   } else if (attempt.phase === 'fence') {
     const isSettled = [...attempt.surveyed.keys()].every((node) => attempt.fenced.has(node));
-    if (isSettled || isLate) judgeFence(step, attempt);
+    const isDecided = isEager && decideOnFence(state, attempt).kind === 'granted';
+    if (isSettled || isLate || isDecided) judgeFence(step, attempt);
   } else if (nowMs - attempt.phaseMs > state.timing.handOverMs) {
     const what =
       attempt.phase === 'hand over'
@@ -175,16 +184,6 @@ export function judge(step: Step, attempt: Attempt): void {
   }
 }
 
-/** Whether an operator waits for what comes of it. */
-export function isCommanded(purpose: Purpose): boolean {
-  return purpose.kind === 'promote' || purpose.kind === 'remove';
-}
-
-function termsOf(purpose: Purpose): PromotionTerms {
-  if (purpose.kind === 'promote') return purpose;
-  return { othersAreDown: purpose.kind === 'remove', acceptDataLoss: false };
-}
-
 function judgeSurvey(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const { purpose } = attempt;
@@ -192,19 +191,11 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
     lookedAround(step, attempt);
     return;
   }
-  const primary = [...attempt.surveyed.entries()].find(
-    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
-  );
+  const primary = primaryAmong(state, attempt);
   if (primary !== undefined && attempt.handOverFrom === undefined) {
-    const [node] = primary;
-    if (purpose.kind === 'own place') {
-      failAttempt(step, notPrimary(attempt.peers.get(node)?.address, 'it serves'));
-      return;
-    }
-    attempt.phase = 'hand over';
-    attempt.phaseMs = nowMs;
-    attempt.handOverFrom = node;
-    askAgain(step, attempt);
+    if (purpose.kind === 'own place')
+      failAttempt(step, notPrimary(attempt.peers.get(primary)?.address, 'it serves'));
+    else askToHandOver(step, attempt, primary);
     return;
   }
   const follower = purpose.kind === 'own place' ? followerOfAnother(state, attempt) : undefined;
@@ -239,11 +230,48 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
   else if (nowMs - attempt.phaseMs >= state.timing.answerMs) survey(step, attempt);
 }
 
+/**
+ * Where the members make their own primary: as soon as a majority would agree. This is asked first, and changes nothing (pre-vote: section
+ * 9.6 of the Raft thesis), so that a node which hears nobody does not force out a primary that the others hear.
+ *
+ * @param isLast - nobody else will answer, or not in time.
+ */
+function judgeElection(step: Step, attempt: Attempt, isLast: boolean): void {
+  const { state, nowMs } = step;
+  const isAsked = attempt.purpose.kind === 'elect' && attempt.purpose.isAsked;
+  const primary = primaryAmong(state, attempt);
+  if (primary !== undefined && !isAsked) {
+    lookedAround(step, attempt);
+    return;
+  }
+  // Whom the primary itself asks needs its answer, too; and the others hear that primary.
+  const mayGoOn = !isAsked || primary !== undefined;
+  const agreeing = [...attempt.surveyed.values()].filter(({ isWilling }) => isWilling || isAsked);
+  const answers = [ownAnswer(state), ...agreeing.map(({ answer }) => answer)];
+  const decision = state.rules.decidePromotion(state.self, answers, termsOf(attempt.purpose));
+  if ((decision.kind === 'refused' || !mayGoOn) && state.rules.asksFirst) {
+    const why =
+      decision.kind === 'refused'
+        ? promotionRefused(state, decision.reason, attempt.peers)
+        : notPrimary(undefined, 'it did not answer');
+    if (isLast) failAttempt(step, why);
+  } else if (primary !== undefined) askToHandOver(step, attempt, primary);
+  else if (ownLeaseMs(step, attempt) === 0) fence(step, attempt);
+  else if (nowMs - attempt.phaseMs >= state.timing.automatic.answerMs) survey(step, attempt);
+}
+
+function askToHandOver(step: Step, attempt: Attempt, primary: NodeId): void {
+  attempt.phase = 'hand over';
+  attempt.phaseMs = step.nowMs;
+  attempt.handOverFrom = primary;
+  askAgain(step, attempt);
+}
+
 /** What a backup that hears no primary learns: where one serves. It waits there to be found. */
 function lookedAround(step: Step, attempt: Attempt): void {
   const { state } = step;
-  const found = [...attempt.surveyed].find(([, { role, term }]) => role === 'serving' && term >= state.term);
-  const peer = found && attempt.peers.get(found[0]);
+  const found = primaryAmong(state, attempt);
+  const peer = found && attempt.peers.get(found);
   if (peer !== undefined && state.office.kind === 'backup') state.office.primary ??= peer;
   failAttempt(step, notPrimary(peer?.address, 'it was looked for'));
 }
@@ -303,6 +331,16 @@ function stillAlive(alive: readonly Peer[], seenBy: string): Refusal {
   );
 }
 
+/** The primary wants this node to take over: it asks for the office as an operator's promotion would. */
+export function onTakeOver(step: Step, link: OpenLink, { term }: TakeOver): void {
+  const { state } = step;
+  const { office, attempt } = state;
+  if (office.kind === 'primary' || term !== state.term || office.primary?.node !== link.node) return;
+  if (!mayStand(state) || (attempt !== undefined && isCommanded(attempt.purpose))) return;
+  if (attempt !== undefined) failAttempt(step, notPrimary(link.address, 'it hands over'));
+  beginAttempt(step, { kind: 'elect', isAsked: true });
+}
+
 /** A node that was said to be stopped is not. */
 export function signOfLife(step: Step, link: OpenLink): void {
   failAttempt(step, stillAlive([{ node: link.node, address: link.address }], step.state.address()));
@@ -315,10 +353,8 @@ function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
 
 function judgeFence(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
-  const { purpose } = attempt;
-  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
-  const answers = [ownAnswer(state), ...granted.map(({ answer }) => answer)];
-  const decision = state.rules.decidePromotion(state.self, answers, termsOf(purpose));
+  const answers = votes(state, attempt);
+  const decision = decideOnFence(state, attempt);
   if (decision.kind === 'refused') {
     const refusing = [...attempt.fenced.values()].find(({ reason }) => reason !== undefined);
     const reason = promotionRefused(state, decision.reason, attempt.peers);
@@ -342,50 +378,6 @@ function judgeFence(step: Step, attempt: Attempt): void {
   askAgain(step, attempt);
 }
 
-/** The log is as long as the longest: takes office. */
-export function open(step: Step, attempt: Attempt): void {
-  const { state } = step;
-  const { grant, purpose } = attempt;
-  if (grant === undefined) throw new Error('a term is opened that nobody granted');
-  const members = grant.members ?? nodesOf(configurationInForce(state).members);
-  if (!members.includes(state.self)) {
-    // The log that was fetched is of another line than this node's own: an operator accepted a loss there, and left it out.
-    failAttempt(
-      step,
-      refusal('NOT_MEMBER', 'by the longest log this node is no member: add it with add-backup'),
-    );
-    return;
-  }
-  const { peers } = attempt;
-  const leftOut =
-    grant.members === undefined
-      ? []
-      : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
-  const promotion =
-    purpose.kind === 'own place' || purpose.kind === 'look'
-      ? undefined
-      : {
-          command: purpose.command,
-          deadlineMs: attempt.startedMs + state.timing.commandMs + state.timing.handOverMs,
-          outcome: {
-            own: attempt.own,
-            found: findings(attempt),
-            leftOut,
-            handedOverBy: attempt.handOverFrom === undefined ? undefined : peers.get(attempt.handOverFrom),
-            knownUpTo: grant.isLossy ? positionOf(state.last) : undefined,
-          },
-        };
-  if (leftOut.length > 0) tell(step, 'warn', { leftOut: showPeers(leftOut) }, 'members are left out');
-  if (grant.isLossy)
-    tell(
-      step,
-      'error',
-      { knownUpTo: showPosition(state.last) },
-      'promoted although acknowledged writes may be lost',
-    );
-  takeOffice(step, grant, promotion, peers);
-}
-
 export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAnswer): void {
   const { attempt } = step.state;
   if (
@@ -403,20 +395,6 @@ export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAn
         `${link.address} is the primary and did not hand over: ${message.reason ?? 'it gave no reason'}`,
       ),
     );
-}
-
-/** Gives up the attempt, and tells whoever asked for it. */
-export function failAttempt(step: Step, refused: Refusal): void {
-  const { state, nowMs } = step;
-  const { attempt } = state;
-  if (attempt === undefined) return;
-  state.attempt = undefined;
-  const { purpose } = attempt;
-  const { heartbeatMs } = state.timing;
-  if (purpose.kind === 'own place') state.askAtMs = nowMs + heartbeatMs * (1 + step.random);
-  else if (purpose.kind === 'look') state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
-  else step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
-  if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }
 
 /** Gives up an attempt of this node's own for another node's. */

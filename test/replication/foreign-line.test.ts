@@ -3,7 +3,7 @@ import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
 import { endOf } from '../../src/log/frame.js';
 import { addToSpans } from '../../src/log/history.js';
 import type { TermSpan } from '../../src/log/history.js';
-import { open } from '../../src/replication/asking.js';
+import { open } from '../../src/replication/opening.js';
 import { begin, step } from '../../src/replication/core.js';
 import type { PromotionGrant } from '../../src/replication/promotion.js';
 import type { Attempt, CommandId, Effect, LinkId, ReplicaState } from '../../src/replication/state.js';
@@ -29,7 +29,10 @@ function nodeThatFetched(members: readonly NodeId[]): ReplicaState {
     vote: B,
     leftOutAt: undefined,
     lastPrimary: undefined,
-    configurations: { committed: { members: peers, learners: [], acks: 'majority', position }, open: [] },
+    configurations: {
+      committed: { members: peers, learners: [], acks: 'majority', failover: 'manual', position },
+      open: [],
+    },
     last: endOf(FRAMES.at(-1)!),
     spans,
     commit: 10 as Index,
