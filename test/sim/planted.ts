@@ -313,5 +313,6 @@ export function findPlanted(
 ): Promise<Campaign> {
   const isFound = ({ violation }: Result): boolean =>
     violation !== undefined && planted.finds.test(violation);
-  return runSeeds({ from, count: seedsMax }, { startNode, planted, plan: planted.plan }, isFound);
+  const plan = { failover: 'manual', ...planted.plan } as const;
+  return runSeeds({ from, count: seedsMax }, { startNode, planted, plan }, isFound);
 }
