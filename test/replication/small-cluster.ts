@@ -62,7 +62,8 @@ export class SmallCluster {
   readonly #machines = new Map<string, Machine>();
   readonly #links = new Map<number, readonly [string, string]>();
   readonly #answers = new Map<CommandId, Refusal | CommandOutcome>();
-  readonly #rules: ReplicationRules;
+  /** Of whoever starts from now on. */
+  rules: ReplicationRules;
   readonly #chance: ((letter: string) => number) | undefined;
   readonly #inputs: (readonly [string, Input])[] = [];
   #isStepping = false;
@@ -72,7 +73,7 @@ export class SmallCluster {
 
   constructor(begins: Begins = {}) {
     const { members = 'ABC', others = '', primary = 'A', failover = 'auto', chance } = begins;
-    this.#rules = { ...RULES, ...begins.rules };
+    this.rules = { ...RULES, ...begins.rules };
     this.#chance = chance;
     for (const letter of members + others) {
       const isMember = members.includes(letter);
@@ -168,11 +169,16 @@ export class SmallCluster {
     return 'code' in outcome ? outcome.code : 'done';
   }
 
+  /** What survives a crash of it, but for the log. */
+  saved(letter: string): unknown {
+    return this.#machine(letter).disk.saved;
+  }
+
   start(letter: string): void {
     const machine = this.#machine(letter);
     machine.life++;
     machine.isPaused = false;
-    machine.state = begunFrom(machine, this.nowMs, this.#rules);
+    machine.state = begunFrom(machine, this.nowMs, this.rules);
     for (const other of this.#machines.values()) {
       if (other !== machine && other.state !== undefined) this.#connect(letter, other.letter);
     }

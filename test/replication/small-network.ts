@@ -24,6 +24,8 @@ const WAITING_MAX = 20_000;
 
 export class SmallNetwork {
   weather: Weather | undefined;
+  /** What this one says is heard first. */
+  preferred: string | undefined;
   /** Says which messages never arrive. */
   isLost: (letter: Letter) => boolean = () => false;
   /** Everything that was said since this was emptied, arrived or not. */
@@ -44,6 +46,7 @@ export class SmallNetwork {
   heal(): void {
     this.#cut.clear();
     this.isLost = () => false;
+    this.preferred = undefined;
     this.weather = undefined;
   }
 
@@ -62,7 +65,10 @@ export class SmallNetwork {
 
   /** The next one that has arrived by now, for somebody who listens. */
   take(nowMs: number, listens: (to: string) => boolean): Letter | undefined {
-    const at = this.#waiting.findIndex(({ letter, dueMs }) => dueMs <= nowMs && listens(letter.to));
+    const isHere = ({ letter, dueMs }: { letter: Letter; dueMs: number }): boolean =>
+      dueMs <= nowMs && listens(letter.to);
+    const first = this.#waiting.findIndex((each) => each.letter.from === this.preferred && isHere(each));
+    const at = first < 0 ? this.#waiting.findIndex(isHere) : first;
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]?.letter;
   }
 
