@@ -1,3 +1,5 @@
+import { isInvalid, parseAddress } from '../protocol/address.js';
+import type { Address } from '../protocol/address.js';
 import type { Call } from './call.js';
 import type { Loss } from './connection.js';
 import type { KvError } from './errors.js';
@@ -35,6 +37,12 @@ export function isRefusedForNow(call: Call, refusal: KvError, { waits, isSingle 
   // Nothing but the answer to the same number tells what became of a write that was sent before.
   const isOpen = call.wasSent || refusal.code === 'UNCONFIRMED';
   return call.ticket !== undefined && isOpen && refusal.retryable;
+}
+
+/** Where the primary is by a refusal that begins with its address. */
+export function namedPrimary(refusal: KvError): Address | undefined {
+  const address = parseAddress(refusal.message.split(' ', 1)[0] ?? '');
+  return isInvalid(address) || address.port === 0 ? undefined : address;
 }
 
 /** Where a session is opened is decided anew each time. */

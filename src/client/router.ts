@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.js';
-import { isInvalid, parseAddress, showAddress } from '../protocol/address.js';
-import type { Call, Place } from './call.js';
+import { showAddress } from '../protocol/address.js';
+import type { Call } from './call.js';
 import { SUSPICIOUS_MS } from './connection.js';
 import type { Ending } from './connection.js';
 import { KvError } from './errors.js';
+import { KnownPrimary } from './known-primary.js';
+import { OtherCalls } from './other-calls.js';
 import { PrimarySearch } from './primary-search.js';
 import type { ErrorReply } from './reply.js';
 import { RetryPause } from './retry-pause.js';
-import { OF_THE_OFFICE, isRefusedForNow, mayGoAgain } from './retry-rules.js';
+import { OF_THE_OFFICE, isRefusedForNow, mayGoAgain, namedPrimary } from './retry-rules.js';
 import type { RetrySettings } from './retry-rules.js';
 import type { ServerNode } from './server-node.js';
 import { ServerNodes } from './server-nodes.js';
@@ -15,6 +17,7 @@ import type { NodesSettings } from './server-nodes.js';
 import { SessionOpener } from './session-opener.js';
 import { unheldClock } from './unheld-clock.js';
 import { WriteOrder } from './write-order.js';
+import type { Obstacle } from './write-order.js';
 
 export interface RouterSettings extends NodesSettings {
   /** `given`: reads go to the one address that there is. */
@@ -40,25 +43,18 @@ const DOUBT_PERIOD_MS = 100;
  * Invariant: beside the nodes in use there are only those on which calls are under way, so the bound on calls bounds the
  * connections too.
  */
-export class Router implements Place {
+export class Router implements Obstacle {
   readonly #settings: RouterSettings;
   readonly #clock: Clock;
   readonly #nodes: ServerNodes;
   readonly #search: PrimarySearch;
   readonly #sessions: SessionOpener;
   readonly #writes = new WriteOrder(this);
-  /** What is no write and waits until the primary is known. */
-  readonly #waiting = new Set<Call>();
   /** Where writes go. With `given` reads only when it is another one than the given one. */
-  #primary: ServerNode | undefined;
-  /** As people count it; 0 when it is not known. */
-  #primaryTerm = 0;
-  /** Which node took a write last, and over which connection. */
-  #proven: { readonly node: ServerNode; readonly incarnation: number } | undefined;
-  /** Where reads go that any node may answer. */
-  #reader: ServerNode | undefined;
+  readonly #known = new KnownPrimary();
   #isClosed = false;
   #doubtedMs = -Infinity;
+  readonly #others: OtherCalls;
   readonly #pause: RetryPause;
   readonly #rules: RetrySettings;
   #openingHops = 0;
@@ -69,8 +65,7 @@ export class Router implements Place {
     this.#clock = clock;
     this.#rules = { waits: settings.waits, isSingle: this.#isSingle };
     this.#pause = new RetryPause(clock, settings.backoff, settings.random, () => {
-      this.#dispatchWrites();
-      this.#dispatchWaiting();
+      this.#sendWaiting();
     });
     this.#search = new PrimarySearch({
       clock,
@@ -103,6 +98,15 @@ export class Router implements Place {
       { lost: this.#lost, silent: this.#silent, ended: this.#ended },
       (node) => this.#isUsed(node),
     );
+    this.#others = new OtherCalls({
+      nodes: this.#nodes,
+      readsFromAny: settings.reads === 'any',
+      target: () => this.#given ?? this.#primary,
+      missing: () => {
+        this.#search.start();
+      },
+      obstacle: this,
+    });
   }
 
   get trouble(): string | undefined {
@@ -113,16 +117,12 @@ export class Router implements Place {
     return this.#pause.refusal;
   }
 
-  remove(call: Call): void {
-    this.#waiting.delete(call);
-  }
-
   send(call: Call): void {
     if (call.request.effect === 'writes') {
       this.#writes.add(call);
       this.#dispatchWrites();
     } else {
-      this.#sendOther(call);
+      this.#others.send(call);
     }
   }
 
@@ -154,46 +154,20 @@ export class Router implements Place {
     return this.#settings.reads === 'given';
   }
 
+  get #primary(): ServerNode | undefined {
+    return this.#known.node;
+  }
+
   /** The node that reads go to by the settings. */
   get #given(): ServerNode | undefined {
     return this.#isSingle ? this.#nodes.configured[0] : undefined;
   }
 
   #isUsed(node: ServerNode): boolean {
-    if ([this.#given, this.#primary, this.#reader].includes(node) || this.#search.isAsking(node)) return true;
+    if ([this.#given, this.#primary, this.#others.reader].includes(node) || this.#search.isAsking(node))
+      return true;
     // It is asked again in a moment.
     return this.#search.isRunning && this.#nodes.configured.includes(node);
-  }
-
-  #sendOther(call: Call): void {
-    const target = call.only === undefined ? this.#targetOf(call) : this.#onlyTarget(call);
-    if (target === 'gone') {
-      call.fail('SCAN_INTERRUPTED', 'the server that the scan began at is out of reach: begin it anew');
-    } else if (target !== undefined) {
-      target.take(call);
-    } else {
-      this.#hold(call);
-      this.#search.start();
-    }
-  }
-
-  #hold(call: Call): void {
-    call.place = this;
-    this.#waiting.add(call);
-  }
-
-  #targetOf(call: Call): ServerNode | undefined {
-    if (call.request.effect === 'reads' && this.#settings.reads === 'any') {
-      this.#reader ??= this.#nodes.any();
-      return this.#reader;
-    }
-    return this.#given ?? this.#primary;
-  }
-
-  #onlyTarget({ only }: Call): ServerNode | 'gone' {
-    const node = this.#nodes.named(only?.name ?? '');
-    if (node === undefined) return 'gone';
-    return only?.incarnation === undefined || only.incarnation === node.incarnation ? node : 'gone';
   }
 
   #dispatchWrites(): void {
@@ -206,19 +180,17 @@ export class Router implements Place {
     if (!this.#writes.mayDispatchTo(target)) return;
     const session = this.#settings.retriesWrites ? this.#sessions.sessionAt(target) : 'none';
     if (session === 'opening') return;
-    const isProven = this.#proven?.node === target && this.#proven.incarnation === target.incarnation;
+    const isProven = this.#known.isProven(target);
     this.#writes.dispatch(target, session === 'none' ? undefined : session, isProven);
   }
 
-  #dispatchWaiting(): void {
-    if (this.#pause.isOn) return;
-    const calls = [...this.#waiting];
-    this.#waiting.clear();
-    for (const call of calls) this.#sendOther(call);
+  #sendWaiting(): void {
+    this.#dispatchWrites();
+    if (!this.#pause.isOn) this.#others.sendWaiting();
   }
 
   #prove(node: ServerNode): void {
-    this.#proven = { node, incarnation: node.incarnation };
+    this.#known.prove(node);
     this.#worked(node);
   }
 
@@ -237,7 +209,7 @@ export class Router implements Place {
 
   readonly #lost = (node: ServerNode): void => {
     this.#sessions.endRest();
-    if (this.#reader === node) this.#reader = undefined;
+    this.#others.leaveReader(node);
     if (this.#primary !== node) return;
     this.#pause.forgetRefusal();
     this.#setPrimary(undefined, 0);
@@ -251,7 +223,7 @@ export class Router implements Place {
   readonly #silent = (node: ServerNode): void => {
     if (this.#isSingle || !this.#settings.waits) return;
     if (node === this.#primary) this.#search.start();
-    else if (this.#primary !== undefined && node !== this.#reader) this.#leave(node);
+    else if (this.#primary !== undefined && node !== this.#others.reader) this.#leave(node);
   };
 
   #leave(node: ServerNode): void {
@@ -261,22 +233,20 @@ export class Router implements Place {
 
   #setPrimary(node: ServerNode | undefined, term: number): void {
     const before = this.#primary;
-    this.#primary = node === this.#given ? undefined : node;
-    this.#primaryTerm = term;
+    this.#known.set(node === this.#given ? undefined : node, term);
     if (before === undefined || before === this.#primary) return;
     this.#nodes.endIfUnused(before);
     if (node !== undefined && before.silentMs >= SUSPICIOUS_MS && this.#settings.waits) this.#leave(before);
   }
 
   readonly #found = (node: ServerNode, term: number): void => {
-    if (this.#primary === undefined || term > this.#primaryTerm) this.#setPrimary(node, term);
+    if (this.#known.isBefore(term)) this.#setPrimary(node, term);
     this.#restSearch();
-    this.#dispatchWrites();
-    this.#dispatchWaiting();
+    this.#sendWaiting();
   };
 
   #failWaiting(code: string, message: string): void {
-    for (const call of [...this.#waiting, ...this.#writes.waiting()]) call.fail(code, message);
+    for (const call of [...this.#others.waiting(), ...this.#writes.waiting()]) call.fail(code, message);
   }
 
   readonly #ended = (node: ServerNode, call: Call, ending: Ending): void => {
@@ -310,7 +280,7 @@ export class Router implements Place {
     } else if (effect === 'writes') {
       this.#giveBack(call);
     } else {
-      this.#sendOther(call);
+      this.#others.send(call);
     }
   }
 
@@ -329,7 +299,7 @@ export class Router implements Place {
     if (call.isSettled) return;
     const outcomeUnknown = effect !== 'reads' && (isUnconfirmed || call.wasSent);
     const refusal = new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
-    if (OF_THE_OFFICE.has(reply.code)) this.#proven = undefined;
+    if (OF_THE_OFFICE.has(reply.code)) this.#known.disprove();
     if (reply.code === 'SESSION_EXPIRED' && this.#goOnInAnotherSession(call)) return;
     if (reply.code === 'NOT_PRIMARY' && this.#sendOn(node, call, refusal)) return;
     if (OF_THE_OFFICE.has(reply.code)) this.#doubt(node, reply.code);
@@ -345,7 +315,7 @@ export class Router implements Place {
       call.refusal = refusal;
       this.#giveBack(call);
     } else {
-      this.#hold(call);
+      this.#others.hold(call);
     }
   }
 
@@ -389,18 +359,16 @@ export class Router implements Place {
     call.hops++;
     call.refusal = refusal;
     call.takeBack();
-    if (this.#reader === from) this.#reader = primary;
+    this.#others.leaveReader(from, primary);
     this.#follow(primary);
     if (call.request.effect === 'writes') this.#giveBack(call);
     else primary.take(call);
     return true;
   }
 
-  /** The node that a refusal names as the primary, unless it is the one that refused. */
   #namedBy(from: ServerNode, refusal: KvError): ServerNode | undefined {
-    const address = parseAddress(refusal.message.split(' ', 1)[0] ?? '');
-    if (isInvalid(address) || address.port === 0 || showAddress(address) === from.name) return undefined;
-    return this.#nodes.at(address);
+    const address = namedPrimary(refusal);
+    return address === undefined || showAddress(address) === from.name ? undefined : this.#nodes.at(address);
   }
 
   #follow(primary: ServerNode): void {
@@ -412,7 +380,7 @@ export class Router implements Place {
   /** The node does not serve: perhaps another one does by now. */
   #doubt(node: ServerNode, code: string): void {
     if (this.#isSingle) return;
-    if (this.#reader === node) this.#reader = undefined;
+    this.#others.leaveReader(node);
     if (this.#primary !== node) return;
     if (code === 'NOT_PRIMARY') this.#setPrimary(undefined, 0);
     const nowMs = this.#clock.nowMs();

@@ -15,8 +15,10 @@ export type Obstacle = Pick<Place, 'trouble' | 'refusal'>;
  * are not known to be done are sent in front of it.
  */
 export class WriteOrder implements Place {
-  /** Came back from a node, in order; all of them begun before any that is held. */
+  /** Came back from a node; all of them begun before any that is held. */
   readonly #returned = new Set<Call>();
+  /** Whether one came back behind others that were begun later: it went first, alone. */
+  #isOutOfOrder = false;
   /** Not given to any node yet, in order. */
   readonly #held = new Set<Call>();
   readonly #underWay = new Set<Call>();
@@ -50,6 +52,8 @@ export class WriteOrder implements Place {
   giveBack(call: Call): void {
     this.#underWay.delete(call);
     call.place = this;
+    const [first] = this.#returned;
+    this.#isOutOfOrder ||= first !== undefined && call.sequence < first.sequence;
     this.#returned.add(call);
   }
 
@@ -81,6 +85,7 @@ export class WriteOrder implements Place {
     const goesAlone = !isProven && session !== undefined;
     if (!this.mayDispatchTo(node) || (goesAlone && this.#underWay.size > 0)) return;
     this.#node = node;
+    this.#putInOrder();
     let most = goesAlone ? 1 : Infinity;
     const ended: (() => void)[] = [];
     for (const queue of [this.#returned, this.#held]) {
@@ -104,7 +109,15 @@ export class WriteOrder implements Place {
     for (const work of ended) work();
   }
 
-  /** Everything that waits, in order. */
+  #putInOrder(): void {
+    if (!this.#isOutOfOrder) return;
+    this.#isOutOfOrder = false;
+    const inOrder = [...this.#returned].sort((a, b) => a.sequence - b.sequence);
+    this.#returned.clear();
+    for (const call of inOrder) this.#returned.add(call);
+  }
+
+  /** Everything that waits. */
   waiting(): Call[] {
     return [...this.#returned, ...this.#held];
   }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { OK, NOTHING, integer, notPrimary, refused, value, values } from './resp-answers.js';
 import type { Script } from './scripted-server.js';
 import { startScriptedServer } from './scripted-server.js';
@@ -82,7 +83,7 @@ export interface ScriptedNode {
   isPaused: boolean;
   knowsSessions: boolean;
   /** Decides for each write, and for each opening of a session; undefined: as usual. */
-  fateOf: (line: string, connection: number) => Fate | undefined;
+  fateOf: (line: string, connection: number, socket: Socket) => Fate | undefined;
   readonly server: ScriptedServer;
 }
 
@@ -109,7 +110,8 @@ export async function startScriptedNode(store: ScriptedStore, port = 0): Promise
     const under = prefaces.get(connection);
     prefaces.delete(connection);
     const fate =
-      node.fateOf(line, connection) ?? (node.isPrimary ? undefined : { answered: notPrimary(node.primary) });
+      node.fateOf(line, connection, socket) ??
+      (node.isPrimary ? undefined : { answered: notPrimary(node.primary) });
     const work = (): string => (command === 'SESSION' ? store.openSession() : store.write(words, under));
     if (fate === undefined) return work();
     if (fate === 'ignored') return undefined;

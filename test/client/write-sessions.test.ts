@@ -91,6 +91,15 @@ describe('numbered writes', () => {
     expect(store.applied).to.deep.equal(['0', '1', '2', '3', '4', '5', '6'].map((text) => `PUT a ${text}`));
   });
 
+  it('KeepTheirOrderWhenTheOneThatGoesFirstComesBackAgain', async () => {
+    const node = await startNode();
+    const kv = clientOf(node);
+    await kv.put('a', '0');
+    befall(node, 'ignored', 'ignored', 'broken', { answered: refused('UNCONFIRMED', 'at 3:2') }, 'broken');
+    await Promise.all(['1', '2', '3', '4'].map((text) => kv.put('a', text)));
+    expect(store.applied).to.deep.equal(['0', '1', '2', '3', '4'].map((text) => `PUT a ${text}`));
+  });
+
   it('GoFirstAloneOverANewConnection', async () => {
     const node = await startNode();
     const kv = clientOf(node);

@@ -35,8 +35,18 @@ export class ClientLoad {
   /** Whether reads go to the primary, and so show what was acknowledged. */
   readonly #readsAreCurrent: boolean;
 
-  constructor(client: KvClient, deadlineMs: number, prefix: string, readsAreCurrent = true) {
+  /** Of so many puts one is deleted again. */
+  readonly #deletesOneOf: number;
+
+  constructor(
+    client: KvClient,
+    deadlineMs: number,
+    prefix: string,
+    readsAreCurrent = true,
+    deletesOneOf = 5,
+  ) {
     this.#readsAreCurrent = readsAreCurrent;
+    this.#deletesOneOf = deletesOneOf;
     this.#client = client;
     this.#deadlineMs = deadlineMs;
     this.#prefix = prefix;
@@ -96,7 +106,7 @@ export class ClientLoad {
       this.#puts.set(key, put.outcome);
       if (put.outcome === 'unknown') continue;
       if (put.outcome === 'acknowledged' && count % 3 === 0) await this.#read(key);
-      if (put.outcome === 'acknowledged' && count % 5 === 0) await this.#delete(key);
+      if (put.outcome === 'acknowledged' && count % this.#deletesOneOf === 0) await this.#delete(key);
     }
   }
 
