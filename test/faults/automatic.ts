@@ -6,6 +6,7 @@ import type { ClusterNode, NodeStatus } from './cluster.js';
 export const AUTOMATIC = ['--failover', 'auto'];
 /** A node that stands still answers nothing. */
 const ANSWER_MS_MAX = 500;
+const POLL_MS = 20;
 /** Elections take a second or two; the rest is for a machine that does other things too. */
 const ELECTION_MS_MAX = 15_000;
 
@@ -86,4 +87,13 @@ export function isWhole({ facts, members }: NodeStatus, nodes: readonly ClusterN
     facts.get('position')?.split(':')[1] === facts.get('commit') &&
     nodes.every(({ advertised }) => members.get(advertised)?.get('state') === 'member')
   );
+}
+
+/** Looks again and again, for so long, and throws what `look` throws. */
+export async function holdsFor(milliseconds: number, look: () => Promise<void>): Promise<void> {
+  const endMs = performance.now() + milliseconds;
+  while (performance.now() < endMs) {
+    await look();
+    await pause(POLL_MS);
+  }
 }
