@@ -140,10 +140,15 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'following':
       if (isWithoutPrimary(state, nowMs)) return WITHOUT_PRIMARY;
       if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
-        return 'the primary is not heard: if it is stopped, promote one of the backups';
+        return isAutomatic(state)
+          ? NO_PRIMARY_HEARD
+          : 'the primary is not heard: if it is stopped, promote one of the backups';
       return state.contradicted === undefined ? undefined : atOdds(state.contradicted.detail);
   }
 }
+
+const NO_PRIMARY_HEARD =
+  'no primary is heard: as soon as more than half of the members hear each other they make one by themselves; start those that are down';
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
   const tooFew = unreachableMembers(state, office, nowMs)?.message;
@@ -156,8 +161,11 @@ function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number
 
 /** Why automatic failover does not help as it is. */
 function idleFailover(state: ReplicaState): string | undefined {
-  const { failover, members } = configurationInForce(state);
-  if (failover === 'manual' || members.length > 2) return undefined;
+  const { failover, members, acks } = configurationInForce(state);
+  if (failover === 'manual') return undefined;
+  if (acks === 'all')
+    return 'automatic failover cannot help with --acks all, since nothing is decided without every member: use --acks majority';
+  if (members.length > 2) return undefined;
   return members.length === 1
     ? 'automatic failover needs three members and there is one: start two more nodes with --join'
     : 'automatic failover cannot help with two members, since one of them alone is no majority: start a third node with --join';
