@@ -44,7 +44,10 @@ describe('A cluster that makes its own primary', function () {
   async function expectNothingFailed(load: ClientLoad, cluster: readonly ClusterNode[]): Promise<void> {
     await load.acknowledged(100);
     await load.stop();
-    expect(load.failures.map(({ message }) => message), JSON.stringify(load.figures)).to.deep.equal([]);
+    expect(
+      load.failures.map(({ message }) => message),
+      JSON.stringify(load.figures),
+    ).to.deep.equal([]);
     const { node: primary } = await untilOffice(cluster);
     for (const node of cluster) {
       await node.untilCaughtUpWith(primary);
@@ -130,13 +133,13 @@ describe('A cluster that makes its own primary', function () {
         expect([facts.get('role'), Number(facts.get('term'))]).to.deep.equal(['backup', term]);
         expect(await left.ask('PUT k lost')).to.equal(refused);
       });
-      await gone[1]!.start();
-      const two = [left, gone[1]!];
+      await gone[1].start();
+      const two = [left, gone[1]];
       await untilOffice(two);
       client = createClient({ addresses: cluster.map(({ address }) => address) });
       await client.put('k', 'after');
       expect(String(await client.get('k'))).to.equal('after');
-      await gone[0]!.start();
+      await gone[0].start();
       const { node } = await untilWhole(cluster);
       expect(await node.ask('GET k')).to.equal('after');
     });
@@ -180,7 +183,8 @@ describe('A cluster that makes its own primary', function () {
       for (const [at, each] of open.entries()) {
         const answers = await inTime('the answers', each.lines(at % 2 === 0 ? 2 : 4));
         if (at % 2 === 0) {
-          for (const answer of answers) expect(answer).to.match(/^ERROR (NOT_PRIMARY|NO_QUORUM|UNCONFIRMED) /);
+          for (const answer of answers)
+            expect(answer).to.match(/^ERROR (NOT_PRIMARY|NO_QUORUM|UNCONFIRMED) /);
         } else {
           // What it answers as a primary it answers with what is true, and it does not know what that is.
           for (const [role = '', read] of [answers.slice(0, 2), answers.slice(2)])

@@ -75,9 +75,7 @@ export class LibraryCallers {
     });
   }
 
-  async #told<Answer>(
-    work: Promise<Answer>,
-  ): Promise<{ readonly is: Answer } | 'not done' | 'unknown'> {
+  async #told<Answer>(work: Promise<Answer>): Promise<{ readonly is: Answer } | 'not done' | 'unknown'> {
     try {
       return { is: await work };
     } catch (error) {

@@ -56,7 +56,10 @@ describe('A node that is removed from a cluster that makes its own primary', fun
   async function expectNothingFailed(load: ClientLoad, cluster: readonly ClusterNode[]): Promise<void> {
     await load.acknowledged(100);
     await load.stop();
-    expect(load.failures.map(({ message }) => message), JSON.stringify(load.figures)).to.deep.equal([]);
+    expect(
+      load.failures.map(({ message }) => message),
+      JSON.stringify(load.figures),
+    ).to.deep.equal([]);
     const { node: primary } = await untilOffice(cluster);
     for (const node of cluster) {
       await node.untilCaughtUpWith(primary);
