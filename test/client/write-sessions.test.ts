@@ -3,6 +3,7 @@ import { createClient } from '../../src/client/client.js';
 import type { KvClient } from '../../src/client/client.js';
 import type { ClientOptions } from '../../src/client/options.js';
 import { failureOf } from './client-fixture.js';
+import { ManualClock } from './manual-clock.js';
 import { OK, notPrimary, refused } from './resp-answers.js';
 import { ScriptedStore, startScriptedNode } from './scripted-store.js';
 import type { Fate, ScriptedNode } from './scripted-store.js';
@@ -57,6 +58,13 @@ describe('numbered writes', () => {
       'PUT e 5',
     ]);
     expect(node.server.chunks, 'each number in one piece with its write').to.have.length(4);
+  });
+
+  it('AreNotToBeHadWhereNothingWaits', () => {
+    const contradiction = { whenUnreachable: 'fail', retryWrites: true } as const;
+    expect(() => createClient(contradiction)).to.throw(/nothing is sent again/);
+    const untyped = { retryWrites: 'no' } as unknown as ClientOptions;
+    expect(() => createClient(untyped)).to.throw(/true or false/);
   });
 
   it('OpenNoSessionForReadsAndNoneWhenToldNotTo', async () => {
@@ -115,6 +123,43 @@ describe('numbered writes', () => {
     expect([second - first, third - second]).to.deep.equal([2, 2]);
     const [alone = NaN, together] = node.server.chunks.slice(-2);
     expect(together).to.equal(2 * alone);
+  });
+
+  it('GoOverAnotherConnectionWhenTheirsIsSilentForTheirShareOfTheDeadline', async () => {
+    const clock = new ManualClock();
+    const node = await startNode();
+    const kv = clientOf(node, { timeoutMs: 6_000, clock });
+    await kv.put('a', '1');
+    befall(node, 'done in silence');
+    const [write, read, startMs] = [kv.delete('a'), kv.get('b'), clock.nowMs()];
+    await node.server.until(() => store.applied.length === 2);
+    while (node.server.connections() < 2) {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(100);
+    }
+    // The third of the deadline, and the delay before connecting.
+    expect(clock.nowMs() - startMs).to.be.within(2_000, 2_400);
+    clock.advance(100);
+    expect(await write, 'as it was answered the first time').to.equal(true);
+    expect(await read).to.equal(undefined);
+    expect(store.applied).to.deep.equal(['PUT a 1', 'DELETE a']);
+  });
+
+  it('HaveTheirWholeTimeWhenTheyAreLong', async () => {
+    const clock = new ManualClock();
+    const node = await startNode();
+    const kv = clientOf(node, { timeoutMs: 6_000, clock });
+    await kv.put('a', '1');
+    node.fateOf = () => 'ignored';
+    const failure = failureOf(kv.put('a', 'x'.repeat(1024 * 1024)));
+    await node.server.until(() => node.server.lines.length === 5);
+    for (let passedMs = 0; passedMs < 5_900; passedMs += 100) {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(100);
+    }
+    expect(node.server.connections()).to.equal(1);
+    clock.advance(100);
+    expect((await failure).code).to.equal('TIMEOUT');
   });
 
   it('AreSentAgainWhenTheyAreNotConfirmed', async () => {
