@@ -72,6 +72,9 @@ async function openFiles(
       put: (key, value) => {
         store.put(key, value);
       },
+      session: (id, lowest, answers) => {
+        store.sessions.restore(id, lowest, answers);
+      },
       replay: (frame) => {
         replayFrame(store, frame);
       },

@@ -39,6 +39,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
       limits: options.limits,
       dataBytesMax: options.dataBytesMax,
       readsBehindMaxMs: options.readsBehindMaxMs,
+      sessionIdleMs: options.sessionIdleMs,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
       role: options.role,
       primary: options.primary,

@@ -61,6 +61,8 @@ export interface StartOptions {
   readonly dataBytesMax?: number | undefined;
   /** As a backup, reads are refused while what they would show may be older than this; no bound when not given. */
   readonly readsBehindMaxMs?: number | undefined;
+  /** A session that no client uses for so long is ended; an hour when not given. */
+  readonly sessionIdleMs?: number | undefined;
   /** A write that is not confirmed after this long is answered so. */
   readonly writeTimeoutMs?: number;
   readonly events?: EventLog;
@@ -102,7 +104,7 @@ export class StartFault extends Error {
 
 /** Refuses what contradicts itself, a secret that is none, and bounds on requests beyond what the log, links and the JSON file can carry. */
 export function checkOptions(options: StartOptions): void {
-  const { limits, dataBytesMax = Infinity, readsBehindMaxMs = 0, clusterSecret } = options;
+  const { limits, dataBytesMax = Infinity, readsBehindMaxMs = 0, sessionIdleMs = 1, clusterSecret } = options;
   if (options.acks === '0' && options.failover === 'auto') throw new StartFault(ACKS_0_WITH_AUTO);
   const objection =
     joinObjection(options) ?? (clusterSecret === undefined ? undefined : secretObjection(clusterSecret));
@@ -118,6 +120,8 @@ export function checkOptions(options: StartOptions): void {
     throw new StartFault(`dataBytesMax is ${String(dataBytesMax)}: give a number of bytes`);
   if (!(readsBehindMaxMs >= 0))
     throw new StartFault(`readsBehindMaxMs is ${String(readsBehindMaxMs)}: give milliseconds`);
+  if (!(sessionIdleMs > 0))
+    throw new StartFault(`sessionIdleMs is ${String(sessionIdleMs)}: give milliseconds`);
 }
 
 /** Addresses at which a server listens everywhere, and at which nobody can be reached. */

@@ -123,6 +123,7 @@ class Starting {
       waitingBytesMax: WAITING_BYTES_MAX,
       dataBytesMax: options.dataBytesMax,
       readsBehindMaxMs: options.readsBehindMaxMs,
+      sessionIdleMs: options.sessionIdleMs,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => this.#server?.connections ?? 0,
