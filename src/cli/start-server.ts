@@ -121,7 +121,9 @@ class Starting {
       failover: options.failover,
       joining: this.#joining,
       waitingBytesMax: WAITING_BYTES_MAX,
-      ...boundsOf(options),
+      dataBytesMax: options.dataBytesMax,
+      readsBehindMaxMs: options.readsBehindMaxMs,
+      sessionIdleMs: options.sessionIdleMs,
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => this.#server?.connections ?? 0,
@@ -149,13 +151,6 @@ class Starting {
     return startListening(parts, address.host, address.port);
   }
 }
-
-/** Bounds that the engine keeps. */
-function boundsOf({ dataBytesMax, readsBehindMaxMs, sessionIdleMs }: StartOptions): EngineBounds {
-  return { dataBytesMax, readsBehindMaxMs, sessionIdleMs };
-}
-
-type EngineBounds = Pick<StartOptions, 'dataBytesMax' | 'readsBehindMaxMs' | 'sessionIdleMs'>;
 
 function linksOf({ clusterSecret: secret }: StartOptions, events: EventLog): PeerLinks {
   const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');
