@@ -61,6 +61,9 @@ export interface Plan {
 /** The pace of a clock within these is exact enough for leases, which are counted a tenth shorter than they are held. */
 const DRIFT_MAX = 0.05;
 
+/** As the client library does by default. */
+const CLIENT_TIMEOUT_MS = 5000;
+
 /** Heartbeats are ten times as many: a shorter schedule takes as long. */
 const DURATION_WITH_ELECTIONS_MS = 15_000;
 
@@ -104,6 +107,7 @@ export function drawPlan({ random, laterRandom, electionRandom }: Draws, given: 
       keys,
       thinkMsMax: random.pick([300, 800, 2000]),
       valueBytesMax: random.pick([1, 100, 1500]),
+      timeoutMs: CLIENT_TIMEOUT_MS,
     },
     faults: {
       kinds: [...chosen.filter(isLegal), ...addedLater],
@@ -132,7 +136,11 @@ function drawElections(random: Random, drawn: Plan): Partial<Plan> {
   return {
     nodes: random.pick(quiet === undefined ? [2, 3, 3, 3, 4, 5] : [3, 3, 4, 5]),
     acks: random.pick(['majority', 'majority', 'majority', 'all']),
-    clientOptions: { ...clientOptions, thinkMsMax: random.pick([100, 300, 1000]) },
+    clientOptions: {
+      ...clientOptions,
+      thinkMsMax: random.pick([100, 300, 1000]),
+      timeoutMs: random.pick([300, 1000, CLIENT_TIMEOUT_MS]),
+    },
     faults: {
       kinds: quiet === undefined ? kinds : ofOne,
       pauseMsMax: random.pick([1000, 3000, 6000]),

@@ -13,7 +13,7 @@ const ALONE: Partial<Plan> = {
   failover: 'auto',
   fsync: 'always',
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
   isLossy: false,
   operatorPauseMsMax: Infinity,
   quiet: undefined,
@@ -43,13 +43,15 @@ const SHORT_TERMS: Partial<Plan> = {
   syncMsMax: 20,
   latencyMsMax: 20,
   windows: { bytes: 4096, messages: 1, messageBytes: 1 },
-  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1 },
-  faults: { kinds: ['crash in office'], pauseMsMax: 150, downMsMax: 400 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000 },
+  faults: { kinds: ['crash in office', 'crash in office', 'kill'], pauseMsMax: 150, downMsMax: 400 },
 };
 
 /** A primary that is cut off, goes on reading, and is succeeded. */
 const CUT_PRIMARIES: Partial<Plan> = {
   ...ALONE,
+  clients: 5,
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 200 },
   faults: { kinds: ['isolate'], pauseMsMax: 3000, downMsMax: 500 },
 };
 
