@@ -341,6 +341,11 @@ export function onTakeOver(step: Step, link: OpenLink, { term }: TakeOver): void
   if (!mayStand(state) || (attempt !== undefined && isCommanded(attempt.purpose))) return;
   if (attempt !== undefined) failAttempt(step, notPrimary(link.address, 'it hands over'));
   beginAttempt(step, { kind: 'elect', isAsked: true });
+  const begun = state.attempt;
+  if (begun === undefined || begun.peers.has(link.node)) return;
+  // One that was removed is none of those that this node knows, and has to be asked to hand over all the same.
+  begun.peers.set(link.node, { node: link.node, address: link.address });
+  ask(step, begun, link);
 }
 
 /** A node that was said to be stopped is not. */
