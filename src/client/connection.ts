@@ -152,15 +152,21 @@ export class Connection implements Place {
    */
   checkSilence(): void {
     const { silentMs } = this;
-    if (silentMs === 0) return;
+    if (silentMs > 0) this.#checkSilence(silentMs, this.#allowedMs() * SILENCE_TOLERANCE);
+  }
+
+  #checkSilence(silentMs: number, allowedMs: number): void {
+    if (silentMs < allowedMs) return;
+    this.giveUp(`sent nothing for ${String(Math.round(silentMs) / 1000)} s`);
+  }
+
+  #allowedMs(): number {
     const { silenceMsMax } = this.#options;
     const patience = this.#unanswered
       .slice(this.#head)
       .filter((call) => !call.isSettled)
       .map((call) => call.patienceMs(silenceMsMax));
-    const allowedMs = patience.length === 0 ? silenceMsMax : patience.reduce((a, b) => Math.max(a, b));
-    if (silentMs < allowedMs * SILENCE_TOLERANCE) return;
-    this.giveUp(`sent nothing for ${String(Math.round(silentMs) / 1000)} s`);
+    return patience.length === 0 ? silenceMsMax : patience.reduce((a, b) => Math.max(a, b));
   }
 
   /** Ends the connection as one that is of no use; calls on it may go elsewhere. */
@@ -238,8 +244,10 @@ export class Connection implements Place {
     if (this.#watch !== undefined || this.#state !== 'open' || this.#head === this.#unanswered.length) return;
     this.#watch = this.#options.clock.after(WATCH_PERIOD_MS, () => {
       this.#watch = undefined;
-      if (this.silentMs >= SUSPICIOUS_MS) {
-        this.checkSilence();
+      const { silentMs } = this;
+      if (silentMs >= SUSPICIOUS_MS) {
+        // A call whose whole time is over ends by itself first.
+        this.#checkSilence(silentMs, this.#allowedMs() + WATCH_PERIOD_MS);
         if (this.#isOpen) this.#options.silent();
       }
       this.#watchSilence();

@@ -36,7 +36,7 @@ export function isRefusedForNow(call: Call, refusal: KvError, { waits, isSingle 
   if (mayServeElsewhere && !isSingle) return true;
   // Nothing but the answer to the same number tells what became of a write that was sent before.
   const isOpen = call.wasSent || refusal.code === 'UNCONFIRMED';
-  return call.ticket !== undefined && isOpen && refusal.retryable;
+  return call.ticket !== undefined && isOpen && refusal.retryable && refusal.code !== 'SESSION_EXPIRED';
 }
 
 /** Where the primary is by a refusal that begins with its address. */

@@ -14,6 +14,20 @@ describe('backoff', () => {
     expect(backoff.nextMs()).to.equal(50);
   });
 
+  it('LooksSlowlyAfterWhatIsGoneForLongAndQuicklyAfterWhatIsNot', () => {
+    const backoff = new Backoff({ ...LIMITS, growth: 1.05 }, () => 0.5);
+    let elapsedMs = 0;
+    let attempts = 0;
+    while (elapsedMs < 60_000) {
+      const delayMs = backoff.nextMs();
+      expect(delayMs * 2).to.be.below(52 + elapsedMs / 10);
+      elapsedMs += delayMs;
+      attempts++;
+      if (elapsedMs < 1_000) expect(attempts).to.be.at.most(30);
+    }
+    expect(attempts).to.be.at.most(120);
+  });
+
   it('DrawsEachDelayFromTheWholeRange', async () => {
     await withSeed(testSeed(), (random) => {
       const backoff = new Backoff(LIMITS, () => random.next());

@@ -1,10 +1,7 @@
 import { expect } from 'chai';
-import { createClient } from '../../src/client/client.js';
-import type { KvClient } from '../../src/client/client.js';
-import type { ClientOptions } from '../../src/client/options.js';
 import { failureOf } from './client-fixture.js';
 import { OK, refused } from './resp-answers.js';
-import { ScriptedStore, startScriptedNode } from './scripted-store.js';
+import { useScriptedNodes } from './scripted-store.js';
 import type { ScriptedNode } from './scripted-store.js';
 
 type Three = [ScriptedNode, ScriptedNode, ScriptedNode];
@@ -13,15 +10,7 @@ type Three = [ScriptedNode, ScriptedNode, ScriptedNode];
 const TOLERANCE_MS = 400;
 
 describe('a client during an election', () => {
-  const ends: (() => void | Promise<void>)[] = [];
-  let store: ScriptedStore;
-
-  beforeEach(() => {
-    store = new ScriptedStore();
-  });
-  afterEach(async () => {
-    for (const end of ends.splice(0)) await end();
-  });
+  const { startNode, clientOf, store } = useScriptedNodes();
 
   /** The first one is the primary. */
   async function startThree(): Promise<Three> {
@@ -31,20 +20,6 @@ describe('a client during an election', () => {
       backup.primary = nodes[0].server.address;
     }
     return nodes;
-  }
-
-  async function startNode(): Promise<ScriptedNode> {
-    const node = await startScriptedNode(store);
-    ends.push(() => node.server.close());
-    return node;
-  }
-
-  function clientOf(nodes: readonly ScriptedNode[], options: ClientOptions = {}): KvClient {
-    const client = createClient({ addresses: nodes.map(({ server }) => server.address), ...options });
-    ends.unshift(() => {
-      client.close();
-    });
-    return client;
   }
 
   function elect(node: ScriptedNode): number {
@@ -79,7 +54,7 @@ describe('a client during an election', () => {
     const servesMs = elect(second);
     expect((await calls)[0], 'as it was answered the first time').to.equal(true);
     expect(performance.now() - servesMs).to.be.below(150 + TOLERANCE_MS);
-    expect(store.applied).to.deep.equal(['PUT a 1', 'DELETE a', 'PUT a 2', 'PUT a 3']);
+    expect(store().applied).to.deep.equal(['PUT a 1', 'DELETE a', 'PUT a 2', 'PUT a 3']);
   });
 
   it('LeavesAPausedPrimaryAsSoonAsAnotherOneServes', async () => {
@@ -94,7 +69,7 @@ describe('a client during an election', () => {
     await Promise.all([write, read]);
     expect(performance.now() - servesMs).to.be.below(200 + TOLERANCE_MS);
     await first.server.until(() => first.server.openConnections() === 0);
-    expect(store.applied).to.deep.equal(['PUT a 1', 'PUT a 2']);
+    expect(store().applied).to.deep.equal(['PUT a 1', 'PUT a 2']);
   });
 
   it('GoesOnWithAPrimaryThatWasPausedForAMomentAndAsksNobodyAnyMore', async () => {
@@ -126,7 +101,7 @@ describe('a client during an election', () => {
     await second.server.until(() => second.server.lines.some((line) => line.startsWith('PUT')));
     elect(second);
     await calls;
-    expect(store.applied).to.deep.equal(['PUT a 1', 'PUT a 2', 'PUT a 3']);
+    expect(store().applied).to.deep.equal(['PUT a 1', 'PUT a 2', 'PUT a 3']);
   });
 
   it('WaitsOutRefusalsOfAllAndAsksMoreAndMoreSlowly', async () => {
@@ -144,7 +119,7 @@ describe('a client during an election', () => {
     const write = kv.put('a', '3');
     first.fateOf = () => undefined;
     await write;
-    expect(store.applied).to.deep.equal(['PUT a 1', 'PUT a 3']);
+    expect(store().applied).to.deep.equal(['PUT a 1', 'PUT a 3']);
   });
 
   it('FindsTheOneThatServesWhenAllRefusedConnectionsOrOffice', async () => {
@@ -155,8 +130,7 @@ describe('a client during an election', () => {
     await second.server.close();
     const calls = Promise.all([kv.put('a', '1'), kv.get('b')]);
     await asked(first, 10);
-    const again = await startScriptedNode(store, second.server.port);
-    ends.push(() => again.server.close());
+    const again = await startNode(second.server.port);
     const servesMs = performance.now();
     await calls;
     expect(performance.now() - servesMs).to.be.below(300 + TOLERANCE_MS);
@@ -181,7 +155,7 @@ describe('a client during an election', () => {
     await kv.put('a', '1');
     first.fateOf = () => 'done and broken';
     const sent = kv.put('a', '2');
-    await first.server.until(() => store.applied.length === 2);
+    await first.server.until(() => store().applied.length === 2);
     first.isPrimary = false;
     first.primary = 'unknown';
     const failure = await failureOf(sent);

@@ -1,4 +1,7 @@
 import type { Socket } from 'node:net';
+import { createClient } from '../../src/client/client.js';
+import type { KvClient } from '../../src/client/client.js';
+import type { ClientOptions } from '../../src/client/options.js';
 import { OK, NOTHING, integer, notPrimary, refused, value, values } from './resp-answers.js';
 import type { Script } from './scripted-server.js';
 import { startScriptedServer } from './scripted-server.js';
@@ -88,7 +91,7 @@ export interface ScriptedNode {
 }
 
 /** A node of a cluster whose state is this store. */
-export async function startScriptedNode(store: ScriptedStore, port = 0): Promise<ScriptedNode> {
+async function startScriptedNode(store: ScriptedStore, port?: number): Promise<ScriptedNode> {
   const prefaces = new Map<number, readonly number[]>();
   /** Answers come in order: behind one that does not come there is none. */
   const silent = new Set<number>();
@@ -140,4 +143,47 @@ export async function startScriptedNode(store: ScriptedStore, port = 0): Promise
 function statusOf({ isPrimary, primary, term }: ScriptedNode): string {
   const [role, service] = isPrimary ? ['primary', 'serving'] : ['backup', 'following'];
   return values(`role=${role}`, `service=${service}`, `primary=${primary}`, `term=${String(term)}`);
+}
+
+export interface ScriptedNodes {
+  /** The state that the nodes of the test share. */
+  readonly store: () => ScriptedStore;
+  readonly startNode: (port?: number) => Promise<ScriptedNode>;
+  /** A client of these nodes: of one by its address, of several by theirs. */
+  readonly clientOf: (nodes: ScriptedNode | readonly ScriptedNode[], options?: ClientOptions) => KvClient;
+}
+
+/** Nodes and clients for the tests of the enclosing suite, all gone when a test is over. */
+export function useScriptedNodes(): ScriptedNodes {
+  let store = new ScriptedStore();
+  const clients: KvClient[] = [];
+  const nodes: ScriptedNode[] = [];
+  beforeEach(() => {
+    store = new ScriptedStore();
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    for (const { server } of nodes.splice(0)) await server.close();
+  });
+  return {
+    store: () => store,
+    async startNode(port) {
+      const node = await startScriptedNode(store, port);
+      nodes.push(node);
+      return node;
+    },
+    clientOf(given, options = {}) {
+      const whereTo = Array.isArray(given)
+        ? { addresses: (given as readonly ScriptedNode[]).map(({ server }) => server.address) }
+        : { address: (given as ScriptedNode).server.address };
+      const client = createClient({ ...whereTo, ...options });
+      clients.push(client);
+      return client;
+    },
+  };
+}
+
+/** These fates befall the writes that arrive, one after the other, and then nothing does. Sessions open as usual. */
+export function befall(node: ScriptedNode, ...fates: (Fate | undefined)[]): void {
+  node.fateOf = (line) => (line === 'SESSION' ? undefined : fates.shift());
 }
