@@ -11,7 +11,7 @@ import { proxyFabric } from './fabric.js';
 import type { Fabric } from './fabric.js';
 
 /** Longer than anybody waits before an election. */
-const AWAY_MS = 3000;
+const AWAY_MS = 2000;
 const WORKERS = 8;
 const TIMEOUT_MS = 5000;
 type Three = [ClusterNode, ClusterNode, ClusterNode];
