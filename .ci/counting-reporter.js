@@ -2,7 +2,11 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import Mocha from 'mocha';
 
-const { EVENT_RUN_END, EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_FAIL } = Mocha.Runner.constants;
+const { EVENT_RUN_END, EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_BEGIN, EVENT_TEST_FAIL } =
+  Mocha.Runner.constants;
+
+/** Where `test/random.ts` notes the seeds that it draws. */
+const DRAWN = Symbol.for('understudy: seeds that were drawn');
 
 /**
  * Shows the tests as `spec` does, and writes what came of them to the file named by the option `output`, as JSON: how many
@@ -23,8 +27,11 @@ class CountingReporter extends Mocha.reporters.Spec {
       if (!suite.parent?.root) return;
       filesMs[suite.file] = (filesMs[suite.file] ?? 0) + performance.now() - beganMs;
     });
+    runner.on(EVENT_TEST_BEGIN, () => {
+      globalThis[DRAWN] = [];
+    });
     runner.on(EVENT_TEST_FAIL, (test, error) => {
-      failures.push({ files: [fileOf(test)], title: test.fullTitle(), message: messageOf(error) });
+      failures.push({ files: [fileOf(test)], title: test.fullTitle(), message: withSeed(messageOf(error)) });
     });
     runner.once(EVENT_RUN_END, () => {
       const { passes, failures: failed } = runner.stats;
@@ -47,6 +54,12 @@ function messageOf(error) {
     messages.push(String(at?.message ?? at));
   }
   return messages.join(': ');
+}
+
+/** The message, and the first seed that the test drew unless the message names one. */
+function withSeed(message) {
+  const seed = globalThis[DRAWN]?.[0];
+  return seed === undefined || message.includes('KV_SEED=') ? message : `${message} (KV_SEED=${seed})`;
 }
 
 export { CountingReporter as default };

@@ -12,6 +12,7 @@ const { scripts, mocha } = JSON.parse(readFileSync(path.join(repositoryRoot, 'pa
   scripts: Record<string, string>;
   mocha: object;
 };
+const RANDOM = new URL('../random.js', import.meta.url).href;
 const RUN_SUITE = path.join(import.meta.dirname, 'run-suite.js');
 const PASS: Pass = { ending: '.test', processes: 2, words: [] };
 
@@ -73,6 +74,23 @@ describe('The suite', () => {
     expect(summary).to.include('0 passed, 1 failed, in 1 s\n');
     expect(summary).to.include('IsRandom\n    failed with KV_SEED=41: why\n');
     expect(summary).to.include('again: KV_SEED=41 npx mocha build/test/a.test.js\n');
+  });
+
+  it('NamesTheSeedThatATestDrewWhichTookTooLong', async () => {
+    const suite = suiteOf({
+      'a.test': `
+        import { testSeed } from ${JSON.stringify(RANDOM)};
+        it('IsRandomToo', () => { testSeed(); });
+        it('IsRandom', (done) => { console.log('drawn', testSeed()); }).timeout(20);
+        it('IsNot', () => { throw new Error('no'); });`,
+    });
+    await suite.run(PASS);
+    const seed = /drawn (\d+)/.exec(output)?.[1];
+    expect(seed).to.match(/^\d+$/);
+    expect(suite.sum.failures.map(({ message }) => /KV_SEED=(\d+)/.exec(message)?.[1])).to.deep.equal([
+      seed,
+      undefined,
+    ]);
   });
 
   const broken: readonly (readonly [name: string, text: string, passed: number, message: RegExp])[] = [
