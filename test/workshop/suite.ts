@@ -22,7 +22,7 @@ export const PASSES: Readonly<Record<string, Pass>> = {
   /** What measures time or memory, or needs the whole machine: one after another, and nothing beside them. */
   alone: { ending: '.alone', processes: 1, words: [] },
   /** What needs programs that not every machine has. */
-  tools: { ending: '.tools', processes: 1, words: ['--timeout', '60000'] },
+  tools: { ending: '.tools', processes: os.availableParallelism(), words: ['--timeout', '60000'] },
 };
 
 const SLOWEST_SHOWN = 10;
