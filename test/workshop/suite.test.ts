@@ -141,11 +141,19 @@ describe('The suite', () => {
   });
 
   it('EndsAProcessThatOneOfItsTestsHolds', async () => {
-    suiteOf({ 'a.test': `it('Passes', () => { setInterval(() => {}, 1000); });` });
-    const outcome = await startMocha([fileOf('a.test')], { directory: directory.path, lingerMsMax: 100 })
-      .outcome;
-    expect([outcome.passed, outcome.failed]).to.deep.equal([1, 1]);
-    expect(outcome.failures[0]?.message).to.include('something still holds it');
+    suiteOf({
+      'a.test': `it('Passes', () => { setInterval(() => {}, 1000); });`,
+      'b.test': `it('Fails', () => { throw new Error('no'); }); setInterval(() => {}, 1000);`,
+    });
+    for (const [name, passed, failed] of [
+      ['a.test', 1, 1],
+      ['b.test', 0, 2],
+    ] as const) {
+      const options = { directory: directory.path, lingerMsMax: 100 };
+      const outcome = await startMocha([fileOf(name)], options).outcome;
+      expect([outcome.passed, outcome.failed], name).to.deep.equal([passed, failed]);
+      expect(outcome.failures.at(-1)?.message).to.include('something still holds it');
+    }
   });
 
   it('EndsAProcessWhoseTestsAreNeverThrough', async () => {
