@@ -120,12 +120,15 @@ export interface ScanBounds {
 export type FsyncPolicy = 'always' | 'everysec' | 'off';
 /** How many members must hold a write durably before it is answered. */
 export type AcksPolicy = 'majority' | 'all' | '0';
+/** Who makes another primary when this one is lost: a person, or the members themselves. */
+export type FailoverPolicy = 'manual' | 'auto';
 
 /** What this engine promises, so that people can read it and tests can assert it. */
 export interface Guarantees {
   /** `always`: an answered write survives a power cut. Otherwise it survives the process only. */
   readonly fsync: FsyncPolicy;
   readonly acks: AcksPolicy;
+  readonly failover: FailoverPolicy;
   /** A read shows every write that was acknowledged before the read began. */
   readonly linearizableReads: boolean;
 }
@@ -225,7 +228,9 @@ export type Reconfiguration =
   | { readonly kind: 'removeBackup'; readonly address: string; readonly backupIsDown: boolean }
   | { readonly kind: 'promote'; readonly othersAreDown: boolean; readonly acceptDataLoss: boolean }
   /** How many members must hold a write before it is answered, from now on. */
-  | { readonly kind: 'setAcks'; readonly acks: AcksPolicy };
+  | { readonly kind: 'setAcks'; readonly acks: AcksPolicy }
+  /** Who makes another primary, from now on. */
+  | { readonly kind: 'setFailover'; readonly failover: FailoverPolicy };
 
 export interface Engine {
   readonly guarantees: Guarantees;
@@ -262,6 +267,12 @@ export interface Engine {
   status(): Status;
 
   reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured>;
+
+  /**
+   * Before a planned stop: a primary whose members make their own lets one of them take over. Resolves once one has, or none can in a few
+   * seconds; at once on any other node.
+   */
+  handOver(): Promise<void>;
 
   /** Finishes what was accepted, leaves the files complete and lets go of them. Safe to call twice. */
   close(): Promise<void>;

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { showAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
 import { systemClock } from '../clock.js';
-import type { AcksPolicy, FsyncPolicy, Role, Service, Term } from '../engine.js';
+import type { AcksPolicy, FailoverPolicy, FsyncPolicy, Role, Service, Term } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import { showPosition } from '../log/term.js';
 import { replayFrame } from '../node/applier.js';
@@ -49,6 +49,8 @@ export interface StartOptions {
   readonly advertise?: Address | undefined;
   /** How many members must hold a write. Changed where this node is the primary. */
   readonly acks?: AcksPolicy | undefined;
+  /** Who makes another primary when this one is lost. Changed where this node is the primary. */
+  readonly failover?: FailoverPolicy | undefined;
   /**
    * What the nodes of a cluster prove to each other that they have, 16 to 4096 bytes. Without it they speak with each other on
    * one machine only. Neither logged nor shown.
@@ -144,6 +146,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       events,
       fsync: options.fsync ?? 'always',
       acks: options.acks,
+      failover: options.failover,
       waitingBytesMax: WAITING_BYTES_MAX,
       dataBytesMax: options.dataBytesMax,
       readsBehindMaxMs: options.readsBehindMaxMs,
@@ -239,6 +242,7 @@ async function settle(engine: ReplicaEngine): Promise<void> {
 }
 
 async function stopAll(parts: Parts): Promise<void> {
+  await parts.engine.handOver();
   await parts.server.stop();
   try {
     await parts.engine.close();

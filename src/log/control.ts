@@ -1,4 +1,4 @@
-import type { AcksPolicy, NodeId, Position } from '../engine.js';
+import type { AcksPolicy, FailoverPolicy, NodeId, Position } from '../engine.js';
 import { EntryKind, FrameBuilder } from './entry.js';
 import { ENTRY_HEADER_BYTES } from './entry.js';
 import { FRAME_HEADER_BYTES, endOf } from './frame.js';
@@ -19,6 +19,7 @@ export interface Configuration {
   /** They are sent everything and counted nowhere. */
   readonly learners: readonly Peer[];
   readonly acks: AcksPolicy;
+  readonly failover: FailoverPolicy;
 }
 
 /** A configuration and the entry that set it. */
@@ -60,8 +61,10 @@ export function controlEntryOf(frame: Frame): ControlEntry | undefined {
   if (kind === EntryKind.mark) return { kind: 'mark' };
   if (kind !== EntryKind.open && kind !== EntryKind.configure) return undefined;
   const body = frame.bytes.toString('utf8', frame.start + FRAME_HEADER_BYTES + ENTRY_HEADER_BYTES, frame.end);
-  const fields = JSON.parse(body) as object;
-  return { kind: kind === EntryKind.open ? 'open' : 'configure', ...fields } as ControlEntry;
+  const fields = JSON.parse(body) as { configuration?: Omit<Configuration, 'failover'> };
+  // Before there was a choice it was a person.
+  const configuration = fields.configuration && { failover: 'manual', ...fields.configuration };
+  return { kind: kind === EntryKind.open ? 'open' : 'configure', ...fields, configuration } as ControlEntry;
 }
 
 /** Whether a frame is the mark of a snapshot. */

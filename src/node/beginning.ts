@@ -22,8 +22,9 @@ export function beginning(parts: ReplicaEngineParts): ReplicaState {
       members: [{ node: saved.node, address: parts.address() }],
       learners: [],
       acks: parts.acks ?? 'majority',
+      failover: parts.failover ?? 'manual',
       position,
-    };
+    } as const;
     configurations = configurationsAtStart(saved.configuration ?? alone, placed, replayedTo);
   }
   return begin({
@@ -40,6 +41,7 @@ export function beginning(parts: ReplicaEngineParts): ReplicaState {
     spans: history.spans,
     commit: replayedTo.index,
     divergence: saved.divergence,
+    lossAccepted: saved.lossAccepted,
     nowMs: clock.nowMs(),
     address: () => parts.address(),
     ...(rules === undefined ? {} : { rules }),

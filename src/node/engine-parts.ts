@@ -1,5 +1,5 @@
 import type { NodeClock } from '../clock.js';
-import type { AcksPolicy, FsyncPolicy } from '../engine.js';
+import type { AcksPolicy, FailoverPolicy, FsyncPolicy } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
@@ -27,6 +27,8 @@ export interface ReplicaEngineParts {
   readonly fsync: FsyncPolicy;
   /** For a new cluster; for one that is there, the primary changes it. */
   readonly acks: AcksPolicy | undefined;
+  /** As `acks`. */
+  readonly failover?: FailoverPolicy | undefined;
   readonly waitingBytesMax: number;
   /** Bytes of all keys and values; no bound when not given. */
   readonly dataBytesMax?: number | undefined;

@@ -26,6 +26,7 @@ import { Assembly } from './assembly.js';
 import { candidateAt } from './candidate.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { WORK_A_SLICE, lostWhileRead, readSlice, tooFarBehind, tooMuch, unsure } from './reading.js';
+import { Settings } from './settings.js';
 import { behindMs, standingOf, statusOf } from './status.js';
 import type { Standing } from './status.js';
 import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
@@ -33,9 +34,11 @@ import { RETRY_FULL_MS, StoppedWithoutRoom, diskFull, endsForWantOfRoom, isDiskF
 /** So many keys are read in one turn; more of them in slices, with the lock held. */
 const KEYS_AT_ONCE = 1000;
 const SYNC_PERIOD_MS = 1000;
-const TICK_MS = 100;
+const TICK_MS = 50;
 /** How long a read waits for the primary to be sure that it still is one. */
 const CONFIRM_MS = 2000;
+/** So long a node that has handed over waits to hear its successor. */
+const SUCCESSOR_MS = 1000;
 const READS_WAITING_MAX = 100_000;
 
 /**
@@ -46,7 +49,7 @@ export class ReplicaEngine implements Engine {
   readonly #parts: ReplicaEngineParts;
   readonly #assembly: Assembly;
   #readsWaiting = 0;
-  #acksAre: 'to be set' | 'being set' | 'set' = 'to be set';
+  readonly #settings: Settings;
   /** Whether everything was written that comes before the node takes part. */
   #isPrepared = false;
   #preparing: Promise<void> | undefined;
@@ -56,6 +59,7 @@ export class ReplicaEngine implements Engine {
   private constructor(parts: ReplicaEngineParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts);
+    this.#settings = new Settings(parts, this.#assembly.replica);
   }
 
   /**
@@ -116,31 +120,11 @@ export class ReplicaEngine implements Engine {
   #tick(): void {
     const { replica, proposals, applying, snapshotter, room } = this.#assembly;
     replica.input({ kind: 'tick' });
-    this.#setAcks();
+    this.#settings.apply();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
     snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
     proposals.goOn();
-  }
-
-  /** Once this node serves, the setting that it was started with becomes the cluster's. */
-  #setAcks(): void {
-    const { acks, state, events } = this.#parts;
-    const { replica } = this.#assembly;
-    const { office, configurations } = replica.state;
-    if (acks === undefined || state.role !== 'primary' || this.#acksAre !== 'to be set') return;
-    if (office.kind !== 'primary' || !office.isServing || configurations?.open.length !== 0) return;
-    if (configurations.committed.acks === acks) {
-      this.#acksAre = 'set';
-      return;
-    }
-    this.#acksAre = 'being set';
-    void replica.command({ kind: 'setAcks', acks }).then((outcome) => {
-      this.#acksAre = 'code' in outcome ? 'to be set' : 'set';
-      if ('code' in outcome)
-        events.debug({ acks, code: outcome.code }, 'the setting of --acks is tried again');
-      else events.info({ acks }, 'the setting of --acks was changed');
-    });
   }
 
   #sync(): void {
@@ -160,7 +144,12 @@ export class ReplicaEngine implements Engine {
     const { configurations } = this.#state;
     const newest = configurations?.open.at(-1) ?? configurations?.committed;
     const isPrimary = this.#state.office.kind === 'primary' || this.#assembly.isSolePrimary;
-    return { fsync: this.#parts.fsync, acks: newest?.acks ?? 'majority', linearizableReads: isPrimary };
+    return {
+      fsync: this.#parts.fsync,
+      acks: newest?.acks ?? 'majority',
+      failover: newest?.failover ?? 'manual',
+      linearizableReads: isPrimary,
+    };
   }
 
   read(key: ByteRange, sink: ValueSink): ReadOutcome {
@@ -360,6 +349,26 @@ export class ReplicaEngine implements Engine {
     if ('code' in wanted) return wanted;
     const outcome = await this.#assembly.replica.command(wanted);
     return 'code' in outcome ? outcome : this.#reconfigured(outcome);
+  }
+
+  /** Before a planned stop: a primary whose members make their own lets one of them take over. Done as well where that cannot be. */
+  async handOver(): Promise<void> {
+    if (this.#closing !== undefined || this.#assembly.room.isStuck) return;
+    const { clock } = this.#parts;
+    const wasServing = this.#serves;
+    await this.#assembly.replica.leave();
+    // Its clients are told where to go, once that is known.
+    const untilMs = clock.nowMs() + SUCCESSOR_MS;
+    while (wasServing && this.#closing === undefined && clock.nowMs() < untilMs) {
+      const { office } = this.#state;
+      if (office.kind === 'primary' || office.isPrimaryServing) return;
+      await this.#assembly.nextStep();
+    }
+  }
+
+  get #serves(): boolean {
+    const { office } = this.#state;
+    return office.kind === 'primary' && office.isServing;
   }
 
   #reconfigured(outcome: CommandOutcome): Reconfigured {

@@ -143,6 +143,17 @@ export class Replica {
     });
   }
 
+  /** Resolves when this node is no primary any more, or has to stop as one. */
+  async leave(): Promise<void> {
+    if (this.#isAsPaused) return;
+    const command = ++this.#lastCommand as CommandId;
+    await new Promise((resolve) => {
+      this.#commands.set(command, resolve);
+      this.input({ kind: 'leave', command });
+    });
+    await this.idle();
+  }
+
   linkUp(link: Link): LinkId {
     const id = ++this.#lastLink as LinkId;
     this.#links.set(id, link);

@@ -1,11 +1,13 @@
 import { refusal } from '../engine.js';
-import type { Refusal, Term } from '../engine.js';
+import type { NodeId, Refusal, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { showPosition, termAfter } from '../log/term.js';
-import type { FenceAnswer, HandOverAnswer, SurveyAnswer } from './message.js';
-import type { PromotionTerms } from './promotion.js';
+import { mayStand } from './electing.js';
+import type { FenceAnswer, HandOverAnswer, SurveyAnswer, TakeOver } from './message.js';
+import { electionTimeoutMs, isAutomatic, paceOf } from './pace.js';
+import type { PromotionAnswer, PromotionDecision, PromotionTerms } from './promotion.js';
 import { notPrimary, promotionRefused, showPeers } from './refusals.js';
-import type { Attempt, OpenLink, Purpose, Step } from './state.js';
+import type { Attempt, OpenLink, Purpose, ReplicaState, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import { takeOffice } from './leading.js';
 import { askForFrames } from './fetching.js';
@@ -98,13 +100,18 @@ export function ask(step: Step, attempt: Attempt, link: OpenLink): void {
     send(step, link.id, { kind: 'survey', term: state.term, attempt: number });
   } else if (phase === 'hand over' && attempt.handOverFrom === link.node) {
     send(step, link.id, { kind: 'hand over', term: state.term, attempt: number });
-  } else if (phase === 'fence' && attempt.surveyed.has(link.node) && !attempt.fenced.has(link.node)) {
+  } else if (phase === 'fence' && isAskedToAgree(state, attempt, link) && !attempt.fenced.has(link.node)) {
     const isHandOver = attempt.handOverFrom !== undefined;
     const down = [...attempt.down];
     send(step, link.id, { kind: 'fence', term: state.term, attempt: number, isHandOver, down });
   } else if (phase === 'fetch' && attempt.source?.node === link.node) {
     askForFrames(step, attempt, link);
   }
+}
+
+/** Where a majority is enough, nobody waits for those who have not answered before it asks for their votes. */
+function isAskedToAgree(state: ReplicaState, attempt: Attempt, { node }: OpenLink): boolean {
+  return attempt.surveyed.has(node) || (isElection(state, attempt.purpose) && attempt.peers.has(node));
 }
 
 export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer): void {
@@ -138,7 +145,9 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
 /** Goes on when enough is known, or waited for. */
 export function judge(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
-  const isLate = nowMs - attempt.phaseMs >= state.timing.answerMs;
+  const { purpose } = attempt;
+  const isEager = isElection(state, purpose);
+  const isLate = nowMs - attempt.phaseMs >= (isEager ? state.timing.automatic : state.timing).answerMs;
   if (
     nowMs - attempt.startedMs > state.timing.commandMs &&
     (attempt.phase === 'survey' || attempt.phase === 'fence')
@@ -156,10 +165,12 @@ export function judge(step: Step, attempt: Attempt): void {
     const isSettled = [...attempt.peers.keys()].every(
       (node) => attempt.surveyed.has(node) || attempt.unreachable.has(node) || attempt.down.has(node),
     );
-    if (isSettled || isLate) judgeSurvey(step, attempt);
+    if (isEager) judgeElection(step, attempt, isSettled || isLate);
+    else if (isSettled || isLate) judgeSurvey(step, attempt);
   } else if (attempt.phase === 'fence') {
     const isSettled = [...attempt.surveyed.keys()].every((node) => attempt.fenced.has(node));
-    if (isSettled || isLate) judgeFence(step, attempt);
+    const isDecided = isEager && decideOnFence(state, attempt).kind === 'granted';
+    if (isSettled || isLate || isDecided) judgeFence(step, attempt);
   } else if (nowMs - attempt.phaseMs > state.timing.handOverMs) {
     const what =
       attempt.phase === 'hand over'
@@ -173,6 +184,11 @@ export function judge(step: Step, attempt: Attempt): void {
           );
     failAttempt(step, what);
   }
+}
+
+/** Whether nobody waits for it but the members: a majority of them is enough to go on. */
+function isElection(state: ReplicaState, purpose: Purpose): boolean {
+  return purpose.kind === 'elect' || (purpose.kind === 'own place' && isAutomatic(state));
 }
 
 /** Whether an operator waits for what comes of it. */
@@ -192,19 +208,11 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
     lookedAround(step, attempt);
     return;
   }
-  const primary = [...attempt.surveyed.entries()].find(
-    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
-  );
+  const primary = primaryAmong(state, attempt);
   if (primary !== undefined && attempt.handOverFrom === undefined) {
-    const [node] = primary;
-    if (purpose.kind === 'own place') {
-      failAttempt(step, notPrimary(attempt.peers.get(node)?.address, 'it serves'));
-      return;
-    }
-    attempt.phase = 'hand over';
-    attempt.phaseMs = nowMs;
-    attempt.handOverFrom = node;
-    askAgain(step, attempt);
+    if (purpose.kind === 'own place')
+      failAttempt(step, notPrimary(attempt.peers.get(primary)?.address, 'it serves'));
+    else askToHandOver(step, attempt, primary);
     return;
   }
   const follower = purpose.kind === 'own place' ? followerOfAnother(state, attempt) : undefined;
@@ -239,11 +247,55 @@ function judgeSurvey(step: Step, attempt: Attempt): void {
   else if (nowMs - attempt.phaseMs >= state.timing.answerMs) survey(step, attempt);
 }
 
+/**
+ * Where the members make their own primary: as soon as a majority would agree. This is asked first, and changes nothing (pre-vote: section
+ * 9.6 of the Raft thesis), so that a node which hears nobody does not force out a primary that the others hear.
+ *
+ * @param isLast - nobody else will answer, or not in time.
+ */
+function judgeElection(step: Step, attempt: Attempt, isLast: boolean): void {
+  const { state, nowMs } = step;
+  const isAsked = attempt.purpose.kind === 'elect' && attempt.purpose.isAsked;
+  const primary = primaryAmong(state, attempt);
+  if (primary !== undefined && !isAsked) {
+    lookedAround(step, attempt);
+    return;
+  }
+  // Whom the primary itself asks needs its answer, too; and the others hear that primary.
+  const mayGoOn = !isAsked || primary !== undefined;
+  const agreeing = [...attempt.surveyed.values()].filter(({ isWilling }) => isWilling || isAsked);
+  const answers = [ownAnswer(state), ...agreeing.map(({ answer }) => answer)];
+  const decision = state.rules.decidePromotion(state.self, answers, termsOf(attempt.purpose));
+  if ((decision.kind === 'refused' || !mayGoOn) && state.rules.asksFirst) {
+    const why =
+      decision.kind === 'refused'
+        ? promotionRefused(state, decision.reason, attempt.peers)
+        : notPrimary(undefined, 'it did not answer');
+    if (isLast) failAttempt(step, why);
+  } else if (primary !== undefined) askToHandOver(step, attempt, primary);
+  else if (ownLeaseMs(step, attempt) === 0) fence(step, attempt);
+  else if (nowMs - attempt.phaseMs >= state.timing.automatic.answerMs) survey(step, attempt);
+}
+
+/** A node that serves as primary, of no earlier term than this node's own. */
+function primaryAmong(state: ReplicaState, attempt: Attempt): NodeId | undefined {
+  return [...attempt.surveyed].find(
+    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
+  )?.[0];
+}
+
+function askToHandOver(step: Step, attempt: Attempt, primary: NodeId): void {
+  attempt.phase = 'hand over';
+  attempt.phaseMs = step.nowMs;
+  attempt.handOverFrom = primary;
+  askAgain(step, attempt);
+}
+
 /** What a backup that hears no primary learns: where one serves. It waits there to be found. */
 function lookedAround(step: Step, attempt: Attempt): void {
   const { state } = step;
-  const found = [...attempt.surveyed].find(([, { role, term }]) => role === 'serving' && term >= state.term);
-  const peer = found && attempt.peers.get(found[0]);
+  const found = primaryAmong(state, attempt);
+  const peer = found && attempt.peers.get(found);
   if (peer !== undefined && state.office.kind === 'backup') state.office.primary ??= peer;
   failAttempt(step, notPrimary(peer?.address, 'it was looked for'));
 }
@@ -303,6 +355,16 @@ function stillAlive(alive: readonly Peer[], seenBy: string): Refusal {
   );
 }
 
+/** The primary wants this node to take over: it asks for the office as an operator's promotion would. */
+export function onTakeOver(step: Step, link: OpenLink, { term }: TakeOver): void {
+  const { state } = step;
+  const { office, attempt } = state;
+  if (office.kind === 'primary' || term !== state.term || office.primary?.node !== link.node) return;
+  if (!mayStand(state) || (attempt !== undefined && isCommanded(attempt.purpose))) return;
+  if (attempt !== undefined) failAttempt(step, notPrimary(link.address, 'it hands over'));
+  beginAttempt(step, { kind: 'elect', isAsked: true });
+}
+
 /** A node that was said to be stopped is not. */
 export function signOfLife(step: Step, link: OpenLink): void {
   failAttempt(step, stillAlive([{ node: link.node, address: link.address }], step.state.address()));
@@ -313,12 +375,20 @@ function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
   else failAttempt(step, refused);
 }
 
+/** What those who agreed to the term decide. */
+function decideOnFence(state: ReplicaState, attempt: Attempt): PromotionDecision {
+  return state.rules.decidePromotion(state.self, votes(state, attempt), termsOf(attempt.purpose));
+}
+
+function votes(state: ReplicaState, attempt: Attempt): PromotionAnswer[] {
+  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
+  return [ownAnswer(state), ...granted.map(({ answer }) => answer)];
+}
+
 function judgeFence(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
-  const { purpose } = attempt;
-  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
-  const answers = [ownAnswer(state), ...granted.map(({ answer }) => answer)];
-  const decision = state.rules.decidePromotion(state.self, answers, termsOf(purpose));
+  const answers = votes(state, attempt);
+  const decision = decideOnFence(state, attempt);
   if (decision.kind === 'refused') {
     const refusing = [...attempt.fenced.values()].find(({ reason }) => reason !== undefined);
     const reason = promotionRefused(state, decision.reason, attempt.peers);
@@ -362,7 +432,7 @@ export function open(step: Step, attempt: Attempt): void {
       ? []
       : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
   const promotion =
-    purpose.kind === 'own place' || purpose.kind === 'look'
+    purpose.kind !== 'promote' && purpose.kind !== 'remove'
       ? undefined
       : {
           command: purpose.command,
@@ -412,10 +482,23 @@ export function failAttempt(step: Step, refused: Refusal): void {
   if (attempt === undefined) return;
   state.attempt = undefined;
   const { purpose } = attempt;
-  const { heartbeatMs } = state.timing;
-  if (purpose.kind === 'own place') state.askAtMs = nowMs + heartbeatMs * (1 + step.random);
-  else if (purpose.kind === 'look') state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
-  else step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
+  const { heartbeatMs } = paceOf(state);
+  switch (purpose.kind) {
+    case 'look':
+      state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
+      break;
+    case 'own place':
+    case 'elect':
+      // Who asked for votes in vain leaves the next try to others; who only looked around may look again soon.
+      state.askAtMs =
+        nowMs +
+        (isElection(state, purpose) && attempt.phase !== 'survey'
+          ? electionTimeoutMs(state.timing, step.random)
+          : heartbeatMs * (1 + step.random));
+      break;
+    default:
+      step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
+  }
   if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }
 

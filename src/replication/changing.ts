@@ -4,13 +4,19 @@ import { controlFrame } from '../log/control.js';
 import type { Configuration, Peer } from '../log/control.js';
 import { showPosition } from '../log/term.js';
 import { writeNeeds } from './commit.js';
+import { leaveAsRemoved } from './leaving-office.js';
+import { isAutomatic } from './pace.js';
 import type { Requirement } from './quorum.js';
-import { showPeers, unreachableMembers } from './refusals.js';
+import { isReachable, showPeers, unreachableMembers } from './refusals.js';
 import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
 import { feedAll, renewProgress } from './streaming.js';
 import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
 
 /** Changes of who takes part: one at a time, each an entry of the log. */
+
+/** Why the two are not had together. */
+export const ACKS_0_WITH_AUTO =
+  'with --acks 0 only the primary is sure to have what was acknowledged, so no other member may take over by itself; use --acks majority with --failover auto';
 
 type ConfigurationChange = Exclude<Change, { kind: 'promote' }>;
 
@@ -26,16 +32,11 @@ export function change(
     step.effects.push({ kind: 'answer', command, outcome: refused });
     return;
   }
-  const { members, learners, acks } = configurationInForce(step.state);
+  const before = configurationInForce(step.state);
+  const { members, learners } = before;
   switch (wanted.kind) {
     case 'addBackup':
-      appendChange(
-        step,
-        office,
-        { members, learners: [...learners, wanted.peer], acks },
-        command,
-        'add learner',
-      );
+      appendChange(step, office, { ...before, learners: [...learners, wanted.peer] }, command, 'add learner');
       break;
     case 'removeBackup': {
       const others = (peers: readonly Peer[]): Peer[] =>
@@ -44,7 +45,7 @@ export function change(
       appendChange(
         step,
         office,
-        { members: others(members), learners: others(learners), acks },
+        { ...before, members: others(members), learners: others(learners) },
         command,
         'remove',
         removed,
@@ -52,14 +53,22 @@ export function change(
       break;
     }
     case 'setAcks':
-      appendChange(step, office, { members, learners, acks: wanted.acks }, command, 'acks');
+      appendChange(step, office, { ...before, acks: wanted.acks }, command, 'acks');
+      break;
+    case 'setFailover':
+      appendChange(step, office, { ...before, failover: wanted.failover }, command, 'failover');
   }
+}
+
+function isLeaving({ handOver, leave }: PrimaryOffice): boolean {
+  return handOver !== undefined || leave !== undefined;
 }
 
 function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChange): Refusal | undefined {
   const { state, nowMs } = step;
-  const { members, learners, acks } = configurationInForce(state);
-  if (!office.isServing) return refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
+  const { members, learners, acks, failover } = configurationInForce(state);
+  if (!office.isServing && state.rules.changesOnlyServing)
+    return refusal('NO_QUORUM', 'the primary does not serve yet: try again in a moment');
   if (wanted.kind === 'addBackup') {
     const { node, address } = wanted.peer;
     if (node === state.self)
@@ -73,23 +82,48 @@ function objection(step: Step, office: PrimaryOffice, wanted: ConfigurationChang
     }
   }
   if (wanted.kind === 'removeBackup') {
-    if (wanted.address === state.address())
-      return refusal(
-        'NOT_MEMBER',
-        `${wanted.address} is the primary itself: promote another member first, then remove this one there`,
-      );
-    if (![...members, ...learners].some(({ address }) => address === wanted.address)) {
-      const known = showPeers([...members, ...learners].filter(({ node }) => node !== state.self));
-      return refusal('NOT_MEMBER', `${wanted.address} is not among the backups: there is ${known}`);
-    }
+    const refused = removalObjection(step, office, wanted.address);
+    if (refused !== undefined) return refused;
   }
-  if (wanted.kind === 'setAcks' && wanted.acks === acks && office.pending === undefined)
-    return refusal('ALREADY_MEMBER', `--acks is ${acks} already`);
+  const isSet =
+    (wanted.kind === 'setAcks' && wanted.acks === acks) ||
+    (wanted.kind === 'setFailover' && wanted.failover === failover);
+  if (isSet && office.pending === undefined) return refusal('ALREADY_MEMBER', 'it is set so already');
+  const wouldBe = { acks, failover, ...wanted };
+  if (wouldBe.acks === '0' && wouldBe.failover === 'auto')
+    return refusal('SYNTAX', `nothing was changed: ${ACKS_0_WITH_AUTO}`);
   if (office.pending !== undefined || state.configurations?.open.length !== 0)
     return refusal('BUSY', 'another change of the members is under way: try again in a moment');
-  if (office.handOver !== undefined)
-    return refusal('BUSY', 'a hand-over is under way: try again in a moment');
+  if (isLeaving(office)) return refusal('BUSY', 'a hand-over is under way: try again in a moment');
   return unreachableMembers(state, office, nowMs);
+}
+
+function removalObjection(
+  { state, nowMs }: Step,
+  office: PrimaryOffice,
+  removed: string,
+): Refusal | undefined {
+  const { members, learners } = configurationInForce(state);
+  const others = members.filter(({ node }) => node !== state.self);
+  if (removed !== state.address()) {
+    if ([...members, ...learners].some(({ address }) => address === removed)) return undefined;
+    const known = showPeers([...others, ...learners]);
+    return refusal('NOT_MEMBER', `${removed} is not among the backups: there is ${known}`);
+  }
+  if (!isAutomatic(state))
+    return refusal(
+      'NOT_MEMBER',
+      `${removed} is the primary itself: promote another member first, then remove this one there`,
+    );
+  const reachable = others.filter(({ node }) => {
+    const progress = office.progress.get(node);
+    return progress?.isCounted === true && isReachable(progress, nowMs);
+  });
+  if (reachable.length > others.length / 2) return undefined;
+  return refusal(
+    'NO_QUORUM',
+    `not applied: without ${removed} too few of ${showPeers(others)} are reachable to go on; start them again, or add others first`,
+  );
 }
 
 /** Appends the entry. It needs a majority, and what `--acks` asks, under the old and the new configuration. */
@@ -109,7 +143,8 @@ export function appendChange(
     const nodes = nodesOf(configuration.members);
     return [{ share: 'majority', members: nodes }, writeNeeds(configuration.acks, state.self, nodes)];
   });
-  const configuration = { members, learners: next.learners, acks: next.acks };
+  const { learners, acks, failover } = next;
+  const configuration = { members, learners, acks, failover };
   appendFrames(step, [controlFrame({ kind: 'configure', configuration }, state.term, state.last)]);
   office.ranges.push({ last: state.last.index, needs, isWhole: false });
   office.needs = [writeNeeds(next.acks, state.self, nodesOf(members))];
@@ -132,25 +167,32 @@ export function settleChange(step: Step, office: PrimaryOffice): void {
     return;
   }
   office.pending = undefined;
-  const { members, learners, acks } = configurationInForce(state);
-  const facts = { members: showPeers(members), learners: showPeers(learners), acks };
+  const { members, learners, acks, failover } = configurationInForce(state);
+  const facts = { members: showPeers(members), learners: showPeers(learners), acks, failover };
   tell(step, 'info', facts, 'the configuration changed');
-  if (pending.removed !== undefined) {
+  if (pending.removed?.node === state.self) {
+    answerDone(step, pending.command);
+    leaveAsRemoved(step, office, pending.removed);
+  } else if (pending.removed !== undefined) {
     const { removed: peer, command, deadlineMs } = pending;
     office.leaving.set(peer.node, { peer, command, deadlineMs, toldMs: -Infinity });
     renewProgress(step, office);
-  } else if (pending.command !== undefined) {
-    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-    step.effects.push({ kind: 'answer', command: pending.command, outcome });
-  }
+  } else answerDone(step, pending.command);
+}
+
+function answerDone(step: Step, command: CommandId | undefined): void {
+  if (command === undefined) return;
+  const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
+  step.effects.push({ kind: 'answer', command, outcome });
 }
 
 /** A learner that has been sent everything becomes a member. */
 export function promoteLearners(step: Step, office: PrimaryOffice): void {
   const { state } = step;
-  if (!office.isServing || office.pending !== undefined || office.handOver !== undefined) return;
+  if (!office.isServing || office.pending !== undefined || isLeaving(office)) return;
   if (state.configurations?.open.length !== 0) return;
-  const { members, learners, acks } = configurationInForce(state);
+  const before = configurationInForce(state);
+  const { members, learners } = before;
   const ready = learners.find(({ node }) => {
     const progress = office.progress.get(node);
     // What is on its way to it is bounded by the window.
@@ -164,7 +206,7 @@ export function promoteLearners(step: Step, office: PrimaryOffice): void {
   appendChange(
     step,
     office,
-    { members: [...members, ready], learners: others, acks },
+    { ...before, members: [...members, ready], learners: others },
     undefined,
     'add member',
   );

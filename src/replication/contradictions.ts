@@ -5,6 +5,7 @@ import { commonPrefix } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { termCount } from '../log/term.js';
 import type { Heartbeat, Message, Probe, SnapshotPart } from './message.js';
+import { longestLeaseMs } from './pace.js';
 import type { OpenLink, ReplicaState, Step } from './state.js';
 import { endAt, hasEntry, historyOf, tell } from './turn.js';
 
@@ -30,7 +31,11 @@ const TOLD_MAX = 256;
 /** What is wrong with a message; undefined when nothing is. */
 export function contradictionIn(step: Step, link: OpenLink, message: Message): Contradiction | undefined {
   const { state } = step;
-  const itself = absurdTerm(state, message) ?? inItself(message) ?? ofTerm(state, link, message);
+  const itself =
+    absurdTerm(state, message) ??
+    absurdLease(state, message) ??
+    inItself(message) ??
+    ofTerm(state, link, message);
   if (itself !== undefined) return { detail: itself, isAboutLog: false };
   const answered = beyondOwnLog(state, message) ?? otherSupply(state, message);
   if (answered !== undefined) return { detail: answered, isAboutLog: false };
@@ -41,6 +46,12 @@ export function contradictionIn(step: Step, link: OpenLink, message: Message): C
 function absurdTerm({ configurations, term }: ReplicaState, message: Message): string | undefined {
   const most = configurations === undefined ? FIRST_TERM_MAX : termCount(term) + TERMS_AHEAD_MAX;
   return termCount(message.term) > most ? 'it speaks of a term that there cannot be yet' : undefined;
+}
+
+/** It would keep this node from ever agreeing to another primary. */
+function absurdLease({ timing }: ReplicaState, message: Message): string | undefined {
+  const isTooLong = message.kind === 'heartbeat' && message.leaseMs > longestLeaseMs(timing);
+  return isTooLong ? 'it asks for a lease that no primary needs' : undefined;
 }
 
 /** What the message says cannot all be true. */
@@ -115,7 +126,9 @@ function ofTerm({ term, vote }: ReplicaState, link: OpenLink, message: Message):
 }
 
 function isOfPrimary({ kind }: Message): boolean {
-  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs'].includes(kind);
+  return ['heartbeat', 'probe', 'append', 'snapshot part', 'left out', 'state differs', 'take over'].includes(
+    kind,
+  );
 }
 
 /** Within a term the primary's log only grows, so no answer can know of more. */
@@ -180,8 +193,10 @@ function lacksCommitted(state: ReplicaState, { history, term }: Probe): string |
   const sent = own.last.term === term ? own.last.index : office.kind === 'backup' ? office.verified : 0;
   if (term === state.term && history.last.index < sent) return undefined;
   const common = commonPrefix(own, history);
-  // With nothing in common its log may just not reach back so far, and what was accepted to be lost before is not known any more.
-  const isShort = common === undefined ? history.spans[0]?.firstIndex === 1 : common.index < commit;
+  // With nothing in common its log may just not reach back so far, and what was accepted to be lost before is not known any more. Or
+  // this node's own log begins behind it.
+  const isShort =
+    common === undefined ? history.spans[0]?.firstIndex === 1 && !state.lossAccepted : common.index < commit;
   const from = common?.index ?? (0 as Index);
   if (!isShort || isReplacedAfter(history, from) || isReplacedAfter(own, from)) return undefined;
   return `it does not have what is committed here behind ${String(from)}`;

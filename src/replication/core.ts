@@ -12,13 +12,16 @@ import {
   onFenceAnswer,
   onHandOverAnswer,
   onSurveyAnswer,
+  onTakeOver,
   open,
   signOfLife,
   yieldTo,
 } from './asking.js';
 import { change } from './changing.js';
 import { contradictionIn, refuseLink } from './contradictions.js';
+import { noteTick, wantsElection } from './electing.js';
 import { isNamedAgain } from './leaving-out.js';
+import { onLeave } from './leaving-office.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
   acknowledge,
@@ -33,6 +36,7 @@ import {
 import { advance, beginRound, mark, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
 import type { Message, Supply } from './message.js';
+import { forgottenLeaseMs, paceOf } from './pace.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
@@ -60,6 +64,8 @@ export interface Beginning {
   readonly commit: Index;
   /** As {@link DurableState}. */
   readonly divergence?: string | undefined;
+  /** As {@link DurableState}. */
+  readonly lossAccepted?: boolean | undefined;
   readonly nowMs: number;
   readonly rules?: ReplicationRules;
   readonly timing?: Timing;
@@ -79,7 +85,8 @@ export function begin(beginning: Beginning): ReplicaState {
   const { divergence } = beginning;
   const wantsPlace = role === 'primary' && leftOutAt === undefined && divergence === undefined;
   // A primary granted nobody a lease in its own term. A backup may have, and forgotten it.
-  const leaseUntilMs = role === 'backup' && rules.waitsAtStart ? nowMs + timing.leaseMs : -Infinity;
+  const leaseUntilMs =
+    role === 'backup' && rules.waitsAtStart ? nowMs + forgottenLeaseMs(configurations, timing) : -Infinity;
   const state: ReplicaState = {
     ...rest,
     leftOutAt,
@@ -111,6 +118,9 @@ export function begin(beginning: Beginning): ReplicaState {
     askAtMs: nowMs,
     leaseUntilMs,
     leaseHolder: undefined,
+    patienceMs: timing.automatic.electionMaxMs,
+    votedMs: -Infinity,
+    tickedMs: nowMs,
     trustedFromMs: -Infinity,
     links: new Map(),
     reached: [],
@@ -118,6 +128,7 @@ export function begin(beginning: Beginning): ReplicaState {
     isReplacing: false,
     stateReports: [],
     divergence,
+    lossAccepted: beginning.lossAccepted === true || spans.some(({ isLossy }) => isLossy),
     contradicted: undefined,
     refused: new Map(),
   };
@@ -184,6 +195,9 @@ function dispatch(turn: Step, input: Input): void {
     case 'command':
       onCommand(turn, input.command, input.change);
       break;
+    case 'leave':
+      onLeave(turn, input.command);
+      break;
     case 'confirm reads':
       if (office.kind === 'primary') beginRound(turn, office);
       break;
@@ -208,6 +222,7 @@ function onDurable(turn: Step, index: Index): void {
 
 function tick(turn: Step): void {
   const { state, nowMs } = turn;
+  noteTick(turn);
   const { office, attempt, timing } = state;
   if (office.kind === 'primary') {
     tickPrimary(turn, office);
@@ -222,10 +237,13 @@ function tick(turn: Step): void {
     tell(turn, 'warn', { primary: office.primary.address }, 'the primary is silent');
   }
   if (attempt !== undefined) {
-    if (nowMs - attempt.askedMs >= timing.resendMs) askAgain(turn, attempt);
+    if (nowMs - attempt.askedMs >= paceOf(state).resendMs) askAgain(turn, attempt);
     judge(turn, attempt);
   } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
     beginAttempt(turn, { kind: 'own place' });
+  } else if (wantsElection(state, nowMs)) {
+    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether to take over');
+    beginAttempt(turn, { kind: 'elect', isAsked: false });
   } else if (isLonely(state, nowMs) && nowMs >= state.askAtMs) {
     beginAttempt(turn, { kind: 'look' });
   }
@@ -317,6 +335,9 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       break;
     case 'supply':
       onSupply(turn, link, message);
+      break;
+    case 'take over':
+      onTakeOver(turn, link, message);
       break;
     case 'hand over':
       if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);

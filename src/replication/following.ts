@@ -8,6 +8,7 @@ import { agree, refuseLink } from './contradictions.js';
 import { setCommit } from './committing.js';
 import type { Append, Heartbeat, LeftOut, Probe, SnapshotPart } from './message.js';
 import { isNamedAgain, leaveOut } from './leaving-out.js';
+import { electionTimeoutMs } from './pace.js';
 import { primaryServes } from './refusals.js';
 import type { BackupOffice, Freshness, OpenLink, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
@@ -62,6 +63,9 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
   office.primary = { node: link.node, address: link.address };
   office.link = link.id;
   office.heardMs = nowMs;
+  state.patienceMs = electionTimeoutMs(state.timing, step.random);
+  const wanted = state.attempt?.purpose;
+  if (wanted?.kind === 'elect' && !wanted.isAsked) failAttempt(step, primaryServes(link.address));
   if (office.isSilent) {
     office.isSilent = false;
     tell(step, 'info', { primary: link.address }, 'the primary is heard again');
@@ -85,7 +89,8 @@ function adopt(step: Step, link: OpenLink): boolean {
   if (link.cluster === undefined) return false;
   state.cluster = link.cluster;
   const position = { term: 0 as Term, index: 0 as Index };
-  state.configurations = { committed: { members: [], learners: [], acks: 'majority', position }, open: [] };
+  const nobody = { members: [], learners: [], acks: 'majority', failover: 'manual', position } as const;
+  state.configurations = { committed: nobody, open: [] };
   step.effects.push({ kind: 'adopt', cluster: link.cluster, state: durableState(state) });
   tell(step, 'info', { primary: link.address, cluster: link.cluster }, 'added to a cluster by its primary');
   return true;
@@ -104,15 +109,16 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): voi
   confirm(step, message);
   office.isPrimaryServing = message.isServing;
   office.primaryLast = message.last.index;
-  state.leaseUntilMs = nowMs + state.timing.leaseMs;
+  state.leaseUntilMs = Math.max(state.leaseUntilMs, nowMs + message.leaseMs);
   state.leaseHolder = link.node;
   followCommit(step, office, message.commit);
   noteFreshness(office, message, state.commit);
-  answerHeartbeat(step, link, message.round);
+  answerHeartbeat(step, link, message.round, message.leaseMs);
 }
 
-function answerHeartbeat(step: Step, link: OpenLink, round: number): void {
-  send(step, link.id, { kind: 'heartbeat answer', term: step.state.term, round, sentMs: step.nowMs });
+function answerHeartbeat(step: Step, link: OpenLink, round: number, leaseMs = 0): void {
+  const { state, nowMs } = step;
+  send(step, link.id, { kind: 'heartbeat answer', term: state.term, round, sentMs: nowMs, leaseMs });
 }
 
 /** Keeps the newest that is reached, and the oldest that is not: so there is always one to reach, however fast commits come. */
@@ -245,7 +251,7 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   const { state } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
-  const { end, offset, configuration, bytes, isLast } = message;
+  const { end, offset, configuration, lossAccepted, bytes, isLast } = message;
   // Being in this log is not enough: what this log has behind it may be what is to be replaced.
   if (isSameEnd(state.last, end) || (end.index <= office.verified && hasEntry(state, end))) {
     office.matched = Math.max(office.matched, end.index) as Index;
@@ -257,7 +263,8 @@ export function onSnapshotPart(step: Step, link: OpenLink, message: SnapshotPart
   const isSame =
     state.arrival !== undefined && isSameEnd(state.arrival.end, end) && state.arrival.from === link.node;
   if (state.arrival === undefined || !isSame) {
-    state.arrival = { end, configuration, from: link.node, link: link.id, offset: 0, isBusy: false };
+    const arrival = { end, configuration, lossAccepted, from: link.node, link: link.id };
+    state.arrival = { ...arrival, offset: 0, isBusy: false };
   }
   const { arrival } = state;
   arrival.link = link.id;
@@ -291,6 +298,7 @@ export function onReceived(step: Step, end: LogEnd, offset: number, isWhole: boo
   state.durable = 0 as Index;
   state.commit = end.index;
   state.configurations = { committed: arrival.configuration, open: [] };
+  state.lossAccepted = arrival.lossAccepted;
   if (state.office.kind === 'backup') state.office.matched = end.index;
   step.effects.push({ kind: 'replace', end, state: durableState(state) });
 }

@@ -8,7 +8,10 @@ import { showPosition } from '../log/term.js';
 import { promoteLearners, settleChange } from './changing.js';
 import { writeNeeds } from './commit.js';
 import { setCommit } from './committing.js';
+import { checkQuorum } from './electing.js';
+import { tickLeave } from './leaving-office.js';
 import type { HandOver, HeartbeatAnswer, Message } from './message.js';
+import { isAutomatic, longestLeaseMs, paceOf } from './pace.js';
 import type { PromotionGrant } from './promotion.js';
 import { showPeers, unreachableMembers } from './refusals.js';
 import { onStateChecksum, tickStateChecks } from './state-checking.js';
@@ -69,6 +72,8 @@ export function takeOffice(
     roundsMs: new Map(),
     heartbeatDueMs: nowMs,
     handOver: undefined,
+    leave: undefined,
+    awakeFromMs: nowMs,
     promotion,
     checks: emptyStateChecks(),
   };
@@ -95,7 +100,7 @@ function changedConfiguration(
   peers: ReadonlyMap<NodeId, Peer>,
 ): Configuration | undefined {
   const { state } = step;
-  const { members, learners, acks } = configurationInForce(state);
+  const { members, learners, acks, failover } = configurationInForce(state);
   const own = { node: state.self, address: state.address() };
   const isMoved =
     !own.address.endsWith(':0') &&
@@ -111,6 +116,7 @@ function changedConfiguration(
     members: staying.flatMap((node) => known.get(node) ?? []),
     learners: grant.members === undefined ? learners : learners.filter(({ node }) => !staying.includes(node)),
     acks,
+    failover,
   };
 }
 
@@ -183,13 +189,15 @@ function serve(step: Step, office: PrimaryOffice): void {
 
 /** The messages that only a primary is sent. */
 export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, message: Message): void {
-  const { state } = step;
+  const { state, nowMs } = step;
   if (message.term > state.term) {
     // A term that somebody took and may not hold any more: nothing can be committed under this one.
     tell(step, 'warn', { node: link.address }, 'a backup answers with a higher term');
     state.term = message.term;
     state.vote = undefined;
     stepDown(step, true);
+    // Nobody else is known to be the primary: the sooner it is one again, the better.
+    if (isAutomatic(state)) state.askAtMs = nowMs;
     persist(step);
     return;
   }
@@ -232,7 +240,12 @@ function renewLease(step: Step, office: PrimaryOffice, link: OpenLink, message: 
   const progress = office.progress.get(link.node);
   const sentMs = office.roundsMs.get(message.round);
   if (progress === undefined || sentMs === undefined || message.term !== step.state.term) return;
-  progress.leaseFromMs = Math.max(progress.leaseFromMs, sentMs);
+  if (sentMs > progress.leaseFromMs) {
+    progress.leaseFromMs = sentMs;
+    progress.leaseMs = message.leaseMs;
+  } else if (sentMs === progress.leaseFromMs) {
+    progress.leaseMs = Math.max(progress.leaseMs, message.leaseMs);
+  }
   progress.answeredRound = Math.max(progress.answeredRound, message.round);
   if (progress.link === link.id) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
 }
@@ -288,7 +301,8 @@ function settleHandOver(step: Step, office: PrimaryOffice): void {
 
 export function tickPrimary(step: Step, office: PrimaryOffice): void {
   const { state, nowMs } = step;
-  const { heartbeatMs, silentMs, leaseMs } = state.timing;
+  const { silentMs } = state.timing;
+  const leaseMs = longestLeaseMs(state.timing);
   if (office.handOver !== undefined && nowMs > office.handOver.untilMs) {
     office.handOver = undefined;
     tell(step, 'warn', {}, 'the hand-over was not completed in time: this node stays the primary');
@@ -309,7 +323,10 @@ export function tickPrimary(step: Step, office: PrimaryOffice): void {
   tellLeaving(step, office);
   tickStateChecks(step, office);
   if (state.divergence !== undefined) return;
-  office.heartbeatDueMs = Math.min(office.heartbeatDueMs, nowMs + heartbeatMs);
+  tickLeave(step, office);
+  checkQuorum(step, office);
+  if (state.office !== office) return;
+  office.heartbeatDueMs = Math.min(office.heartbeatDueMs, nowMs + paceOf(state).heartbeatMs);
   if (office.promotion !== undefined && nowMs > office.promotion.deadlineMs) {
     const { command } = office.promotion;
     const position = showPosition({ term: state.term, index: office.opening });
@@ -328,7 +345,7 @@ export function beginRound(step: Step, office: PrimaryOffice): void {
   const { state, nowMs } = step;
   office.round++;
   office.roundsMs.set(office.round, nowMs);
-  office.heartbeatDueMs = nowMs + state.timing.heartbeatMs;
+  office.heartbeatDueMs = nowMs + paceOf(state).heartbeatMs;
   for (const progress of office.progress.values()) sendHeartbeat(step, office, progress);
 }
 

@@ -26,6 +26,7 @@ export type Message =
   | FenceAnswer
   | Fetch
   | Supply
+  | TakeOver
   | HandOver
   | HandOverAnswer
   | LeftOut
@@ -46,6 +47,8 @@ export interface Heartbeat {
   readonly isServing: boolean;
   /** Whether the receiver is a member, by the sender's newest configuration. */
   readonly isMember: boolean;
+  /** So long from now the receiver is to agree to no other primary. */
+  readonly leaseMs: number;
   /**
    * What the receiver's newest answer on this link gave as its time. Everything that was acknowledged before that moment is within
    * `commit`. Undefined while the sender is not sure that it still is the primary, or has no answer yet.
@@ -59,6 +62,8 @@ export interface HeartbeatAnswer {
   readonly round: number;
   /** The sender's own clock: it means nothing to the receiver, which gives it back. */
   readonly sentMs: number;
+  /** The lease that was granted. */
+  readonly leaseMs: number;
 }
 
 /** Opens the stream to a backup: this is what the primary has. The backup finds what both have in common. */
@@ -115,6 +120,8 @@ export interface SnapshotPart {
   /** The position of the snapshot. */
   readonly end: LogEnd;
   readonly configuration: PlacedConfiguration;
+  /** An operator accepted that data is lost, at or before the end of the sender's log. */
+  readonly lossAccepted: boolean;
   readonly offset: number;
   readonly bytes: Buffer;
   readonly isLast: boolean;
@@ -151,6 +158,8 @@ export interface SurveyAnswer {
   readonly hearsPrimary: boolean;
   /** The sender was the last primary and waits for its place. */
   readonly wantsPlace: boolean;
+  /** As far as it can tell there is no primary, and nobody who is about to become one: it would agree to one now. */
+  readonly isWilling: boolean;
   /** The sender serves, and this configuration, which is committed, leaves the asker out. */
   readonly excludedBy: PlacedConfiguration | undefined;
   /** Every node that the sender knows of. */
@@ -197,6 +206,12 @@ export interface Supply {
   /** What they have in common and the frames follow; undefined when the sender's log reaches back no further. */
   readonly previous: LogEnd | undefined;
   readonly frames: readonly Frame[];
+}
+
+/** From a primary that is to stop, or was removed: the receiver, which has everything, is to ask for its office. */
+export interface TakeOver {
+  readonly kind: 'take over';
+  readonly term: Term;
 }
 
 /** Asks the primary to stop taking writes, to bring the sender up to date and to let it take over. */

@@ -22,7 +22,16 @@ export interface ReplicationRules {
   readonly commitsOnlyMatched: boolean;
   /** A node that starts grants no fence for the length of a lease. */
   readonly waitsAtStart: boolean;
+  /** Whoever wants to be elected finds out first whether the others would agree, and takes no term before. */
+  readonly asksFirst: boolean;
+  /** Who takes part is changed only by a primary whose first entry has committed. */
+  readonly changesOnlyServing: boolean;
+  /** How long a primary counts on a lease that was granted, from when it asked for it. */
+  countedLeaseMs(grantedMs: number): number;
 }
+
+/** The clocks of two nodes do not go at quite the same pace. */
+const COUNTED_SHARE = 0.9;
 
 export const RULES: ReplicationRules = {
   committable,
@@ -31,4 +40,7 @@ export const RULES: ReplicationRules = {
   takesNewTerm: true,
   commitsOnlyMatched: true,
   waitsAtStart: true,
+  asksFirst: true,
+  changesOnlyServing: true,
+  countedLeaseMs: (grantedMs) => COUNTED_SHARE * grantedMs,
 };

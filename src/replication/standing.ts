@@ -1,9 +1,10 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal, Service } from '../engine.js';
+import { leaseToAskMs } from './pace.js';
 import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
-import { knownPeers } from './turn.js';
+import { configurationInForce, knownPeers, nodesOf } from './turn.js';
 
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
@@ -81,7 +82,7 @@ function waiting(state: ReplicaState): Refusal {
 
 /**
  * Whether the primary may answer a read in this moment: as many others answered a heartbeat lately as leave no majority
- * without this node. Their leases are counted from when the heartbeat was sent, and as a tenth shorter than they hold them.
+ * without this node. Their leases are counted from when the heartbeat was sent, and as shorter than they hold them.
  *
  * @param trustedFromMs - a heartbeat that was not sent after this moment counts no more. The state may not have been told of it yet.
  */
@@ -91,15 +92,19 @@ export function holdsLease(
   nowMs: number,
   trustedFromMs = state.trustedFromMs,
 ): boolean {
-  const { configurations, timing } = state;
+  const { configurations, rules } = state;
   if (!office.isServing || configurations === undefined) return false;
   return [configurations.committed, ...configurations.open].every(({ members }) => {
-    const needed = Math.ceil(members.length / 2) - 1;
+    // One that was removed, and waits for its successor, is none of them.
+    const own = nodesOf(members).includes(state.self) ? 1 : 0;
+    const needed = Math.ceil(members.length / 2) - own;
     if (needed === 0) return true;
     const leased = members.filter(({ node }) => {
       const progress = office.progress.get(node);
       if (progress === undefined || progress.leaseFromMs <= trustedFromMs) return false;
-      return nowMs < progress.leaseFromMs + timing.leaseMs * 0.9;
+      // Less than was granted where the voter would remember less after a restart.
+      const grantedMs = Math.min(progress.leaseMs, leaseToAskMs(state, progress.match));
+      return nowMs < progress.leaseFromMs + rules.countedLeaseMs(grantedMs);
     });
     return leased.length >= needed;
   });
@@ -137,8 +142,19 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
   const tooFew = unreachableMembers(state, office, nowMs)?.message;
   if (tooFew !== undefined) return tooFew;
-  const advice = [stateAlarm(office), forgetfulMembers(office)].filter((each) => each !== undefined);
+  const advice = [stateAlarm(office), forgetfulMembers(office), idleFailover(state)].filter(
+    (each) => each !== undefined,
+  );
   return advice.length === 0 ? undefined : advice.join('. Besides: ');
+}
+
+/** Why automatic failover does not help as it is. */
+function idleFailover(state: ReplicaState): string | undefined {
+  const { failover, members } = configurationInForce(state);
+  if (failover === 'manual' || members.length > 2) return undefined;
+  return members.length === 1
+    ? 'automatic failover needs three members and there is one: start two more nodes with --join'
+    : 'automatic failover cannot help with two members, since one of them alone is no majority: start a third node with --join';
 }
 
 function atOdds(detail: string): string {

@@ -44,6 +44,8 @@ export interface DurableState {
   readonly commit: Index;
   /** Why it must not serve, when its state is known to be wrong: that would be the same after a restart. */
   readonly divergence: string | undefined;
+  /** As {@link ReplicaState.lossAccepted}. */
+  readonly lossAccepted: boolean;
 }
 
 /** How the primary stands with one backup. */
@@ -80,6 +82,8 @@ export interface Progress {
   askedMs: number;
   /** When the newest heartbeat was sent that it has answered. */
   leaseFromMs: number;
+  /** How long a lease the backup granted with that answer. */
+  leaseMs: number;
   /** The time that its newest answer on this link gave. */
   echoMs: number | undefined;
   answeredRound: number;
@@ -93,7 +97,7 @@ export interface Progress {
 export interface PendingChange {
   readonly command: CommandId | undefined;
   readonly index: Index;
-  readonly kind: 'add learner' | 'add member' | 'remove' | 'acks';
+  readonly kind: 'add learner' | 'add member' | 'remove' | 'acks' | 'failover';
   readonly removed: Peer | undefined;
   readonly deadlineMs: number;
 }
@@ -122,6 +126,10 @@ export interface PrimaryOffice {
   readonly roundsMs: Map<number, number>;
   heartbeatDueMs: number;
   handOver: HandingOver | undefined;
+  /** It is to let another member take over, and goes on asking until then. */
+  leave: Leave | undefined;
+  /** Members that were not heard since are missed, not before: what this node slept through proves nothing about them. */
+  awakeFromMs: number;
   /** The promotion that made this primary, until it is answered. */
   promotion: OpenPromotion | undefined;
   /** What is known of the states of the others. */
@@ -132,6 +140,15 @@ export interface OpenPromotion {
   readonly command: CommandId;
   readonly outcome: CommandOutcome;
   readonly deadlineMs: number;
+}
+
+/** Why a primary gives up its office by itself, and until when others are asked to take it over. */
+export interface Leave {
+  readonly command: CommandId | undefined;
+  readonly untilMs: number;
+  askedMs: number;
+  /** Asked before, in vain. */
+  readonly asked: Set<NodeId>;
 }
 
 export interface HandingOver {
@@ -201,6 +218,8 @@ export interface Attempt {
 export type Purpose =
   /** It was the primary and wants its place back. */
   | { readonly kind: 'own place' }
+  /** It has heard no primary for a while, and the members make their own; or the primary asked it to take over. */
+  | { readonly kind: 'elect'; readonly isAsked: boolean }
   /** It wants nothing but to know: a backup that hears no primary finds out who is, or that it was left out. */
   | { readonly kind: 'look' }
   | {
@@ -248,6 +267,12 @@ export interface ReplicaState {
   /** Grants no fence before then: it heard from a live primary, or it started and may have forgotten one. */
   leaseUntilMs: number;
   leaseHolder: NodeId | undefined;
+  /** How long it waits for a primary that it does not hear, before it wants to be one. Drawn anew whenever one is heard. */
+  patienceMs: number;
+  /** When it last agreed to another node, which may be about to serve. */
+  votedMs: number;
+  /** When it last looked at the clock. A long time ago: it was paused, and what it did not hear meanwhile proves nothing. */
+  tickedMs: number;
   /** Leases from heartbeats that were not sent after this moment are void: the clock may have stood still since. */
   trustedFromMs: number;
   readonly links: Map<LinkId, OpenLink>;
@@ -257,6 +282,7 @@ export interface ReplicaState {
     | {
         readonly end: LogEnd;
         readonly configuration: PlacedConfiguration;
+        readonly lossAccepted: boolean;
         /** Another node's file of the same position has its entries in another order. */
         readonly from: NodeId;
         link: LinkId;
@@ -270,6 +296,11 @@ export interface ReplicaState {
   stateReports: StateReport[];
   /** Set when its log, or its state, and the primary's disagree where they must not. */
   divergence: string | undefined;
+  /**
+   * An operator accepted once that data is lost, at or before the end of this log. The entry that tells so may be gone from it, as it is
+   * from a log that begins with a snapshot.
+   */
+  lossAccepted: boolean;
   /** Who claims to be the primary and contradicts what this node holds; undefined when nobody does. */
   contradicted: { readonly by: NodeId; readonly detail: string; readonly sinceMs: number } | undefined;
   /** What was told of refused links, and when, so that it is told once. */
@@ -316,6 +347,8 @@ export type Input =
   /** A snapshot took the place of everything. */
   | { readonly kind: 'replaced'; readonly end: LogEnd }
   | { readonly kind: 'command'; readonly command: CommandId; readonly change: Change }
+  /** This node is to stop: another member should take over before it does. Answered by the step in which nothing is left to wait for. */
+  | { readonly kind: 'leave'; readonly command: CommandId }
   | { readonly kind: 'confirm reads' }
   /** A snapshot is due here that the others should have of the same position. */
   | { readonly kind: 'mark' }

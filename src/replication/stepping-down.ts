@@ -1,5 +1,6 @@
 import { refusal } from '../engine.js';
 import { showPosition } from '../log/term.js';
+import { paceOf } from './pace.js';
 import type { Step } from './state.js';
 import { emptyBackupOffice, reach, tell } from './turn.js';
 
@@ -19,6 +20,11 @@ export function stepDown(step: Step, wantsPlace: boolean): void {
   for (const command of [office.pending?.command, office.promotion?.command]) {
     if (command !== undefined) step.effects.push({ kind: 'answer', command, outcome: unconfirmed });
   }
+  const { leave } = office;
+  if (leave?.command !== undefined) {
+    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
+    step.effects.push({ kind: 'answer', command: leave.command, outcome });
+  }
   for (const { command } of office.leaving.values()) {
     if (command !== undefined) step.effects.push({ kind: 'answer', command, outcome: unconfirmed });
   }
@@ -27,8 +33,8 @@ export function stepDown(step: Step, wantsPlace: boolean): void {
       step.effects.push({ kind: 'stop snapshot', peer: progress.peer.node });
   }
   state.office = emptyBackupOffice(state, nowMs);
-  state.wantsPlace = wantsPlace;
-  state.askAtMs = nowMs + state.timing.heartbeatMs;
+  state.wantsPlace = wantsPlace && state.leftOutAt === undefined;
+  state.askAtMs = nowMs + paceOf(state).heartbeatMs;
   step.effects.push({ kind: 'office', isPrimary: false });
   reach(step, []);
   if (office.isServing) tell(step, 'warn', { index: state.last.index }, 'no longer the primary');

@@ -4,6 +4,7 @@ import { lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
+import { leaseToAskMs } from './pace.js';
 import { holdsLease } from './standing.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
 import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
@@ -32,6 +33,7 @@ function newProgress(step: Step, peer: Peer): Progress {
     isUnreachable: false,
     askedMs: step.nowMs,
     leaseFromMs: -Infinity,
+    leaseMs: 0,
     echoMs: undefined,
     answeredRound: 0,
     probe: 0,
@@ -138,6 +140,7 @@ export function sendHeartbeat(step: Step, office: PrimaryOffice, progress: Progr
     commit: state.commit,
     round: office.round,
     ...standing(step, office, progress.peer.node),
+    leaseMs: leaseToAskMs(state, progress.match),
     echoMs: holdsLease(state, office, step.nowMs) ? progress.echoMs : undefined,
   });
 }
@@ -311,6 +314,7 @@ export function onFedSnapshot(
     term: state.term,
     end,
     configuration,
+    lossAccepted: state.lossAccepted,
     offset,
     bytes,
     isLast,

@@ -1,6 +1,7 @@
 /** How long things may take, and how much is under way at a time. */
 export interface Timing {
   readonly heartbeatMs: number;
+  /** A node that is silent for longer is reported. */
   readonly silentMs: number;
   readonly leaseMs: number;
   /** How long an answer is waited for before a node counts as not answering. */
@@ -8,6 +9,19 @@ export interface Timing {
   readonly resendMs: number;
   readonly handOverMs: number;
   readonly commandMs: number;
+  /** In the place of those above while the members make their own primary. */
+  readonly automatic: AutomaticTiming;
+}
+
+/** Invariant: leaseMs < electionMinMs, so that whoever wants to be elected finds most leases run out. */
+export interface AutomaticTiming {
+  readonly heartbeatMs: number;
+  readonly leaseMs: number;
+  readonly answerMs: number;
+  readonly resendMs: number;
+  /** A backup that has heard no primary for a time between these two, drawn anew each time, wants to be one. */
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
 }
 
 export const DEFAULT_TIMING: Timing = {
@@ -18,6 +32,14 @@ export const DEFAULT_TIMING: Timing = {
   resendMs: 500,
   handOverMs: 5000,
   commandMs: 8000,
+  automatic: {
+    heartbeatMs: 100,
+    leaseMs: 500,
+    answerMs: 400,
+    resendMs: 150,
+    electionMinMs: 600,
+    electionMaxMs: 1200,
+  },
 };
 
 /** How much is sent to one backup at a time. */

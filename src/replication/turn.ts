@@ -42,10 +42,11 @@ export function knownPeers(state: ReplicaState): Peer[] {
 }
 
 export function durableState(state: ReplicaState): DurableState {
-  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit, divergence } = state;
+  const { role, term, vote, configurations, leftOutAt, lastPrimary, commit, divergence, lossAccepted } =
+    state;
   if (configurations === undefined) throw new Error('the node belongs to no cluster yet');
   const configuration = configurations.committed;
-  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence };
+  return { role, term, vote, configuration, leftOutAt, lastPrimary, commit, divergence, lossAccepted };
 }
 
 export function persist(step: Step): void {
@@ -100,7 +101,10 @@ export function appendFrames(step: Step, frames: readonly Frame[]): void {
     addToSpans(state.spans, frame);
     if (frame.count > 1) continue;
     const entry = controlEntryOf(frame);
-    if (entry?.kind === 'open') state.lastPrimary = entry.primary;
+    if (entry?.kind === 'open') {
+      state.lastPrimary = entry.primary;
+      if (entry.lossAfter !== undefined) state.lossAccepted = true;
+    }
     if (state.configurations !== undefined)
       state.configurations = withAppended(state.configurations, configurationOf(frame));
   }

@@ -1,6 +1,8 @@
 import type { NodeId, Position } from '../engine.js';
+import { isWilling } from './electing.js';
 import { knownMemberships } from './membership.js';
 import type { Fence } from './message.js';
+import { electionTimeoutMs, isAutomatic } from './pace.js';
 import type { PromotionAnswer } from './promotion.js';
 import type { OpenLink, ReplicaState, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
@@ -69,17 +71,20 @@ export function onFence(
   }
   if (!isAgain) {
     yieldTo(step, link);
-    if (state.office.kind === 'primary') {
-      stepDown(step, true);
-      state.askAtMs = nowMs + state.timing.handOverMs;
-    } else {
-      state.office = emptyBackupOffice(state, nowMs);
-      if (state.wantsPlace) state.askAtMs = nowMs + state.timing.handOverMs;
-    }
-    takeTerm(step, message.term, link.node, state.role);
+    if (state.office.kind === 'primary') stepDown(step, true);
+    else state.office = emptyBackupOffice(state, nowMs);
+    if (state.wantsPlace) state.askAtMs = nowMs + patienceWithOther(state);
+    state.votedMs = nowMs;
+    state.patienceMs = electionTimeoutMs(state.timing, step.random);
+    takeTerm(step, message.term, link.node, state.leftOutAt === undefined ? state.role : 'backup');
     closeLinksTo(step, new Set(message.down));
   }
   send(step, link.id, { ...answer, term: message.term, isGranted: true, reason: undefined });
+}
+
+/** How long it leaves the one alone to which it gave way. */
+function patienceWithOther(state: ReplicaState): number {
+  return isAutomatic(state) ? state.timing.automatic.electionMaxMs : state.timing.handOverMs;
 }
 
 function objectionTo(
@@ -152,6 +157,7 @@ export function answerSurvey(step: Step, link: OpenLink, attempt: number): void 
     primaryAddress: primary?.address,
     hearsPrimary,
     wantsPlace: state.wantsPlace,
+    isWilling: isWilling(step, link),
     excludedBy: isServing && !takesPart ? configurations.committed : undefined,
     peers: [...knownPeers(state), { node: state.self, address: state.address() }],
   });

@@ -1,4 +1,4 @@
-import type { AcksPolicy, ClusterId, Index, NodeId, Position, Term } from '../engine.js';
+import type { AcksPolicy, FailoverPolicy, ClusterId, Index, NodeId, Position, Term } from '../engine.js';
 import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { LogEnd } from '../log/frame.js';
 import type { History, TermSpan } from '../log/history.js';
@@ -54,13 +54,20 @@ const stateChecksum = shortText(STATE_CHECKSUM_LENGTH_MAX);
 const address = shortText(ADDRESS_LENGTH_MAX);
 const node: Check<NodeId> = (value) => (isIdentity(value) ? (value as NodeId) : INVALID);
 const acks = oneOf<AcksPolicy>('majority', 'all', '0');
+const failover = oneOf<FailoverPolicy>('manual', 'auto');
 
 const position = record<Position>({ term, index });
 const end = record<LogEnd>({ term, index, checksum: uint32 });
 const peer = record<Peer>({ node, address });
 const peers = list(peer, MEMBERS_MAX);
 const nodes = list(node, MEMBERS_MAX);
-const configuration = record<PlacedConfiguration>({ members: peers, learners: peers, acks, position });
+const configuration = record<PlacedConfiguration>({
+  members: peers,
+  learners: peers,
+  acks,
+  failover,
+  position,
+});
 const span = record<TermSpan>({ term, firstIndex: index, isLossy: flag });
 const history = record<History>({ spans: list(span, SPANS_MAX), last: position });
 const membership = record<Membership>({ position, members: nodes, acks });
@@ -86,15 +93,16 @@ const FIELDS: {
     round: whole,
     isServing: flag,
     isMember: flag,
+    leaseMs: duration,
     echoMs: optional(duration),
   },
-  'heartbeat answer': { term, round: whole, sentMs: duration },
+  'heartbeat answer': { term, round: whole, sentMs: duration, leaseMs: duration },
   probe: { term, probe: whole, history },
   'probe answer': { term, probe: whole, matched: index, durable: index, wantsSnapshot: flag },
   append: { term, previous: end, frames: frameCount, commit: index, isServing: flag, isMember: flag },
   'append answer': { term, matched: index, durable: index },
   mismatch: { term },
-  'snapshot part': { term, end, configuration, offset: whole, bytes, isLast: flag },
+  'snapshot part': { term, end, configuration, lossAccepted: flag, offset: whole, bytes, isLast: flag },
   'snapshot answer': { term, end, offset: whole, isInstalled: flag },
   survey: { term, attempt: whole },
   'survey answer': {
@@ -106,6 +114,7 @@ const FIELDS: {
     primaryAddress: optional(address),
     hearsPrimary: flag,
     wantsPlace: flag,
+    isWilling: flag,
     excludedBy: optional(configuration),
     peers,
   },
@@ -121,6 +130,7 @@ const FIELDS: {
   },
   fetch: { term, history },
   supply: { term, previous: optional(end), frames: frameCount },
+  'take over': { term },
   'hand over': { term, attempt: whole },
   'hand over answer': { term, attempt: whole, isReady: flag, reason: optional(text) },
   'left out': { term, configuration },

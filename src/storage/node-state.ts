@@ -37,6 +37,8 @@ export interface NodeState {
   readonly cleanEnd: LogEnd | undefined;
   /** Why it must not serve: its state is known to be wrong, and what the files hold is that state. */
   readonly divergence?: string | undefined;
+  /** An operator accepted once that data is lost, at or before the end of this log. The entry that tells so may be gone from it. */
+  readonly lossAccepted?: boolean | undefined;
 }
 
 /** A node state as it lies on disk. */
@@ -106,6 +108,7 @@ export async function saveNodeState(
     cleanEnd: state.cleanEnd ?? null,
     replacing: replacing ?? null,
     ...(state.divergence === undefined ? {} : { divergence: state.divergence }),
+    ...(state.lossAccepted === true ? { lossAccepted: true } : {}),
   };
   const bytes = Buffer.from(encode(content));
   await files.replace(path.join(directory, NODE_STATE_NAME), bytes).catch((error: unknown) => {
@@ -140,6 +143,7 @@ interface Fields {
   readonly replacing: LogEnd | null;
   /** Only there when there is something to say. */
   readonly divergence?: string;
+  readonly lossAccepted?: boolean;
 }
 
 function decode(content: Record<string, unknown>, file: string): StoredNodeState {
@@ -150,7 +154,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     role: content.role,
     term: content.term,
     vote: content.vote ?? undefined,
-    configuration: content.configuration ?? undefined,
+    configuration: content.configuration === null ? undefined : withPolicy(content.configuration),
     leftOutAt: content.leftOutAt ?? undefined,
     lastPrimary: content.lastPrimary ?? undefined,
     primaryAddress: content.primaryAddress ?? undefined,
@@ -160,6 +164,7 @@ function decode(content: Record<string, unknown>, file: string): StoredNodeState
     cleanEnd: content.cleanEnd ?? undefined,
     replacing: content.replacing ?? undefined,
     ...(content.divergence === undefined ? {} : { divergence: content.divergence }),
+    ...(content.lossAccepted === true ? { lossAccepted: true } : {}),
   };
 }
 
@@ -180,7 +185,8 @@ function isWhole(content: Record<string, unknown>): content is Record<string, un
     orNull(isCount)(content.logIndex) &&
     orNull(isLogEnd)(content.cleanEnd) &&
     orNull(isLogEnd)(content.replacing) &&
-    (content.divergence === undefined || isString(content.divergence))
+    (content.divergence === undefined || isString(content.divergence)) &&
+    (content.lossAccepted === undefined || content.lossAccepted === true)
   );
 }
 
@@ -204,13 +210,21 @@ function isLogEnd(value: unknown): boolean {
   return isPosition(value) && isRecord(value) && isCount(value.checksum);
 }
 
+/** Before there was a choice it was a person. */
+function withPolicy(
+  configuration: Partial<PlacedConfiguration> & Omit<PlacedConfiguration, 'failover'>,
+): PlacedConfiguration {
+  return { failover: 'manual', ...configuration };
+}
+
 function isConfiguration(value: unknown): boolean {
   if (!isRecord(value) || !isPosition(value.position)) return false;
-  const { acks } = value;
+  const { acks, failover } = value;
   return (
     arePeers(value.members) &&
     arePeers(value.learners) &&
-    (acks === 'majority' || acks === 'all' || acks === '0')
+    (acks === 'majority' || acks === 'all' || acks === '0') &&
+    (failover === undefined || failover === 'manual' || failover === 'auto')
   );
 }
 

@@ -23,7 +23,12 @@ export function position(count: number, index: number): Position {
   return { term: term(count), index: index as Index };
 }
 
-export const GUARANTEES: Guarantees = { fsync: 'always', acks: 'majority', linearizableReads: true };
+export const GUARANTEES: Guarantees = {
+  fsync: 'always',
+  acks: 'majority',
+  failover: 'manual',
+  linearizableReads: true,
+};
 
 /** A primary with a backup that is in step with it, and one that was never heard. */
 export const STATUS: Status = {
@@ -126,6 +131,10 @@ export class FakeEngine implements Engine {
   reconfigure(change: Reconfiguration): Promise<Refusal | Reconfigured> {
     this.asked.push(change);
     return this.outcome instanceof Error ? Promise.reject(this.outcome) : Promise.resolve(this.outcome);
+  }
+
+  handOver(): Promise<void> {
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

@@ -238,7 +238,10 @@ describe('STATUS', () => {
       ['always', '0', 'power-cut-but-not-promotion'],
       ['off', '0', 'process-crash-but-not-promotion'],
     ] as const) {
-      engine.state = { ...STATUS, guarantees: { fsync, acks, linearizableReads: true } };
+      engine.state = {
+        ...STATUS,
+        guarantees: { ...STATUS.guarantees, fsync, acks, linearizableReads: true },
+      };
       const reply = await answer(engine, 'STATUS\n');
       expect(reply).to.include(`acknowledged_writes_survive=${survived}\n`).and.to.include(`acks=${acks}\n`);
     }

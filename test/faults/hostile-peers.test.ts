@@ -24,7 +24,7 @@ function termOf(node: ClusterNode): number {
 }
 
 function heartbeat(term: number, last: LogEnd, commit = last.index): Message {
-  const common = { round: 1, ...STANDING, echoMs: undefined };
+  const common = { round: 1, ...STANDING, leaseMs: 0, echoMs: undefined };
   return { kind: 'heartbeat', term: term as Term, last, commit, ...common };
 }
 
@@ -57,9 +57,24 @@ const TO_A_BACKUP: readonly (readonly [string, (term: number) => Message])[] = [
       const later = (term + TERM_STEP) as Term;
       const end = { term: later, index: 2 as Index, checksum: 9 };
       const position = { term: 1 as Term, index: 1 as Index };
-      const configuration = { members: [], learners: [], acks: 'majority', position } as const;
+      const configuration = {
+        members: [],
+        learners: [],
+        acks: 'majority',
+        failover: 'manual',
+        position,
+      } as const;
       const bytes = Buffer.from('{"format":"kv-snapshot"');
-      return { kind: 'snapshot part', term: later, end, configuration, offset: 0, bytes, isLast: true };
+      return {
+        kind: 'snapshot part',
+        term: later,
+        end,
+        configuration,
+        lossAccepted: false,
+        offset: 0,
+        bytes,
+        isLast: true,
+      };
     },
   ],
 ];

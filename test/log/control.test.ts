@@ -18,6 +18,7 @@ const anyConfiguration: fc.Arbitrary<Configuration> = fc.record({
   members: anyPeers,
   learners: anyPeers,
   acks: fc.constantFrom('majority' as const, 'all' as const, '0' as const),
+  failover: fc.constantFrom('manual' as const, 'auto' as const),
 });
 const anyEntry: fc.Arbitrary<ControlEntry> = fc.oneof(
   fc.record({

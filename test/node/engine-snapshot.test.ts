@@ -87,7 +87,13 @@ async function startBackupWithSlowDisk(): Promise<EngineFixture> {
     identify: () => Promise.reject(new Error('nobody asks')),
   };
   const members = [PRIMARY, NEW_STATE.node].map((node) => ({ node, address: `${node}:1` }));
-  const configuration = { members, learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+  const configuration = {
+    members,
+    learners: [],
+    acks: 'majority',
+    failover: 'manual',
+    position: EMPTY_LOG,
+  } as const;
   const state = { ...NEW_STATE, role: 'backup', configuration } as const;
   const fixture = await startEngine({ state, network });
   fixture.log.hold = true;

@@ -217,7 +217,7 @@ describe('While the node state has no room', () => {
     // Each time that a backup comes back it is to be probed.
     const flap = (): void => {
       observer.up(link);
-      observer.received(link, { kind: 'heartbeat answer', term: 1 as Term, round: 0, sentMs: 0 });
+      observer.received(link, { kind: 'heartbeat answer', term: 1 as Term, round: 0, sentMs: 0, leaseMs: 0 });
       observer.down(link);
     };
     network.sent.length = 0;
@@ -265,7 +265,13 @@ async function startFull(state: Partial<NodeState> = {}) {
 }
 
 const MEMBERS = [NEW_STATE.node, OTHER.node].map((node) => ({ node, address: `${node}:1` }));
-const PAIR = { members: MEMBERS, learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+const PAIR = {
+  members: MEMBERS,
+  learners: [],
+  acks: 'majority',
+  failover: 'manual',
+  position: EMPTY_LOG,
+} as const;
 
 describe('A start on a full disk', () => {
   it('AnswersReadsOfTheOnlyMemberAndRefusesWritesUntilThereIsRoomWithoutARestart', async () => {

@@ -12,7 +12,7 @@ const WITH_B = configuration(A, B);
 
 function configuration(...nodes: NodeId[]): Configuration {
   const members = nodes.map((node) => ({ node, address: `${node.slice(0, 1)}:7001` }));
-  return { members, learners: [], acks: 'majority' };
+  return { members, learners: [], acks: 'majority', failover: 'manual' };
 }
 
 function operations(index: number): Frame {

@@ -27,7 +27,10 @@ function nodeWith(self: string, frames: readonly Frame[], commit: number): Repli
     vote: undefined,
     leftOutAt: undefined,
     lastPrimary: undefined,
-    configurations: { committed: { members, learners: [], acks: 'majority', position: EMPTY_LOG }, open: [] },
+    configurations: {
+      committed: { members, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG },
+      open: [],
+    },
     last: frames.length === 0 ? EMPTY_LOG : endOf(frames.at(-1)!),
     spans,
     commit: commit as Index,
@@ -147,7 +150,7 @@ describe('A backup that went its own way', () => {
     };
     // Its primary was promoted with an accepted loss: what this node has committed behind the tenth is gone there.
     input({ kind: 'link up', link: { ...link, isOutgoing: false, fsync: 'always' } });
-    const standing = { isServing: true, isMember: true, echoMs: undefined };
+    const standing = { isServing: true, isMember: true, leaseMs: 0, echoMs: undefined };
     const [last, commit] = [{ term: TERM, index: 12 as Index, checksum: 7 }, 12 as Index];
     const message = { kind: 'heartbeat', term: TERM, last, commit, round: 1, ...standing } as const;
     input({ kind: 'message', link: LINK, message });
@@ -197,9 +200,20 @@ describe('A snapshot that is sent to a backup', () => {
         0.5,
       );
     }
-    const configuration = { members: [], learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+    const configuration = {
+      members: [],
+      learners: [],
+      acks: 'majority',
+      failover: 'manual',
+      position: EMPTY_LOG,
+    } as const;
     const part = { kind: 'snapshot part', term: TERM, end: END, configuration, offset, bytes } as const;
-    return step(backup, { kind: 'message', link: id, message: { ...part, isLast: false } }, NOW_MS, 0.5);
+    return step(
+      backup,
+      { kind: 'message', link: id, message: { ...part, lossAccepted: false, isLast: false } },
+      NOW_MS,
+      0.5,
+    );
   }
 
   function begun(): ReplicaState {

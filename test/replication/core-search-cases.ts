@@ -13,9 +13,17 @@ export const TIMING: Timing = {
   resendMs: 250,
   handOverMs: 3000,
   commandMs: 8000,
+  automatic: {
+    heartbeatMs: 1000,
+    leaseMs: 1000,
+    answerMs: 1000,
+    resendMs: 250,
+    electionMinMs: 1000,
+    electionMaxMs: 2000,
+  },
 };
 /** Nobody promises to wait for anybody. */
-export const NO_LEASE: Timing = { ...TIMING, leaseMs: 0 };
+export const NO_LEASE: Timing = { ...TIMING, leaseMs: 0, automatic: { ...TIMING.automatic, leaseMs: 0 } };
 const TICK_MS = 1100;
 
 export const NOTHING: Budget = {

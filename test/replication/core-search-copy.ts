@@ -44,6 +44,9 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     askAtMs: state.askAtMs - passedMs,
     leaseUntilMs: state.leaseUntilMs - passedMs,
     leaseHolder: state.leaseHolder,
+    patienceMs: state.patienceMs,
+    votedMs: state.votedMs - passedMs,
+    tickedMs: state.tickedMs - passedMs,
     trustedFromMs: state.trustedFromMs - passedMs,
     links: new Map(state.links),
     reached: state.reached,
@@ -51,6 +54,7 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     isReplacing: state.isReplacing,
     stateReports: state.stateReports,
     divergence: state.divergence,
+    lossAccepted: state.lossAccepted,
     contradicted: state.contradicted && {
       ...state.contradicted,
       sinceMs: state.contradicted.sinceMs - passedMs,
@@ -76,7 +80,7 @@ function copyBackup(office: BackupOffice, passedMs: number): BackupOffice {
 }
 
 function copyOffice(office: PrimaryOffice, passedMs: number): PrimaryOffice {
-  const { pending, handOver, promotion, checks } = office;
+  const { pending, handOver, leave, promotion, checks } = office;
   return {
     kind: 'primary',
     opening: office.opening,
@@ -94,6 +98,13 @@ function copyOffice(office: PrimaryOffice, passedMs: number): PrimaryOffice {
     roundsMs: mapped(office.roundsMs, (sentMs) => sentMs - passedMs),
     heartbeatDueMs: office.heartbeatDueMs - passedMs,
     handOver: handOver && { ...handOver, untilMs: handOver.untilMs - passedMs },
+    leave: leave && {
+      ...leave,
+      untilMs: leave.untilMs - passedMs,
+      askedMs: leave.askedMs - passedMs,
+      asked: new Set(leave.asked),
+    },
+    awakeFromMs: office.awakeFromMs - passedMs,
     promotion: promotion && { ...promotion, deadlineMs: promotion.deadlineMs - passedMs },
     checks: {
       reports: new Map(checks.reports),
@@ -123,6 +134,7 @@ function copyProgress(progress: Progress, passedMs: number): Progress {
     isUnreachable: progress.isUnreachable,
     askedMs: progress.askedMs - passedMs,
     leaseFromMs: progress.leaseFromMs - passedMs,
+    leaseMs: progress.leaseMs,
     // By the clock of the other one.
     echoMs: progress.echoMs,
     answeredRound: progress.answeredRound,

@@ -57,6 +57,7 @@ function saidIn(message: Message): Part[] {
     case 'heartbeat answer':
     case 'mismatch':
     case 'survey':
+    case 'take over':
     case 'hand over':
     case 'left out answer':
       return [];

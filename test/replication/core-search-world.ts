@@ -267,6 +267,7 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
     members: [peerOf(at)],
     learners: [],
     acks: 'majority',
+    failover: 'manual',
     position: { term: replayed.term, index: 0 as Index },
   } as const;
   return begin({

@@ -18,7 +18,7 @@ const STATES_MAX = 200_000;
 const LARGE_STATES_MAX = 1_500_000;
 const PASSED_MS = 400;
 /** A length of time, and what another node's clock said. */
-const OTHER_TIMES: ReadonlySet<string> = new Set(['waitMs', 'echoMs', 'sentMs']);
+const OTHER_TIMES: ReadonlySet<string> = new Set(['waitMs', 'echoMs', 'sentMs', 'leaseMs', 'patienceMs']);
 
 function show({ states, transitions, depth, isComplete, violation, trace }: Found): string {
   const count = `${String(states)} worlds, ${String(transitions)} steps between them, ${String(depth)} steps deep`;

@@ -22,7 +22,13 @@ class Taking {
   constructor(own: readonly Frame[], ofOther: Frame) {
     const last = endOf(own.at(-1)!);
     const members = [A, B].map((node) => ({ node, address: node }));
-    const committed = { members, learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+    const committed = {
+      members,
+      learners: [],
+      acks: 'majority',
+      failover: 'manual',
+      position: EMPTY_LOG,
+    } as const;
     this.#state = begin({
       self: A,
       cluster: 'c' as ClusterId,
@@ -62,6 +68,7 @@ class Taking {
       primary: undefined,
       primaryAddress: undefined,
       hearsPrimary: false,
+      isWilling: true,
     } as const;
     const survey = { ...asked, ...standing, wantsPlace: false, excludedBy: undefined, peers: [] };
     this.hear({ kind: 'survey answer', ...survey });

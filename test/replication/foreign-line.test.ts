@@ -29,7 +29,10 @@ function nodeThatFetched(members: readonly NodeId[]): ReplicaState {
     vote: B,
     leftOutAt: undefined,
     lastPrimary: undefined,
-    configurations: { committed: { members: peers, learners: [], acks: 'majority', position }, open: [] },
+    configurations: {
+      committed: { members: peers, learners: [], acks: 'majority', failover: 'manual', position },
+      open: [],
+    },
     last: endOf(FRAMES.at(-1)!),
     spans,
     commit: 10 as Index,

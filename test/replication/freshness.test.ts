@@ -31,7 +31,10 @@ function nodeOf(self: NodeId, members: readonly NodeId[], commit: number): Repli
     vote: A,
     leftOutAt: undefined,
     lastPrimary: undefined,
-    configurations: { committed: { members: peers, learners: [], acks: 'majority', position }, open: [] },
+    configurations: {
+      committed: { members: peers, learners: [], acks: 'majority', failover: 'manual', position },
+      open: [],
+    },
     last: LAST,
     spans,
     commit: commit as Index,
@@ -57,7 +60,14 @@ describe('How old what a backup shows may be', () => {
     return {
       hear: (commit, echoMs) => {
         const heartbeat = { kind: 'heartbeat', term: TERM, last: LAST, commit: commit as Index } as const;
-        const message: Message = { ...heartbeat, round: 1, isServing: true, isMember: true, echoMs };
+        const message: Message = {
+          ...heartbeat,
+          round: 1,
+          isServing: true,
+          isMember: true,
+          leaseMs: 0,
+          echoMs,
+        };
         step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
       },
       shown: (applied = state.commit) => shownAsOfMs(state, applied as Index),
@@ -131,7 +141,7 @@ describe('A primary gives back the time of an answer', () => {
     answer(sentMs: number, link = LINK): void {
       const { office } = this.state;
       const round = office.kind === 'primary' ? office.round : 0;
-      const message = { kind: 'heartbeat answer', term: TERM, round, sentMs } as const;
+      const message = { kind: 'heartbeat answer', term: TERM, round, sentMs, leaseMs: 3000 } as const;
       this.input({ kind: 'message', link, message });
     }
 

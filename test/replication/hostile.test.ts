@@ -19,6 +19,7 @@ const CLUSTER = 'c' as ClusterId;
 const TERM_BEFORE = termAfter(0 as Term, 0.25);
 const TERM = termAfter(TERM_BEFORE, 0.5);
 const LATER = termAfter(TERM, 0.75);
+const EVEN_LATER = termAfter(LATER, 0.5);
 /** Three changes of primary a second for four days. */
 const ABSURD = ((termCount(TERM) + 2 ** 20 + 1) * 2 ** 28) as Term;
 const POSITION: Position = { term: TERM_BEFORE, index: 1 as Index };
@@ -27,6 +28,7 @@ const CONFIGURATION: PlacedConfiguration = {
   members: MEMBERS,
   learners: [],
   acks: 'majority',
+  failover: 'manual',
   position: POSITION,
 };
 
@@ -134,7 +136,7 @@ const STANDING = { isServing: true, isMember: true } as const;
 
 function heartbeat(fields: { term?: Term; last?: LogEnd; commit?: number }): Message {
   const { term = TERM, last = LAST, commit = last.index } = fields;
-  const common = { round: 1, ...STANDING, echoMs: undefined };
+  const common = { round: 1, ...STANDING, leaseMs: 0, echoMs: undefined };
   return { kind: 'heartbeat', term, last, commit: commit as Index, ...common };
 }
 
@@ -148,7 +150,8 @@ function probe(history: History, term = TERM): Message {
 
 function part(end: LogEnd, term = TERM): Message {
   const bytes = Buffer.from('{');
-  return { kind: 'snapshot part', term, end, configuration: CONFIGURATION, offset: 0, bytes, isLast: false };
+  const part = { configuration: CONFIGURATION, lossAccepted: false, offset: 0, bytes, isLast: false };
+  return { kind: 'snapshot part', term, end, ...part };
 }
 
 function otherFrame(index: number): Frame {
@@ -216,8 +219,11 @@ function toAPrimary({ state }: Victim): readonly (readonly [string, Message])[] 
       'AnAnswerToAProbeBeyondTheLog',
       { kind: 'probe answer', term, probe: 1, matched: beyond, durable: 1 as Index, wantsSnapshot: false },
     ],
-    ['AnAnswerToAHeartbeatThatWasNeverSent', { kind: 'heartbeat answer', term, round: 99, sentMs: 1 }],
-    ['AnAbsurdTermInAnAnswer', { kind: 'heartbeat answer', term: ABSURD, round: 0, sentMs: 1 }],
+    [
+      'AnAnswerToAHeartbeatThatWasNeverSent',
+      { kind: 'heartbeat answer', term, round: 99, sentMs: 1, leaseMs: 0 },
+    ],
+    ['AnAbsurdTermInAnAnswer', { kind: 'heartbeat answer', term: ABSURD, round: 0, sentMs: 1, leaseMs: 0 }],
     ['ThePrimarysOwnTerm', heartbeat({ term, last })],
     ['AProbeOfThePrimarysOwnTerm', probe(historyOf(FRAMES), TERM === term ? LATER : term)],
   ];
@@ -385,4 +391,48 @@ describe('A backup takes from the primary that it follows', () => {
       expect(effects).to.not.be.empty;
     });
   }
+});
+
+describe('A backup whose content came in a snapshot', () => {
+  /** Its log begins behind what the primary of another line has had from its first entry on. */
+  function hearsAnotherLine(lossAccepted: boolean): string[] {
+    const victim = backupWithLinkTo(A);
+    const end = { term: LATER, index: 40 as Index, checksum: 7 };
+    victim.hear({ ...part(end, LATER), lossAccepted, isLast: true } as Message);
+    victim.input({ kind: 'received', end, offset: 1, isWhole: true });
+    victim.input({ kind: 'replaced', end });
+    const line = { spans: [{ term: EVEN_LATER, firstIndex: 1 as Index, isLossy: false }] };
+    const effects = victim.hear(
+      probe({ ...line, last: { term: EVEN_LATER, index: 50 as Index } }, EVEN_LATER),
+    );
+    return effects.map((effect) => (effect.kind === 'send' ? effect.message.kind : effect.kind));
+  }
+
+  it('RefusesAPrimaryThatHasNothingOfIt', () => {
+    expect(hearsAnotherLine(false)).to.include('close link');
+  });
+
+  it('TakesAnotherContentWhereALossWasAcceptedBeforeTheSnapshot', () => {
+    expect(hearsAnotherLine(true)).to.include('probe answer').and.to.not.include('close link');
+  });
+
+  it('IsToldByItsPrimaryOfALossThatWasAccepted', () => {
+    for (const isLossy of [false, true]) {
+      const state = nodeOf(A, A);
+      const effects: Effect[] = [];
+      const opening = [{ share: 'majority', members: [A] }] as const;
+      const grant = { kind: 'granted', longest: A, members: undefined, opening, isLossy } as const;
+      takeOffice({ state, nowMs: NOW_MS, random: 0.5, effects }, grant, undefined, new Map());
+      const primary = new Victim(state, B);
+      const { office } = state;
+      const progress = office.kind === 'primary' ? office.progress.get(B) : undefined;
+      if (progress === undefined) throw new Error('it has a backup');
+      progress.state = 'snapshot';
+      progress.snapshot = { end: undefined, offset: 0 };
+      const read = { end: LAST, offset: 0, bytes: Buffer.from('{'), isLast: true };
+      const sent = primary.input({ kind: 'fed snapshot', peer: B, link: primary.link, ...read });
+      const said = sent.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []))[0];
+      expect(said).to.include({ kind: 'snapshot part', lossAccepted: isLossy });
+    }
+  });
 });

@@ -15,7 +15,13 @@ describe('An append that comes late', () => {
     const frames = chain(5);
     const last = endOf(frames[4]!);
     const members = [A, B].map((node) => ({ node, address: node }));
-    const committed = { members, learners: [], acks: 'majority', position: EMPTY_LOG } as const;
+    const committed = {
+      members,
+      learners: [],
+      acks: 'majority',
+      failover: 'manual',
+      position: EMPTY_LOG,
+    } as const;
     const state = begin({
       self: B,
       cluster: 'c' as ClusterId,

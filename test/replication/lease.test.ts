@@ -13,7 +13,7 @@ const VALID_MS = DEFAULT_TIMING.leaseMs * 0.9;
 
 function placed(members: readonly string[]): PlacedConfiguration {
   const peers = members.map((node) => ({ node: node as NodeId, address: node }));
-  return { members: peers, learners: [], acks: 'majority', position: EMPTY_LOG };
+  return { members: peers, learners: [], acks: 'majority', failover: 'manual', position: EMPTY_LOG };
 }
 
 function stateOf(members: readonly string[], open: readonly (readonly string[])[] = []): ReplicaState {
@@ -38,7 +38,11 @@ function stateOf(members: readonly string[], open: readonly (readonly string[])[
 /** An office that has the lease of these, from a heartbeat that was sent so long ago. */
 function officeWith(leased: readonly string[], agoMs: number, isServing = true): PrimaryOffice {
   const progress = leased.map(
-    (node) => [node, { leaseFromMs: NOW_MS - agoMs }] as unknown as [NodeId, Progress],
+    (node) =>
+      [node, { leaseFromMs: NOW_MS - agoMs, leaseMs: DEFAULT_TIMING.leaseMs, match: 0 }] as unknown as [
+        NodeId,
+        Progress,
+      ],
   );
   return { kind: 'primary', isServing, progress: new Map(progress) } as unknown as PrimaryOffice;
 }

@@ -86,7 +86,13 @@ class Core {
       leftOutAt: undefined,
       lastPrimary: undefined,
       configurations: {
-        committed: { members: peers, learners: [], acks: 'majority', position: EMPTY_LOG },
+        committed: {
+          members: peers,
+          learners: [],
+          acks: 'majority',
+          failover: 'manual',
+          position: EMPTY_LOG,
+        },
         open: [],
       },
       last,
@@ -251,7 +257,7 @@ describe('A primary that compares states', () => {
     core.sum(mark, 'x');
     core.hear(B, report(mark, 'y'));
     for (let second = 1; second * 1000 < JUDGED_AFTER_MS; second++) {
-      core.hear(C, { kind: 'heartbeat answer', term: TERM, round: 0, sentMs: 0 });
+      core.hear(C, { kind: 'heartbeat answer', term: TERM, round: 0, sentMs: 0, leaseMs: 0 });
       core.pass(1000);
     }
     expect(core.sent('state differs')).to.deep.equal([]);
@@ -361,7 +367,7 @@ describe('A backup whose state is compared', () => {
     const { last } = core.state;
     core.hear(A, {
       ...{ kind: 'heartbeat', term: TERM, last, commit: 0 as Index },
-      ...{ round: 1, isServing: true, isMember: true, echoMs: undefined },
+      ...{ round: 1, isServing: true, isMember: true, leaseMs: 0, echoMs: undefined },
     });
     return core;
   }

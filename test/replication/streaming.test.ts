@@ -40,7 +40,10 @@ class Primary {
       vote: undefined,
       leftOutAt: undefined,
       lastPrimary: undefined,
-      configurations: { committed: { members, learners: [], acks: '0', position }, open: [] },
+      configurations: {
+        committed: { members, learners: [], acks: '0', failover: 'manual', position },
+        open: [],
+      },
       last: endOf(frames.at(-1)!),
       spans,
       commit: 0 as Index,

@@ -38,7 +38,8 @@ export function snapshotPart(length: number): SnapshotPart {
     kind: 'snapshot part',
     term: at.term,
     end: { ...at, checksum: 0 },
-    configuration: { members: [], learners: [], acks: 'majority', position: at },
+    configuration: { members: [], learners: [], acks: 'majority', failover: 'manual', position: at },
+    lossAccepted: false,
     offset: 0,
     bytes: Buffer.alloc(length, 's'),
     isLast: false,
@@ -220,6 +221,7 @@ export function heartbeat(round: number): Heartbeat {
     round,
     isServing: true,
     isMember: true,
+    leaseMs: 3000,
     echoMs: undefined,
   };
 }

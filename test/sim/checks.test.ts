@@ -85,7 +85,7 @@ describe('the checks of the simulator', () => {
 
   it('RefuseATermThatWasToldAndIsForgottenOverARestart', () => {
     const violation = violationOf((checks) => {
-      checks.sent('n1', { kind: 'heartbeat answer', term: term(2), round: 1, sentMs: 0 });
+      checks.sent('n1', { kind: 'heartbeat answer', term: term(2), round: 1, sentMs: 0, leaseMs: 0 });
       checks.ended('n1');
       step(checks, 'n1', inspection({ term: term(1) }));
     });

@@ -181,6 +181,8 @@ function describeChange(change: Reconfiguration): string {
       return `promote${change.othersAreDown ? ', others are down' : ''}${change.acceptDataLoss ? ', accept loss' : ''}`;
     case 'setAcks':
       return `acks ${change.acks}`;
+    case 'setFailover':
+      return `failover ${change.failover}`;
   }
 }
 

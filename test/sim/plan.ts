@@ -15,6 +15,7 @@ export const QUICK: Timing = {
   resendMs: 50,
   handOverMs: 500,
   commandMs: 1000,
+  automatic: DEFAULT_TIMING.automatic,
 };
 
 /** What a seed decides before the run begins. */

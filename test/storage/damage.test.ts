@@ -30,6 +30,7 @@ const configuration: Configuration = {
   members: [{ node: 'a'.repeat(32) as NodeId, address: '[::1]:7001' }],
   learners: [],
   acks: 'majority',
+  failover: 'manual',
 };
 
 /** The files of a node, and what it had acknowledged. */

@@ -11,7 +11,10 @@ const configuration: Configuration = {
   members: [{ node: 'a'.repeat(32) as NodeId, address: '[::1]:7001' }],
   learners: [{ node: 'b'.repeat(32) as NodeId, address: 'host:1' }],
   acks: 'all',
+  failover: 'auto',
 };
+
+const AT = { term: 1, index: 1 };
 
 describe('The node state', () => {
   const whole: NodeState = {
@@ -29,6 +32,7 @@ describe('The node state', () => {
     logIndex: 9 as Index,
     cleanEnd: { term: 7 as Term, index: 9 as Index, checksum: 5 },
     divergence: 'its state is wrong',
+    lossAccepted: true,
   };
   const least: NodeState = {
     ...whole,
@@ -42,6 +46,7 @@ describe('The node state', () => {
   };
   // As it was written before there was anything to say.
   delete (least as { divergence?: string }).divergence;
+  delete (least as { lossAccepted?: boolean }).lossAccepted;
 
   it('IsReadAsItWasWritten', async () => {
     for (const state of [whole, least]) {
@@ -62,16 +67,18 @@ describe('The node state', () => {
       { commit: undefined },
       { leftOutAt: 'no' },
       { leftOutAt: { term: 1 } },
-      { configuration: { members: [], learners: [], acks: 'some', position: { term: 1, index: 1 } } },
+      { configuration: { members: [], learners: [], acks: 'some', failover: 'auto', position: AT } },
+      { configuration: { members: [], learners: [], acks: 'all', failover: 'some', position: AT } },
       {
         configuration: {
           members: [{ node: 'x' }],
           learners: [],
           acks: 'all',
-          position: { term: 1, index: 1 },
+          failover: 'auto',
+          position: AT,
         },
       },
-      { configuration: { members: [], learners: [], acks: 'all' } },
+      { configuration: { members: [], learners: [], acks: 'all', failover: 'auto' } },
       { cleanEnd: { term: 1, index: 1 } },
       { divergence: '' },
       { divergence: 5 },

@@ -22,6 +22,7 @@ const configuration: Configuration = {
   members: [{ node: 'a'.repeat(32) as NodeId, address: '[::1]:7001' }],
   learners: [{ node: 'b'.repeat(32) as NodeId, address: 'host:1' }],
   acks: 'all',
+  failover: 'manual',
 };
 
 describe('What is replayed', () => {
