@@ -29,7 +29,6 @@ export interface Outcome {
 export interface MochaOptions {
   /** Where mocha runs, and finds its options. */
   readonly directory?: string;
-  readonly words?: readonly string[];
   /** How long the files may take in all. */
   readonly runMsMax?: number;
   /** How long the process may stay once all tests are through. */
@@ -48,7 +47,7 @@ export interface MochaProcess {
 export function startMocha(files: readonly string[], options: MochaOptions = {}): MochaProcess {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'understudy-mocha-'));
   const report = path.join(folder, 'report.json');
-  const words = ['--reporter', REPORTER, '--reporter-option', `output=${report}`, ...(options.words ?? [])];
+  const words = ['--reporter', REPORTER, '--reporter-option', `output=${report}`];
   const child = spawn(process.execPath, [MOCHA, ...words, ...files], {
     cwd: options.directory ?? repositoryRoot,
     stdio: ['ignore', 'pipe', 'pipe'],

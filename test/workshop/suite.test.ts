@@ -14,7 +14,7 @@ const { scripts, mocha } = JSON.parse(readFileSync(path.join(repositoryRoot, 'pa
 };
 const RANDOM = new URL('../random.js', import.meta.url).href;
 const RUN_SUITE = path.join(import.meta.dirname, 'run-suite.js');
-const PASS: Pass = { ending: '.test', processes: 2, words: [] };
+const PASS: Pass = { ending: '.test', processes: 2 };
 
 describe('The suite', () => {
   const directory = temporaryDirectory();

@@ -10,19 +10,17 @@ export interface Pass {
   readonly ending: string;
   /** How many processes run at once. */
   readonly processes: number;
-  /** More words for mocha. */
-  readonly words: readonly string[];
 }
 
 /** Many tests wait most of their time, for other processes; the others keep the machine busy meanwhile. */
 const TOGETHER = os.availableParallelism() + 1;
 
 export const PASSES: Readonly<Record<string, Pass>> = {
-  together: { ending: '.test', processes: TOGETHER, words: [] },
+  together: { ending: '.test', processes: TOGETHER },
   /** What measures time or memory, or needs the whole machine: one after another, and nothing beside them. */
-  alone: { ending: '.alone', processes: 1, words: [] },
+  alone: { ending: '.alone', processes: 1 },
   /** What needs programs that not every machine has. */
-  tools: { ending: '.tools', processes: os.availableParallelism(), words: ['--timeout', '60000'] },
+  tools: { ending: '.tools', processes: os.availableParallelism() },
 };
 
 const SLOWEST_SHOWN = 10;
@@ -51,7 +49,7 @@ export class Suite {
   async run(pass: Pass): Promise<void> {
     await eachOf(batchesOf(this.#filesOf(pass)), pass.processes, async (batch) => {
       const files = batch.map((file) => path.join('build', 'test', `${file}.js`));
-      const started = startMocha(files, { directory: this.#directory, words: pass.words });
+      const started = startMocha(files, { directory: this.#directory });
       this.#running.add(started);
       const { passed, failed, failures, filesMs, output } = await started.outcome;
       this.#running.delete(started);
