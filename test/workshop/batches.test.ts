@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import { batchesOf, eachOf } from './batches.js';
 
 describe('The order of the test files', () => {
-  it('BeginsWithThoseThatTakeLongEachInAProcessOfItsOwn', () => {
-    expect(batchesOf(['log/a', 'sim/b', 'cli/shell/c', 'faults/d', 'faults/e'])).to.deep.equal([
-      ['faults/d'],
+  it('MixesThoseThatWaitWithThoseThatComputeOfWhichTheLongOnesComeFirst', () => {
+    const files = ['log/a', 'sim/b', 'sim/c', 'cli/shell/d', 'faults/e', 'faults/f'];
+    expect(batchesOf(files)).to.deep.equal([
       ['faults/e'],
       ['sim/b'],
-      ['cli/shell/c'],
+      ['sim/c'],
+      ['faults/f'],
+      ['cli/shell/d'],
       ['log/a'],
     ]);
   });
