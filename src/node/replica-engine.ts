@@ -359,7 +359,7 @@ export class ReplicaEngine implements Engine {
     await this.#assembly.replica.leave();
     // Its clients are told where to go, once that is known.
     const untilMs = clock.nowMs() + SUCCESSOR_MS;
-    while (wasServing && this.#closing === undefined && clock.nowMs() < untilMs) {
+    while (wasServing && clock.nowMs() < untilMs) {
       const { office } = this.#state;
       if (office.kind === 'primary' || office.isPrimaryServing) return;
       await this.#assembly.nextStep();

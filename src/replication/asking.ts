@@ -1,29 +1,27 @@
 import { refusal } from '../engine.js';
 import type { NodeId, Refusal, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
-import { showPosition, termAfter } from '../log/term.js';
+import { termAfter } from '../log/term.js';
+import {
+  decideOnFence,
+  failAttempt,
+  followerOfAnother,
+  isCommanded,
+  isElection,
+  ownLeaseMs,
+  primaryAmong,
+  termsOf,
+  votes,
+} from './attempt.js';
 import { mayStand } from './electing.js';
+import { askForFrames } from './fetching.js';
+import { leaveOut } from './leaving-out.js';
 import type { FenceAnswer, HandOverAnswer, SurveyAnswer, TakeOver } from './message.js';
-import { electionTimeoutMs, isAutomatic, paceOf } from './pace.js';
-import type { PromotionAnswer, PromotionDecision, PromotionTerms } from './promotion.js';
+import { open } from './opening.js';
 import { notPrimary, promotionRefused, showPeers } from './refusals.js';
 import type { Attempt, OpenLink, Purpose, ReplicaState, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
-import { takeOffice } from './leading.js';
-import { askForFrames } from './fetching.js';
-import {
-  configurationInForce,
-  emptyBackupOffice,
-  knownPeers,
-  linkTo,
-  nodesOf,
-  reach,
-  send,
-  takeTerm,
-  tell,
-} from './turn.js';
-import { findings, followerOfAnother, ownLeaseMs } from './attempt.js';
-import { leaveOut } from './leaving-out.js';
+import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm } from './turn.js';
 import { aliveAmong, closeLinksTo, ownAnswer, positionOf } from './voting.js';
 
 /**
@@ -186,21 +184,6 @@ export function judge(step: Step, attempt: Attempt): void {
   }
 }
 
-/** Whether nobody waits for it but the members: a majority of them is enough to go on. */
-function isElection(state: ReplicaState, purpose: Purpose): boolean {
-  return purpose.kind === 'elect' || (purpose.kind === 'own place' && isAutomatic(state));
-}
-
-/** Whether an operator waits for what comes of it. */
-export function isCommanded(purpose: Purpose): boolean {
-  return purpose.kind === 'promote' || purpose.kind === 'remove';
-}
-
-function termsOf(purpose: Purpose): PromotionTerms {
-  if (purpose.kind === 'promote') return purpose;
-  return { othersAreDown: purpose.kind === 'remove', acceptDataLoss: false };
-}
-
 function judgeSurvey(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const { purpose } = attempt;
@@ -275,13 +258,6 @@ function judgeElection(step: Step, attempt: Attempt, isLast: boolean): void {
   } else if (primary !== undefined) askToHandOver(step, attempt, primary);
   else if (ownLeaseMs(step, attempt) === 0) fence(step, attempt);
   else if (nowMs - attempt.phaseMs >= state.timing.automatic.answerMs) survey(step, attempt);
-}
-
-/** A node that serves as primary, of no earlier term than this node's own. */
-function primaryAmong(state: ReplicaState, attempt: Attempt): NodeId | undefined {
-  return [...attempt.surveyed].find(
-    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
-  )?.[0];
 }
 
 function askToHandOver(step: Step, attempt: Attempt, primary: NodeId): void {
@@ -375,16 +351,6 @@ function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
   else failAttempt(step, refused);
 }
 
-/** What those who agreed to the term decide. */
-function decideOnFence(state: ReplicaState, attempt: Attempt): PromotionDecision {
-  return state.rules.decidePromotion(state.self, votes(state, attempt), termsOf(attempt.purpose));
-}
-
-function votes(state: ReplicaState, attempt: Attempt): PromotionAnswer[] {
-  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
-  return [ownAnswer(state), ...granted.map(({ answer }) => answer)];
-}
-
 function judgeFence(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const answers = votes(state, attempt);
@@ -412,50 +378,6 @@ function judgeFence(step: Step, attempt: Attempt): void {
   askAgain(step, attempt);
 }
 
-/** The log is as long as the longest: takes office. */
-export function open(step: Step, attempt: Attempt): void {
-  const { state } = step;
-  const { grant, purpose } = attempt;
-  if (grant === undefined) throw new Error('a term is opened that nobody granted');
-  const members = grant.members ?? nodesOf(configurationInForce(state).members);
-  if (!members.includes(state.self)) {
-    // The log that was fetched is of another line than this node's own: an operator accepted a loss there, and left it out.
-    failAttempt(
-      step,
-      refusal('NOT_MEMBER', 'by the longest log this node is no member: add it with add-backup'),
-    );
-    return;
-  }
-  const { peers } = attempt;
-  const leftOut =
-    grant.members === undefined
-      ? []
-      : knownPeers(state).filter(({ node }) => grant.members?.includes(node) !== true);
-  const promotion =
-    purpose.kind !== 'promote' && purpose.kind !== 'remove'
-      ? undefined
-      : {
-          command: purpose.command,
-          deadlineMs: attempt.startedMs + state.timing.commandMs + state.timing.handOverMs,
-          outcome: {
-            own: attempt.own,
-            found: findings(attempt),
-            leftOut,
-            handedOverBy: attempt.handOverFrom === undefined ? undefined : peers.get(attempt.handOverFrom),
-            knownUpTo: grant.isLossy ? positionOf(state.last) : undefined,
-          },
-        };
-  if (leftOut.length > 0) tell(step, 'warn', { leftOut: showPeers(leftOut) }, 'members are left out');
-  if (grant.isLossy)
-    tell(
-      step,
-      'error',
-      { knownUpTo: showPosition(state.last) },
-      'promoted although acknowledged writes may be lost',
-    );
-  takeOffice(step, grant, promotion, peers);
-}
-
 export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAnswer): void {
   const { attempt } = step.state;
   if (
@@ -473,33 +395,6 @@ export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAn
         `${link.address} is the primary and did not hand over: ${message.reason ?? 'it gave no reason'}`,
       ),
     );
-}
-
-/** Gives up the attempt, and tells whoever asked for it. */
-export function failAttempt(step: Step, refused: Refusal): void {
-  const { state, nowMs } = step;
-  const { attempt } = state;
-  if (attempt === undefined) return;
-  state.attempt = undefined;
-  const { purpose } = attempt;
-  const { heartbeatMs } = paceOf(state);
-  switch (purpose.kind) {
-    case 'look':
-      state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
-      break;
-    case 'own place':
-    case 'elect':
-      // Who asked for votes in vain leaves the next try to others; who only looked around may look again soon.
-      state.askAtMs =
-        nowMs +
-        (isElection(state, purpose) && attempt.phase !== 'survey'
-          ? electionTimeoutMs(state.timing, step.random)
-          : heartbeatMs * (1 + step.random));
-      break;
-    default:
-      step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
-  }
-  if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }
 
 /** Gives up an attempt of this node's own for another node's. */

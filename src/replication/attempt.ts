@@ -1,8 +1,12 @@
+import type { NodeId, Refusal } from '../engine.js';
 import type { SurveyAnswer } from './message.js';
-import type { Attempt, Finding, ReplicaState, Step } from './state.js';
-import { needsLeases } from './voting.js';
+import { electionTimeoutMs, isAutomatic, paceOf } from './pace.js';
+import type { PromotionAnswer, PromotionDecision, PromotionTerms } from './promotion.js';
+import type { Attempt, Finding, Purpose, ReplicaState, Step } from './state.js';
+import { reach } from './turn.js';
+import { needsLeases, ownAnswer } from './voting.js';
 
-/** What the answers to an attempt tell. */
+/** An attempt to become primary: what it is for, what the answers to it tell, and how it ends in vain. */
 
 /**
  * Somebody who hears another primary, which this node may not reach. To take a term would force that one out, and win nothing: its
@@ -30,4 +34,63 @@ export function ownLeaseMs({ state, nowMs }: Step, attempt: Attempt): number {
 
 export function findings(attempt: Attempt): Finding[] {
   return [...attempt.peers.values()].map((peer) => ({ peer, answer: attempt.surveyed.get(peer.node) }));
+}
+
+/** Whether nobody waits for it but the members: a majority of them is enough to go on. */
+export function isElection(state: ReplicaState, purpose: Purpose): boolean {
+  return purpose.kind === 'elect' || (purpose.kind === 'own place' && isAutomatic(state));
+}
+
+/** Whether an operator waits for what comes of it. */
+export function isCommanded(purpose: Purpose): boolean {
+  return purpose.kind === 'promote' || purpose.kind === 'remove';
+}
+
+export function termsOf(purpose: Purpose): PromotionTerms {
+  if (purpose.kind === 'promote') return purpose;
+  return { othersAreDown: purpose.kind === 'remove', acceptDataLoss: false };
+}
+
+/** A node that serves as primary, of no earlier term than this node's own. */
+export function primaryAmong(state: ReplicaState, attempt: Attempt): NodeId | undefined {
+  return [...attempt.surveyed].find(
+    ([, answer]) => answer.role === 'serving' && answer.term >= state.term,
+  )?.[0];
+}
+
+/** What those who agreed to the term decide. */
+export function decideOnFence(state: ReplicaState, attempt: Attempt): PromotionDecision {
+  return state.rules.decidePromotion(state.self, votes(state, attempt), termsOf(attempt.purpose));
+}
+
+export function votes(state: ReplicaState, attempt: Attempt): PromotionAnswer[] {
+  const granted = [...attempt.fenced.values()].filter(({ isGranted }) => isGranted);
+  return [ownAnswer(state), ...granted.map(({ answer }) => answer)];
+}
+
+/** Gives up the attempt, and tells whoever asked for it. */
+export function failAttempt(step: Step, refused: Refusal): void {
+  const { state, nowMs } = step;
+  const { attempt } = state;
+  if (attempt === undefined) return;
+  state.attempt = undefined;
+  const { purpose } = attempt;
+  const { heartbeatMs } = paceOf(state);
+  switch (purpose.kind) {
+    case 'look':
+      state.askAtMs = nowMs + state.timing.silentMs * (1 + step.random);
+      break;
+    case 'own place':
+    case 'elect':
+      // Who asked for votes in vain leaves the next try to others; who only looked around may look again soon.
+      state.askAtMs =
+        nowMs +
+        (isElection(state, purpose) && attempt.phase !== 'survey'
+          ? electionTimeoutMs(state.timing, step.random)
+          : heartbeatMs * (1 + step.random));
+      break;
+    default:
+      step.effects.push({ kind: 'answer', command: purpose.command, outcome: refused });
+  }
+  if (state.office.kind === 'backup' && !state.wantsPlace) reach(step, []);
 }

@@ -6,18 +6,15 @@ import {
   ask,
   askAgain,
   beginAttempt,
-  failAttempt,
-  isCommanded,
   judge,
   onFenceAnswer,
   onHandOverAnswer,
   onSurveyAnswer,
   onTakeOver,
-  open,
   signOfLife,
   yieldTo,
 } from './asking.js';
-import { change } from './changing.js';
+import { failAttempt } from './attempt.js';
 import { contradictionIn, refuseLink } from './contradictions.js';
 import { noteTick, wantsElection } from './electing.js';
 import { isNamedAgain } from './leaving-out.js';
@@ -36,16 +33,17 @@ import {
 import { advance, beginRound, mark, onAnswer, onHandOver, propose, tickPrimary } from './leading.js';
 import type { Configurations } from './membership.js';
 import type { Message, Supply } from './message.js';
+import { open } from './opening.js';
+import { onCommand } from './operator.js';
 import { forgottenLeaseMs, paceOf } from './pace.js';
-import { notPrimary, waitsForPlace } from './refusals.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
 import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './timing.js';
-import type { Change, CommandId, Effect, Input, LinkId, OpenLink, ReplicaState, Step } from './state.js';
+import type { Effect, Input, LinkId, OpenLink, PrimaryOffice, ReplicaState, Step } from './state.js';
 import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
-import { emptyBackupOffice, linkTo, tell } from './turn.js';
+import { linkTo, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
 /** What a node knows of itself when it starts. */
@@ -178,10 +176,10 @@ function dispatch(turn: Step, input: Input): void {
       onDurable(turn, input.index);
       break;
     case 'fed':
-      if (office.kind === 'primary') onFed(turn, office, input);
-      break;
     case 'fed snapshot':
-      if (office.kind === 'primary') onFedSnapshot(turn, office, input);
+    case 'confirm reads':
+    case 'mark':
+      if (office.kind === 'primary') toPrimary(turn, office, input);
       break;
     case 'supplied':
       onSupplied(turn, input);
@@ -198,17 +196,32 @@ function dispatch(turn: Step, input: Input): void {
     case 'leave':
       onLeave(turn, input.command);
       break;
-    case 'confirm reads':
-      if (office.kind === 'primary') beginRound(turn, office);
-      break;
-    case 'mark':
-      if (office.kind === 'primary') mark(turn, office);
-      break;
     case 'state summed':
       onOwnState(turn, input.report);
       break;
     case 'clocks parted':
       state.trustedFromMs = input.atMs;
+  }
+}
+
+/** What concerns a primary alone. It may come too late. */
+function toPrimary(
+  turn: Step,
+  office: PrimaryOffice,
+  input: Extract<Input, { kind: 'fed' | 'fed snapshot' | 'confirm reads' | 'mark' }>,
+): void {
+  switch (input.kind) {
+    case 'fed':
+      onFed(turn, office, input);
+      break;
+    case 'fed snapshot':
+      onFedSnapshot(turn, office, input);
+      break;
+    case 'confirm reads':
+      beginRound(turn, office);
+      break;
+    case 'mark':
+      mark(turn, office);
   }
 }
 
@@ -339,9 +352,6 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
     case 'take over':
       onTakeOver(turn, link, message);
       break;
-    case 'hand over':
-      if (state.office.kind === 'primary') onHandOver(turn, state.office, link, message);
-      break;
     case 'state differs':
       onStateDiffers(turn, link, message);
       break;
@@ -349,8 +359,13 @@ function onMessage(turn: Step, link: OpenLink, message: Message): void {
       onHandOverAnswer(turn, link, message);
       break;
     default:
-      if (state.office.kind === 'primary') onAnswer(turn, state.office, link, message);
+      if (state.office.kind === 'primary') onMessageToPrimary(turn, state.office, link, message);
   }
+}
+
+function onMessageToPrimary(turn: Step, office: PrimaryOffice, link: OpenLink, message: Message): void {
+  if (message.kind === 'hand over') onHandOver(turn, office, link, message);
+  else onAnswer(turn, office, link, message);
 }
 
 function onSupply(turn: Step, link: OpenLink, message: Supply): void {
@@ -361,53 +376,4 @@ function onSupply(turn: Step, link: OpenLink, message: Supply): void {
     const what = `${link.address} has a longer log, and this node is too far behind to fetch it: promote ${link.address}`;
     failAttempt(turn, refusal('LAGGING', what));
   } else if (isDone) open(turn, attempt);
-}
-
-function onCommand(turn: Step, command: CommandId, wanted: Change): void {
-  const { state } = turn;
-  const { office } = state;
-  const refuse = (outcome: ReturnType<typeof refusal>): void => {
-    turn.effects.push({ kind: 'answer', command, outcome });
-  };
-  if (state.divergence !== undefined) refuse(refusal('DIVERGED', state.divergence));
-  else if (state.configurations === undefined)
-    refuse(refusal('NOT_MEMBER', 'this node was not added to a primary yet: use add-backup at its primary'));
-  else if (state.attempt !== undefined && isCommanded(state.attempt.purpose))
-    refuse(refusal('BUSY', 'another change is under way: try again in a moment'));
-  else if (wanted.kind === 'promote') promote(turn, command, wanted);
-  else if (office.kind !== 'primary') {
-    const where = office.primary?.address;
-    refuse(
-      state.wantsPlace ? waitsForPlace(state) : notPrimary(where, 'changes of the members are made there'),
-    );
-  } else if (wanted.kind === 'removeBackup' && wanted.backupIsDown) {
-    const peer = [...office.progress.values()]
-      .map((progress) => progress.peer)
-      .find(({ address }) => address === wanted.address);
-    const isMember = state.configurations.committed.members.some(({ address }) => address === wanted.address);
-    if (peer === undefined || !isMember) change(turn, office, command, wanted);
-    else beginAttempt(turn, { kind: 'remove', command, peer });
-  } else change(turn, office, command, wanted);
-}
-
-function promote(
-  turn: Step,
-  command: CommandId,
-  wanted: { othersAreDown: boolean; acceptDataLoss: boolean },
-): void {
-  const { state } = turn;
-  const { office } = state;
-  if (office.kind === 'primary' && office.isServing && !wanted.othersAreDown) {
-    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-    turn.effects.push({ kind: 'answer', command, outcome });
-    return;
-  }
-  if (state.attempt !== undefined) failAttempt(turn, refusal('BUSY', 'an operator decides'));
-  if (office.kind === 'backup') state.office = { ...emptyBackupOffice(state, turn.nowMs), ...office };
-  beginAttempt(turn, {
-    kind: 'promote',
-    command,
-    othersAreDown: wanted.othersAreDown,
-    acceptDataLoss: wanted.acceptDataLoss,
-  });
 }

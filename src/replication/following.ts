@@ -3,7 +3,7 @@ import { endOf, isSameEnd, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termCount } from '../log/term.js';
 import { commonPrefix, termAt } from '../log/history.js';
-import { failAttempt } from './asking.js';
+import { failAttempt } from './attempt.js';
 import { agree, refuseLink } from './contradictions.js';
 import { setCommit } from './committing.js';
 import type { Append, Heartbeat, LeftOut, Probe, SnapshotPart } from './message.js';

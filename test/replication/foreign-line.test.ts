@@ -3,7 +3,7 @@ import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
 import { endOf } from '../../src/log/frame.js';
 import { addToSpans } from '../../src/log/history.js';
 import type { TermSpan } from '../../src/log/history.js';
-import { open } from '../../src/replication/asking.js';
+import { open } from '../../src/replication/opening.js';
 import { begin, step } from '../../src/replication/core.js';
 import type { PromotionGrant } from '../../src/replication/promotion.js';
 import type { Attempt, CommandId, Effect, LinkId, ReplicaState } from '../../src/replication/state.js';
