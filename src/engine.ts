@@ -47,6 +47,7 @@ export const ERROR_CODES = [
   'LAGGING',
   'WRONG_CLUSTER',
   'DIVERGED',
+  'SESSION_EXPIRED',
   'INTERNAL',
 ] as const;
 /** One of the codes that an answer to a client can carry. */
@@ -67,6 +68,24 @@ export type Operation =
   /** `pairs` alternates key, value, key, value …; a key that stands twice ends with its last value. */
   | { readonly kind: 'putMany'; readonly pairs: readonly ByteRange[] }
   | { readonly kind: 'delete'; readonly keys: readonly ByteRange[] };
+
+/** Sessions that are open at a time. */
+export const SESSIONS_MAX = 10_000;
+/** Numbers of one session, from the lowest that its client still waits for, of which the answers are kept. */
+export const SESSION_NUMBERS_MAX = 1024;
+
+/**
+ * Names a write among those of a session: sent again under the same name it is answered as it was the first time, and not applied
+ * again. Invariant: 1 <= lowest <= number < lowest + {@link SESSION_NUMBERS_MAX}, see {@link tagObjection}.
+ */
+export interface SessionTag {
+  /** What {@link Engine.openSession} told. */
+  readonly session: number;
+  /** Of this write among those of the session, from 1. */
+  readonly number: number;
+  /** The lowest number whose answer the client still waits for. The answers to those below it are forgotten. */
+  readonly lowest: number;
+}
 
 /** A value of at least so many bytes lies in memory of its own that is never written to again, and that its sink may keep. */
 export const LASTING_BYTES_MIN = 16 * 1024;
@@ -91,9 +110,11 @@ export interface WriteObserver {
   /**
    * Called once for each write: without a refusal when the operation is committed and applied, right
    * after it was applied and before any later operation is. A read made during the call sees the map at exactly
-   * that position. `count` is how many keys the operation found (delete) or set (put).
+   * that position. `count` is how many keys the operation found (delete) or set (put); of a session that was opened, its id. A write
+   * under a session that was applied before is told what it was told then, and changes nothing.
    *
-   * With a refusal the operation was not applied; with the code `UNCONFIRMED` it may still take effect.
+   * With a refusal the operation was not applied by this call; with the code `UNCONFIRMED` it may still take effect. Of what came of
+   * the same write of a session when it was sent before, a refusal says nothing.
    */
   written(refusal: Refusal | undefined, count: number): void;
 }
@@ -201,6 +222,8 @@ export interface Status {
   readonly dataBytes: number;
   /** The most that this node, as primary, lets them become; undefined without a bound. */
   readonly dataBytesMax: number | undefined;
+  /** How many sessions are open. */
+  readonly sessions: number;
   /** What the JSON file holds. Undefined until it was written once. */
   readonly snapshot: Position | undefined;
   /** Writes that wait for the log, in bytes. */
@@ -245,8 +268,16 @@ export interface Engine {
    */
   readAll(keys: readonly ByteRange[], sink: ValueSink, done: (refusal?: Refusal) => void): void;
 
-  /** Takes the operation's bytes before it returns, and tells the observer once. */
-  write(operation: Operation, observer: WriteObserver): void;
+  /**
+   * Takes the operation's bytes before it returns, and tells the observer once.
+   *
+   * @param tag - under a session: with the code `SESSION_EXPIRED` there is no such session (any more), or the answer to this number is
+   *   forgotten, and nothing was applied.
+   */
+  write(operation: Operation, observer: WriteObserver, tag?: SessionTag): void;
+
+  /** Opens a session, and tells the observer its id as the count. `BUSY`: there are {@link SESSIONS_MAX}. */
+  openSession(observer: WriteObserver): void;
 
   /**
    * Walks the keys from a cursor (0 to start) in pages, at least one of them, giving other work a turn between two. A
@@ -280,6 +311,18 @@ export interface Engine {
 
 export function refusal(code: ErrorCode, message: string): Refusal {
   return { code, message };
+}
+
+/** Why nothing can be written under this tag; undefined when something can. */
+export function tagObjection({ session, number, lowest }: SessionTag): Refusal | undefined {
+  const areNumbers = [session, number, lowest].every((each) => Number.isSafeInteger(each) && each >= 1);
+  if (!areNumbers || lowest > number) {
+    const message = 'a session is named by its id, the number of the write in it, from 1, and the lowest';
+    return refusal('SYNTAX', `${message} number that is still waited for, which is not above it`);
+  }
+  if (number - lowest < SESSION_NUMBERS_MAX) return undefined;
+  const span = `the write ${String(number)} is more than ${String(SESSION_NUMBERS_MAX - 1)} behind the lowest that is waited for, ${String(lowest)}`;
+  return refusal('TOO_LARGE', `${span}: wait for answers first`);
 }
 
 /** All the bytes of a buffer. */

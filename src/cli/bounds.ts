@@ -13,6 +13,7 @@ export interface ServerBounds {
   readonly dataBytesMax: number | undefined;
   /** Undefined: a backup may be read however far it is behind. */
   readonly readsBehindMaxMs: number | undefined;
+  readonly sessionIdleMs: number;
 }
 
 interface Bound {
@@ -116,6 +117,15 @@ const READS_BEHIND: Bound = {
   otherwise: undefined,
 };
 
+const SESSION_IDLE: Bound = {
+  name: 'session-idle',
+  unit: 'seconds',
+  description: 'a session in which nobody writes for so long is ended',
+  min: 1,
+  max: 30 * DAY_SECONDS,
+  otherwise: 3600,
+};
+
 const OPERANDS = { bytes: 'SIZE', count: 'N', seconds: 'SECONDS' } as const;
 
 /** The options of a server's bounds, as its help shows them. */
@@ -130,6 +140,7 @@ export const BOUND_OPTIONS: readonly OptionSpec[] = [
   BUFFERS,
   DATA,
   READS_BEHIND,
+  SESSION_IDLE,
 ].map(({ name, unit, description, otherwise }) => ({
   name,
   operand: OPERANDS[unit],
@@ -156,16 +167,13 @@ export function readBounds(given: GivenOptions): ServerBounds {
         wordsMax: countOf(given, WORDS),
       },
       connectionsMax: countOf(given, CONNECTIONS),
-      incompleteRequestMs: readSecondsMs(given, INCOMPLETE.name, {
-        minSeconds: INCOMPLETE.min,
-        maxSeconds: INCOMPLETE.max,
-        otherwiseSeconds: shown(INCOMPLETE.unit, INCOMPLETE.otherwise),
-      }),
+      incompleteRequestMs: secondsMsOf(given, INCOMPLETE),
       unreadReplyBytesMax: sizeOf(given, UNREAD),
       bufferBytesMax: sizeOf(given, BUFFERS),
     },
     dataBytesMax: readBytes(given, DATA.name, DATA.min, DATA.max),
     readsBehindMaxMs: readsBehind(given),
+    sessionIdleMs: secondsMsOf(given, SESSION_IDLE),
   };
   checkTogether(bounds.limits);
   return bounds;
@@ -175,6 +183,14 @@ function readsBehind(given: GivenOptions): number | undefined {
   const { name, min, max } = READS_BEHIND;
   if (!given.values.has(name)) return undefined;
   return readSecondsMs(given, name, { minSeconds: min, maxSeconds: max, otherwiseSeconds: '' });
+}
+
+function secondsMsOf(given: GivenOptions, { name, unit, min, max, otherwise }: Bound): number {
+  return readSecondsMs(given, name, {
+    minSeconds: min,
+    maxSeconds: max,
+    otherwiseSeconds: shown(unit, otherwise),
+  });
 }
 
 function sizeOf(given: GivenOptions, { name, min, max, otherwise = max }: Bound): number {

@@ -50,6 +50,7 @@ export interface ServerOptions {
   /** Undefined: no bound. */
   readonly dataBytesMax: number | undefined;
   readonly readsBehindMaxMs: number | undefined;
+  readonly sessionIdleMs: number;
 }
 
 /** What --db-path names when it is not given. */

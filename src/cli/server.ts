@@ -40,6 +40,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
       limits: options.limits,
       dataBytesMax: options.dataBytesMax,
       readsBehindMaxMs: options.readsBehindMaxMs,
+      sessionIdleMs: options.sessionIdleMs,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.role === undefined ? {} : { role: options.role }),
       ...(options.primary === undefined ? {} : { primary: options.primary }),

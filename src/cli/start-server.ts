@@ -68,6 +68,8 @@ export interface StartOptions {
   readonly dataBytesMax?: number | undefined;
   /** As a backup, reads are refused while what they would show may be older than this; no bound when not given. */
   readonly readsBehindMaxMs?: number | undefined;
+  /** A session that no client uses for so long is ended; an hour when not given. */
+  readonly sessionIdleMs?: number | undefined;
   /** A write that is not confirmed after this long is answered so. */
   readonly writeTimeoutMs?: number;
   readonly events?: EventLog;
@@ -148,8 +150,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
       acks: options.acks,
       failover: options.failover,
       waitingBytesMax: WAITING_BYTES_MAX,
-      dataBytesMax: options.dataBytesMax,
-      readsBehindMaxMs: options.readsBehindMaxMs,
+      ...boundsOf(options),
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => server?.connections ?? 0,
@@ -179,6 +180,13 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   }
   return running({ server, engine, links, data }, failed, events);
 }
+
+/** Bounds that the engine keeps. */
+function boundsOf({ dataBytesMax, readsBehindMaxMs, sessionIdleMs }: StartOptions): EngineBounds {
+  return { dataBytesMax, readsBehindMaxMs, sessionIdleMs };
+}
+
+type EngineBounds = Pick<StartOptions, 'dataBytesMax' | 'readsBehindMaxMs' | 'sessionIdleMs'>;
 
 function linksOf({ clusterSecret: secret }: StartOptions, events: EventLog): PeerLinks {
   const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');
@@ -282,6 +290,9 @@ async function openData(
       put: (key, value) => {
         store.put(key, value);
       },
+      session: (id, lowest, answers) => {
+        store.sessions.restore(id, lowest, answers);
+      },
       replay: (frame) => {
         replayFrame(store, frame);
       },
@@ -332,7 +343,7 @@ function addressOf(server: RunningServer): string {
 
 /** Refuses a secret that is none, and bounds on requests beyond what the log, links and the JSON file can carry. */
 function checkBounds(options: StartOptions): void {
-  const { limits, dataBytesMax = Infinity, readsBehindMaxMs = 0, clusterSecret } = options;
+  const { limits, dataBytesMax = Infinity, readsBehindMaxMs = 0, sessionIdleMs = 1, clusterSecret } = options;
   const objection = clusterSecret === undefined ? undefined : secretObjection(clusterSecret);
   if (objection !== undefined) throw new StartFault(objection);
   const wanted: Partial<RequestLimits> = limits?.request ?? {};
@@ -346,6 +357,8 @@ function checkBounds(options: StartOptions): void {
     throw new StartFault(`dataBytesMax is ${String(dataBytesMax)}: give a number of bytes`);
   if (!(readsBehindMaxMs >= 0))
     throw new StartFault(`readsBehindMaxMs is ${String(readsBehindMaxMs)}: give milliseconds`);
+  if (!(sessionIdleMs > 0))
+    throw new StartFault(`sessionIdleMs is ${String(sessionIdleMs)}: give milliseconds`);
 }
 
 /** Refuses what would fail or harm later, before any data is touched. */

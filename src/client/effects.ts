@@ -19,7 +19,14 @@ const READS: ReadonlySet<string> = new Set([
 ]);
 const WRITES: ReadonlySet<string> = new Set(['DEL', 'DELETE', 'MSET', 'PUT', 'SET']);
 /** What changes the connection itself, which all calls of a client share. */
-const OF_THE_CONNECTION: ReadonlySet<string> = new Set(['CLIENT', 'HELLO', 'QUIT', 'REPLICATE', 'RESET']);
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
+  'CLIENT',
+  'HELLO',
+  'QUIT',
+  'REPLICATE',
+  'RESET',
+  'SESSION',
+]);
 
 /**
  * What a command does, by its name. One that is not known here is handled with most care: it is sent once, to one

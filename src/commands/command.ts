@@ -1,4 +1,4 @@
-import type { Engine, Operation } from '../engine.js';
+import type { Engine, Operation, Refusal, SessionTag } from '../engine.js';
 import type { Reply } from '../protocol/reply.js';
 import type { Framing, Request } from '../protocol/request.js';
 import type { Session } from './session.js';
@@ -48,10 +48,10 @@ interface CommandBase {
    */
   readonly consents?: readonly string[];
   /**
-   * `reads`: changes nothing. `writes`: goes through the log. `manages`: an operator's. Only what reads is executed
-   * from a last line that was cut off.
+   * `reads`: changes nothing. `writes`: goes through the log. `numbers`: says which write of a session comes next, or opens one.
+   * `manages`: an operator's. Only what reads is executed from a last line that was cut off.
    */
-  readonly effect: 'reads' | 'writes' | 'manages';
+  readonly effect: 'reads' | 'writes' | 'numbers' | 'manages';
   /** What it costs beside the words of its request, as so many words more. Undefined: little. */
   readonly workWords?: number;
   /** What it answers, and what for: one line each, for help and docs. */
@@ -67,6 +67,15 @@ export interface WriteCommand extends CommandBase {
   answer(reply: Reply, count: number): void;
 }
 
+/** What a request about sessions asks for: that one be opened, or that the next write of the connection be this one of its session. */
+export type SessionRequest = 'open' | SessionTag | Refusal;
+
+/** Opens a session, or names the next write of its connection. */
+export interface SessionCommand extends CommandBase {
+  readonly effect: 'numbers';
+  asked(request: Request): SessionRequest;
+}
+
 /** Everything else. */
 export interface RunCommand extends CommandBase {
   readonly effect: 'reads' | 'manages';
@@ -76,10 +85,14 @@ export interface RunCommand extends CommandBase {
   run(request: Request, engine: Engine, reply: Reply, done: () => void, session: Session): void;
 }
 
-export type Command = WriteCommand | RunCommand;
+export type Command = WriteCommand | SessionCommand | RunCommand;
 
 export function isWrite(command: Command): command is WriteCommand {
   return command.effect === 'writes';
+}
+
+export function isNumbering(command: Command): command is SessionCommand {
+  return command.effect === 'numbers';
 }
 
 const USAGE: Record<Shape, string> = {

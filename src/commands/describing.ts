@@ -1,6 +1,6 @@
 import type { Reply } from '../protocol/reply.js';
 import type { Request } from '../protocol/request.js';
-import { isWrite, usageOf } from './command.js';
+import { isNumbering, isWrite, usageOf } from './command.js';
 import type { Command, RunCommand } from './command.js';
 import { unknownPart } from './conversation.js';
 import { argumentsOf, shownStart, textOf } from './words.js';
@@ -39,7 +39,7 @@ function keyPlaces({ shape }: Command): readonly [number, number, number] {
 }
 
 function flagsOf(command: Command): readonly string[] {
-  if (isWrite(command)) return ['write'];
+  if (isWrite(command) || isNumbering(command)) return ['write'];
   return command.effect === 'manages' ? ['admin'] : ['readonly'];
 }
 

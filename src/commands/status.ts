@@ -18,6 +18,7 @@ export function statusLines(status: Status): string[] {
     `keys=${String(status.keys)}`,
     `data_bytes=${String(status.dataBytes)}`,
     `data_bytes_max=${wholeOrNone(status.dataBytesMax)}`,
+    `sessions=${String(status.sessions)}`,
     `snapshot=${positionOrNone(status.snapshot)}`,
     `waiting_bytes=${String(status.waitingBytes)}`,
     `fsync=${guarantees.fsync}`,

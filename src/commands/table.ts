@@ -9,6 +9,7 @@ import { describingCommand } from './describing.js';
 import { INFORMATION_COMMANDS } from './information.js';
 import { LISTING_COMMANDS } from './listing.js';
 import { RECONFIGURING_COMMANDS } from './reconfigure.js';
+import { SESSION_COMMAND } from './sessions.js';
 import { settle } from './settle.js';
 
 const always = (): boolean => true;
@@ -34,6 +35,7 @@ async function takeSnapshot(engine: Engine, reply: Reply): Promise<void> {
 /** Every command there is, defined once: help, docs, checks and both ends of the protocol derive from it. */
 export const COMMANDS: readonly Command[] = [
   ...DATA_COMMANDS,
+  SESSION_COMMAND,
   ...LISTING_COMMANDS,
   ...CONVERSATION_COMMANDS,
   ...INFORMATION_COMMANDS,

@@ -1,6 +1,7 @@
-import type { ByteRange, Index, Operation, Term } from '../engine.js';
+import type { ByteRange, Index, Operation, SessionTag, Term } from '../engine.js';
 import { FRAME_HEADER_BYTES, FRAME_ROOM_BYTES, lastIndexOf, sealFrame } from './frame.js';
 import type { Frame } from './frame.js';
+import { UINT53_BYTES, readUint53, writeUint53 } from './uint53.js';
 
 /**
  * An entry: one operation. It takes effect as a whole or not at all.
@@ -11,6 +12,10 @@ import type { Frame } from './frame.js';
  *      5         body    open, configure, mark: JSON, see control.ts; alone in their frame
  *                        put: pairs, each (key length 4, value length 4, key, value)
  *                        delete: keys, each (key length 4, key)
+ *                        put and delete in a session: session 8, number 8, how far the lowest number is below it 2; then
+ *                        as put and delete
+ *                        open session: nothing; its id is made of its position
+ *                        expire sessions: ids, each 8
  */
 export const ENTRY_HEADER_BYTES = 5;
 
@@ -23,15 +28,34 @@ export const EntryKind = {
   configure: 3,
   /** Where every node begins a snapshot; it changes nothing. */
   mark: 4,
+  putInSession: 5,
+  deleteInSession: 6,
+  openSession: 7,
+  expireSessions: 8,
 } as const;
+const LAST_KIND = EntryKind.expireSessions;
 
 const LENGTH_BYTES = 4;
+const TAG_BYTES = 2 * UINT53_BYTES + 2;
 const FRAME_BYTES_INITIAL = 16 * 1024;
 /** A buffer that one large operation made larger than this is not kept for the next batch. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What opens and ends sessions. */
+export type SessionOperation =
+  | { readonly kind: 'openSession' }
+  | { readonly kind: 'expireSessions'; readonly sessions: readonly number[] };
+
+/** What stands in an entry that was asked for by a client, or is the primary's own. */
+export type LoggedOperation = Operation | SessionOperation;
+
 /** Bytes that an operation takes in a frame. */
-export function entryBytes(operation: Operation): number {
+export function entryBytes(operation: LoggedOperation, tag?: SessionTag): number {
+  const bytes = untaggedBytes(operation);
+  return tag === undefined ? bytes : bytes + TAG_BYTES;
+}
+
+function untaggedBytes(operation: LoggedOperation): number {
   switch (operation.kind) {
     case 'put':
       return ENTRY_HEADER_BYTES + 2 * LENGTH_BYTES + width(operation.key) + width(operation.value);
@@ -39,7 +63,17 @@ export function entryBytes(operation: Operation): number {
       return operation.pairs.reduce((sum, word) => sum + LENGTH_BYTES + width(word), ENTRY_HEADER_BYTES);
     case 'delete':
       return operation.keys.reduce((sum, key) => sum + LENGTH_BYTES + width(key), ENTRY_HEADER_BYTES);
+    case 'openSession':
+      return ENTRY_HEADER_BYTES;
+    case 'expireSessions':
+      return ENTRY_HEADER_BYTES + operation.sessions.length * UINT53_BYTES;
   }
+}
+
+function kindOf({ kind }: LoggedOperation, isTagged: boolean): number {
+  if (kind === 'openSession' || kind === 'expireSessions') return EntryKind[kind];
+  if (kind === 'delete') return isTagged ? EntryKind.deleteInSession : EntryKind.delete;
+  return isTagged ? EntryKind.putInSession : EntryKind.put;
 }
 
 function width(range: ByteRange): number {
@@ -74,9 +108,10 @@ export class FrameBuilder {
     this.#copy({ bytes: body, start: 0, end: body.length });
   }
 
-  append(operation: Operation): void {
-    const kind = operation.kind === 'delete' ? EntryKind.delete : EntryKind.put;
-    this.#begin(kind, entryBytes(operation));
+  /** @param tag - of a put or a delete; nothing else is written under a session. */
+  append(operation: LoggedOperation, tag?: SessionTag): void {
+    this.#begin(kindOf(operation, tag !== undefined), entryBytes(operation, tag));
+    if (tag !== undefined) this.#tag(tag);
     switch (operation.kind) {
       case 'put':
         this.#pair(operation.key, operation.value);
@@ -94,6 +129,11 @@ export class FrameBuilder {
           this.#number(width(key));
           this.#copy(key);
         }
+        break;
+      case 'openSession':
+        break;
+      case 'expireSessions':
+        for (const session of operation.sessions) this.#uint53(session);
     }
   }
 
@@ -108,6 +148,17 @@ export class FrameBuilder {
     this.#number(size - ENTRY_HEADER_BYTES);
     this.#bytes[this.#length++] = kind;
     this.#count++;
+  }
+
+  #tag({ session, number, lowest }: SessionTag): void {
+    this.#uint53(session);
+    this.#uint53(number);
+    this.#length = this.#bytes.writeUInt16LE(number - lowest, this.#length);
+  }
+
+  #uint53(value: number): void {
+    writeUint53(this.#bytes, value, this.#length);
+    this.#length += UINT53_BYTES;
   }
 
   #pair(key: ByteRange, value: ByteRange): void {
@@ -152,10 +203,17 @@ interface MutableRange extends ByteRange {
 /**
  * Reads the entries of a frame one after the other, without making an object for each.
  *
- * Usage: while `nextEntry()`, look at `kind`, then while `nextItem()`, look at the ranges.
+ * Usage: while `nextEntry()`, look at `kind` and `isInSession`, then while `nextItem()`, look at the ranges; of sessions that
+ * expire, while `nextSession()`, look at `session`.
  */
 export class EntryReader {
+  /** Of a put or a delete it is the plain one, in a session as well. */
   kind = -1;
+  /** Whether the current entry is a put or a delete under a session: the next three say which, and which number. */
+  isInSession = false;
+  session = 0;
+  number = 0;
+  lowest = 0;
   /** The key of the current item. The same object each time. */
   readonly key: MutableRange;
   /** The value of the current item of a put. */
@@ -195,13 +253,40 @@ export class EntryReader {
     if (this.#end - this.#at < ENTRY_HEADER_BYTES) throw this.#malformed('its header is cut short');
     const length = this.#bytes.readUInt32LE(this.#at);
     this.kind = this.#bytes[this.#at + LENGTH_BYTES] ?? -1;
-    if (this.kind > EntryKind.mark) {
+    if (this.kind > LAST_KIND) {
       throw this.#malformed(`its kind ${String(this.kind)} is unknown to this version`);
     }
     this.#at += ENTRY_HEADER_BYTES;
     if (length > this.#end - this.#at) throw this.#malformed('it is longer than its frame');
     this.#entryEnd = this.#at + length;
+    this.isInSession = this.kind === EntryKind.putInSession || this.kind === EntryKind.deleteInSession;
+    if (this.isInSession) this.#readTag();
     return true;
+  }
+
+  #readTag(): void {
+    if (this.#entryEnd - this.#at < TAG_BYTES) throw this.#malformed('its session is cut short');
+    this.kind = this.kind === EntryKind.putInSession ? EntryKind.put : EntryKind.delete;
+    this.session = this.#uint53();
+    this.number = this.#uint53();
+    this.lowest = this.number - this.#bytes.readUInt16LE(this.#at);
+    this.#at += TAG_BYTES - 2 * UINT53_BYTES;
+    if (!(this.lowest >= 1)) throw this.#malformed('it has no number in its session');
+  }
+
+  /** Reads the next of the sessions that expire with this entry. */
+  nextSession(): boolean {
+    if (this.#at === this.#entryEnd || this.kind !== EntryKind.expireSessions) return false;
+    if (this.#entryEnd - this.#at < UINT53_BYTES) throw this.#malformed('a session is cut short');
+    this.session = this.#uint53();
+    return true;
+  }
+
+  #uint53(): number {
+    const value = readUint53(this.#bytes, this.#at);
+    if (Number.isNaN(value)) throw this.#malformed('it holds a number that is too large');
+    this.#at += UINT53_BYTES;
+    return value;
   }
 
   nextItem(): boolean {

@@ -1,7 +1,9 @@
-import type { WriteObserver } from '../engine.js';
+import type { Refusal, Term, WriteObserver } from '../engine.js';
 import { EntryKind, EntryReader } from '../log/entry.js';
 import type { Frame } from '../log/frame.js';
+import { sessionIdAt } from '../log/session-id.js';
 import type { Store } from '../store/store.js';
+import { answerForgotten, noSession, tooManySessions } from './session-refusals.js';
 
 /** Keys that are changed in one turn. A larger operation goes on in the next one, with the lock held. */
 export const ITEMS_A_SLICE = 2000;
@@ -13,10 +15,12 @@ export type Pause = 'turn' | 'snapshot';
  * Applies the entries of one committed frame to the store, which its caller has locked for writing.
  *
  * Each observer is told right after its entry was applied and before the next one is: what it reads then is the
- * map at that position.
+ * map at that position. A write under a session that was applied before, or cannot be any more, is passed over, here and on every
+ * other node.
  */
 export class Applier {
   readonly #store: Store;
+  readonly #term: Term;
   readonly #reader: EntryReader;
   readonly #observers: readonly (WriteObserver | undefined)[];
   readonly #snapshotIsBehind: () => boolean;
@@ -31,6 +35,7 @@ export class Applier {
     snapshotIsBehind: () => boolean,
   ) {
     this.#store = store;
+    this.#term = frame.term;
     this.#reader = new EntryReader(frame);
     this.#observers = observers;
     this.#snapshotIsBehind = snapshotIsBehind;
@@ -38,13 +43,20 @@ export class Applier {
 
   /** Goes on until the frame is applied (undefined), or there is something to wait for. */
   run(): Pause | undefined {
+    const reader = this.#reader;
     for (let items = 0; ;) {
       if (!this.#isInsideEntry) {
-        if (!this.#reader.nextEntry()) return undefined;
+        if (!reader.nextEntry()) return undefined;
+        if (reader.isInSession || reader.kind >= EntryKind.openSession) {
+          this.#isInsideEntry = this.#beginWithSessions();
+          // A session that changes is written out first with what it was, as an entry of the map is.
+          if (this.#snapshotIsBehind()) return 'snapshot';
+          if (!this.#isInsideEntry) continue;
+        }
         this.#isInsideEntry = true;
         this.#count = 0;
       }
-      while (this.#reader.nextItem()) {
+      while (reader.nextItem()) {
         this.#applyItem();
         items++;
         if (this.#snapshotIsBehind()) return 'snapshot';
@@ -52,8 +64,36 @@ export class Applier {
       }
       this.#isInsideEntry = false;
       this.#store.settle();
+      if (reader.isInSession) this.#store.sessions.record(reader.session, reader.number, this.#count);
       this.#observers[this.#observer++]?.written(undefined, this.#count);
     }
+  }
+
+  /** Does what an entry changes of sessions; answers whether there are items to be applied. */
+  #beginWithSessions(): boolean {
+    const { kind, isInSession, session, number, lowest, index } = this.#reader;
+    const { sessions } = this.#store;
+    this.#count = 0;
+    if (isInSession) {
+      const verdict = sessions.begin(session, number, lowest);
+      if (verdict === 'new') return true;
+      if (verdict === undefined) this.#tell(noSession(session), 0);
+      else if (verdict === 'forgotten') this.#tell(answerForgotten(session, number), 0);
+      else this.#tell(undefined, verdict);
+    } else if (kind === EntryKind.openSession) {
+      const id = sessionIdAt(this.#term, index);
+      if (sessions.open(id)) this.#tell(undefined, id);
+      else this.#tell(tooManySessions(), 0);
+    } else {
+      let count = 0;
+      while (this.#reader.nextSession()) if (sessions.expire(this.#reader.session)) count++;
+      this.#tell(undefined, count);
+    }
+    return false;
+  }
+
+  #tell(refused: Refusal | undefined, count: number): void {
+    this.#observers[this.#observer++]?.written(refused, count);
   }
 
   #applyItem(): void {

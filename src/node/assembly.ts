@@ -21,6 +21,7 @@ import type { LinkObserver, Log } from './ports.js';
 import { Proposals } from './proposals.js';
 import { Replica } from './replica.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
+import { SESSION_IDLE_MS, SessionExpiry } from './session-expiry.js';
 import { Snapshotter } from './snapshotter.js';
 import type { Company } from './snapshotter.js';
 
@@ -32,6 +33,7 @@ export class Assembly {
   readonly writer: LogWriter;
   readonly feeder: Feeder;
   readonly snapshotter: Snapshotter;
+  readonly sessionExpiry: SessionExpiry;
   readonly #parts: ReplicaEngineParts;
   readonly #state: ReplicaState;
   readonly #cache: FrameCache;
@@ -59,6 +61,7 @@ export class Assembly {
     this.applying = this.#makeApplyLoop();
     this.#dataBound = this.#makeDataBound();
     this.proposals = this.#makeProposals();
+    this.sessionExpiry = this.#makeSessionExpiry();
     this.feeder = this.#makeFeeder();
     this.replica = this.#makeReplica();
   }
@@ -274,7 +277,7 @@ export class Assembly {
   }
 
   #makeProposals(): Proposals {
-    const { clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
+    const { store, clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
     const state = this.#state;
     return new Proposals({
       clock,
@@ -283,7 +286,11 @@ export class Assembly {
       waitingBytesMax,
       writeTimeoutMs,
       objection: () => this.objection(),
-      admit: (operation) => this.#dataBound.admit(operation),
+      // What was applied already adds nothing, and is to be answered as it was the first time.
+      admit: (operation, tag) =>
+        tag !== undefined && store.sessions.isDecided(tag.session, tag.number)
+          ? undefined
+          : this.#dataBound.admit(operation),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       isLogBusy: () => !this.writer.isIdle,
       isStuck: () => this.room.isStuck,
@@ -295,6 +302,19 @@ export class Assembly {
         this.fail(error);
       },
       whoIsSilent: () => whoIsSilent(state),
+    });
+  }
+
+  #makeSessionExpiry(): SessionExpiry {
+    const { store, clock, sessionIdleMs = SESSION_IDLE_MS } = this.#parts;
+    return new SessionExpiry({
+      sessions: store.sessions,
+      clock,
+      idleMs: sessionIdleMs,
+      office: () => (this.objection() === undefined ? this.#state.term : undefined),
+      propose: (sessions, observer) => {
+        this.proposals.changeSessions({ kind: 'expireSessions', sessions }, observer);
+      },
     });
   }
 
@@ -359,8 +379,13 @@ export class Assembly {
     try {
       await replace();
       store.clear();
-      await replacements.load((key, value) => {
-        store.put(key, value);
+      await replacements.load({
+        put: (key, value) => {
+          store.put(key, value);
+        },
+        session: (id, lowest, answers) => {
+          store.sessions.restore(id, lowest, answers);
+        },
       });
       store.settle();
     } finally {

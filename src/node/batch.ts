@@ -1,5 +1,6 @@
-import type { Operation, WriteObserver } from '../engine.js';
+import type { SessionTag, WriteObserver } from '../engine.js';
 import { FrameBuilder, entryBytes } from '../log/entry.js';
+import type { LoggedOperation } from '../log/entry.js';
 import { FRAME_HEADER_BYTES } from '../log/frame.js';
 
 /** A batch closes when it has this many bytes: one frame, one write, one sync, and a bounded turn to apply it. */
@@ -38,15 +39,20 @@ export class BatchQueue {
     return this.#waiting[0]?.sinceMs;
   }
 
-  add(operation: Operation, observer: WriteObserver, nowMs: number): void {
-    const bytes = entryBytes(operation);
+  add(
+    operation: LoggedOperation,
+    observer: WriteObserver | undefined,
+    nowMs: number,
+    tag: SessionTag | undefined,
+  ): void {
+    const bytes = entryBytes(operation, tag);
     let last = this.#waiting.at(-1);
     if (last === undefined || last.builder.length + bytes > BATCH_BYTES) {
       last = this.#emptyBatch();
       last.sinceMs = nowMs;
       this.#waiting.push(last);
     }
-    last.builder.append(operation);
+    last.builder.append(operation, tag);
     last.observers.push(observer);
     this.#waitingBytes += bytes;
   }

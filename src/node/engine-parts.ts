@@ -34,6 +34,8 @@ export interface ReplicaEngineParts {
   readonly dataBytesMax?: number | undefined;
   /** As a backup it refuses reads while what it would show may be older; no bound when not given. */
   readonly readsBehindMaxMs?: number | undefined;
+  /** A session that no client uses for so long, while this node takes writes, is ended; an hour when not given. */
+  readonly sessionIdleMs?: number | undefined;
   readonly writeTimeoutMs: number;
   readonly snapshotLogBytes: number;
   readonly timing?: Timing;

@@ -4,6 +4,8 @@ import type { Peer } from '../log/control.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { Message } from '../replication/message.js';
 import type { NodeState } from '../storage/node-state.js';
+import type { SnapshotHead } from '../storage/snapshot-format.js';
+import type { SnapshotTarget } from '../storage/snapshots.js';
 
 /** What the node needs from outside. The files and the network implement these for real; tests put fakes in their place. */
 
@@ -55,8 +57,10 @@ export interface NodeStates {
 
 /** A snapshot that is being written. */
 export interface SnapshotOutput {
-  start(head: { readonly cluster: ClusterId; readonly node: NodeId; readonly end: LogEnd }): void;
+  start(head: SnapshotHead): void;
   add(key: ByteRange, value: ByteRange): void;
+  /** A session, of a snapshot whose head says that there are some. The answers may be kept. */
+  addSession(id: number, lowest: number, answers: Int32Array): void;
   /** Whether to wait for `drained` before the walk goes on. */
   readonly backedUp: boolean;
   /** Whether to wait for `drained` before anything changes whose old value would be added first. */
@@ -108,8 +112,8 @@ export interface Replacements<Arriving extends Arrival = Arrival> {
    * committed is kept in a file of its own. After an error whose name is `DiskFull` it is called again with the same, and goes on.
    */
   replace(arrival: Arriving, end: LogEnd, state: NodeState): Promise<void>;
-  /** Shows every entry of the JSON file, to fill an empty store. */
-  load(put: (key: ByteRange, value: ByteRange) => void): Promise<void>;
+  /** Shows every entry of the JSON file, and every session, to fill an empty store. */
+  load(target: Pick<SnapshotTarget, 'put' | 'session'>): Promise<void>;
   /**
    * Makes a new backup, which has no data, a node of its primary's cluster. After an error whose name is `DiskFull` it is called
    * again with the same, and goes on.

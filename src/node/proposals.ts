@@ -1,7 +1,8 @@
 import { turn } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { refusal } from '../engine.js';
-import type { Index, Operation, Refusal, Term, WriteObserver } from '../engine.js';
+import type { Index, Operation, Refusal, SessionTag, Term, WriteObserver } from '../engine.js';
+import type { SessionOperation } from '../log/entry.js';
 import { FRAME_ROOM_BYTES, endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
@@ -20,7 +21,7 @@ export interface ProposalsParts {
   /** Why no write can be taken now; undefined when one can. */
   objection(): Refusal | undefined;
   /** Counts a write that is about to be taken among what the data may grow to; a refusal when that is too much. */
-  admit(operation: Operation): Refusal | undefined;
+  admit(operation: Operation, tag: SessionTag | undefined): Refusal | undefined;
   /** A hand-over is under way: writes wait until it is decided. */
   isHeld(): boolean;
   /** Whether the log is busy: what comes meanwhile becomes one batch. */
@@ -80,24 +81,28 @@ export class Proposals {
     return this.#queue.isEmpty && this.#waiting.length === 0;
   }
 
-  write(operation: Operation, observer: WriteObserver): void {
-    if (this.isEmpty) {
-      const refused = this.#parts.objection();
-      if (refused !== undefined) {
-        observer.written(refused, 0);
-        return;
-      }
-    }
-    if (this.waitingBytes > this.#parts.waitingBytesMax) {
-      observer.written(refusal('BUSY', 'too many writes wait for the disk: try again in a moment'), 0);
-      return;
-    }
-    const refused = this.#parts.admit(operation);
-    if (refused !== undefined) {
-      observer.written(refused, 0);
-      return;
-    }
-    this.#queue.add(operation, observer, this.#parts.clock.nowMs());
+  write(operation: Operation, observer: WriteObserver, tag?: SessionTag): void {
+    const refused = this.#objection() ?? this.#parts.admit(operation, tag);
+    if (refused === undefined) this.#add(operation, observer, tag);
+    else observer.written(refused, 0);
+  }
+
+  /** As {@link write}: opens a session, or ends some. */
+  changeSessions(operation: SessionOperation, observer: WriteObserver): void {
+    const refused = this.#objection();
+    if (refused === undefined) this.#add(operation, observer, undefined);
+    else observer.written(refused, 0);
+  }
+
+  /** Why no write is taken in this moment. Behind others it is found out when its turn comes. */
+  #objection(): Refusal | undefined {
+    const refused = this.isEmpty ? this.#parts.objection() : undefined;
+    if (refused !== undefined || this.waitingBytes <= this.#parts.waitingBytesMax) return refused;
+    return refusal('BUSY', 'too many writes wait for the disk: try again in a moment');
+  }
+
+  #add(operation: Operation | SessionOperation, observer: WriteObserver, tag: SessionTag | undefined): void {
+    this.#queue.add(operation, observer, this.#parts.clock.nowMs(), tag);
     if (!this.#isRunning) void this.#runNextTurn();
   }
 

@@ -1,6 +1,6 @@
 import { turn } from '../clock.js';
 import type { Cancel } from '../clock.js';
-import { refusal } from '../engine.js';
+import { refusal, tagObjection } from '../engine.js';
 import type {
   ByteRange,
   Engine,
@@ -14,6 +14,7 @@ import type {
   Role,
   ScanBounds,
   ScanPage,
+  SessionTag,
   Status,
   ValueSink,
   WriteObserver,
@@ -118,12 +119,13 @@ export class ReplicaEngine implements Engine {
   }
 
   #tick(): void {
-    const { replica, proposals, applying, snapshotter, room } = this.#assembly;
+    const { replica, proposals, applying, snapshotter, sessionExpiry, room } = this.#assembly;
     replica.input({ kind: 'tick' });
     this.#settings.apply();
     if (!room.isStateStuck) snapshotter.writeForRoom(room.isLogShort);
     snapshotter.markIfOld();
     proposals.checkTime(applying.reach);
+    sessionExpiry.tick();
     proposals.goOn();
   }
 
@@ -271,9 +273,21 @@ export class ReplicaEngine implements Engine {
     return standing === 'sure' ? undefined : standing;
   }
 
-  write(operation: Operation, observer: WriteObserver): void {
-    if (this.#closing === undefined) this.#assembly.proposals.write(operation, observer);
-    else observer.written(refusal('INTERNAL', 'this node is stopping: try again when it is back'), 0);
+  write(operation: Operation, observer: WriteObserver, tag?: SessionTag): void {
+    const refused = tag === undefined ? this.#stopping() : (this.#stopping() ?? tagObjection(tag));
+    if (refused === undefined) this.#assembly.proposals.write(operation, observer, tag);
+    else observer.written(refused, 0);
+  }
+
+  openSession(observer: WriteObserver): void {
+    const refused = this.#stopping();
+    if (refused === undefined) this.#assembly.proposals.changeSessions({ kind: 'openSession' }, observer);
+    else observer.written(refused, 0);
+  }
+
+  #stopping(): Refusal | undefined {
+    if (this.#closing === undefined) return undefined;
+    return refusal('INTERNAL', 'this node is stopping: try again when it is back');
   }
 
   async *scan(cursor: number, bounds: ScanBounds = {}): AsyncGenerator<ScanPage | Refusal> {

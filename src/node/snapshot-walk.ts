@@ -4,26 +4,34 @@ import { LASTING_BYTES_MIN, copyRange } from '../engine.js';
 import type { ByteRange } from '../engine.js';
 import type { LogEnd } from '../log/frame.js';
 import type { StateSum } from '../store/state-sum.js';
+import type { SessionWalk } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { Walk } from '../store/walk.js';
 import type { SnapshotOutput } from './ports.js';
 
 /** How far the walk goes in one turn, or less far: it stops also when its output has rendered as much as it should in one. */
 const SLOTS_A_SLICE = 500;
+/** A session may have 1,024 answers, and a line of ten kilobytes. */
+const SESSIONS_A_SLICE = 10;
 /** So much may change before the file is open, and is kept for it with its old value. */
+const SESSION_EARLY_BYTES = 100;
 export const EARLY_BYTES_MAX = 1024 * 1024;
 
 /**
- * Goes through the store for one snapshot. What it meets is the map at the moment when this was made: an entry that changes
+ * Goes through the store for one snapshot. What it meets is the map, and the sessions, at the moment when this was made: an entry that changes
  * before the walk reaches it is shown first, with its old value, and when the file falls behind, applying waits for it.
  */
 export class SnapshotWalk {
   readonly end: LogEnd;
   readonly #clock: Clock;
   readonly #walk: Walk;
+  readonly #sessions: SessionWalk;
+  /** Whether there were sessions at that moment. */
+  readonly hasSessions: boolean;
   readonly #sum: StateSum | undefined;
   #output: SnapshotOutput | undefined;
-  readonly #early: { readonly key: ByteRange; readonly value: ByteRange }[] = [];
+  /** What changed before the output was open, to be shown to it. */
+  #early: ((output: SnapshotOutput) => void)[] = [];
   #earlyBytes = 0;
   #opened: Promise<unknown> = Promise.resolve();
   #hasFailed = false;
@@ -40,6 +48,10 @@ export class SnapshotWalk {
     this.#sum = sum;
     this.#walk = store.walk((key, value) => {
       this.#visit(key, value);
+    });
+    this.hasSessions = store.sessions.count > 0;
+    this.#sessions = store.sessions.walk((id, lowest, answers) => {
+      this.#visitSession(id, lowest, answers);
     });
   }
 
@@ -71,15 +83,12 @@ export class SnapshotWalk {
     try {
       const output = await opening;
       start(output);
-      for (const { key, value } of this.#early) output.add(key, value);
-      this.#early.length = 0;
+      for (const show of this.#early) show(output);
+      this.#early = [];
       this.#output = output;
       const isEnough = (): boolean => output.backedUp || this.#sum?.isBusy === true;
-      while (!this.#walk.step(SLOTS_A_SLICE, isEnough)) {
-        while (this.#sum?.isBusy === true) await this.#addUp(this.#sum);
-        if (output.backedUp) await output.drained();
-        await turn(this.#clock);
-      }
+      while (!this.#sessions.step(SESSIONS_A_SLICE, isEnough)) await this.#rest(output);
+      while (!this.#walk.step(SLOTS_A_SLICE, isEnough)) await this.#rest(output);
       while (this.#sum?.isBusy === true) await this.#addUp(this.#sum);
       return output;
     } catch (error) {
@@ -87,7 +96,15 @@ export class SnapshotWalk {
       throw error;
     } finally {
       this.#walk.end();
+      this.#sessions.end();
     }
+  }
+
+  /** Until there is more to be gone through. */
+  async #rest(output: SnapshotOutput): Promise<void> {
+    while (this.#sum?.isBusy === true) await this.#addUp(this.#sum);
+    if (output.backedUp) await output.drained();
+    await turn(this.#clock);
   }
 
   async #addUp(sum: StateSum): Promise<void> {
@@ -102,7 +119,23 @@ export class SnapshotWalk {
       return;
     }
     const bytes = value.end - value.start;
-    this.#early.push({ key: copyRange(key), value: bytes >= LASTING_BYTES_MIN ? value : copyRange(value) });
+    const keptKey = copyRange(key);
+    const keptValue = bytes >= LASTING_BYTES_MIN ? value : copyRange(value);
+    this.#early.push((output) => {
+      output.add(keptKey, keptValue);
+    });
     this.#earlyBytes += key.end - key.start + bytes;
+  }
+
+  #visitSession(id: number, lowest: number, answers: Int32Array): void {
+    this.#sum?.addSession(id, lowest, answers);
+    if (this.#output !== undefined) {
+      this.#output.addSession(id, lowest, answers);
+      return;
+    }
+    this.#early.push((output) => {
+      output.addSession(id, lowest, answers);
+    });
+    this.#earlyBytes += SESSION_EARLY_BYTES + answers.byteLength;
   }
 }

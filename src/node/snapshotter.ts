@@ -224,7 +224,7 @@ export class Snapshotter {
       const opening = snapshots.begin(clock);
       const output = await walk.run(opening, (started) => {
         opened = started;
-        started.start({ ...this.#parts.identity(), end });
+        started.start({ ...this.#parts.identity(), end, hasSessions: walk.hasSessions });
       });
       const { checksum } = walk;
       if (checksum !== undefined) this.#parts.summed({ end, checksum });

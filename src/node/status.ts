@@ -46,6 +46,7 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
     keys: store.count,
     dataBytes: store.dataBytes,
     dataBytesMax: parts.dataBytesMax,
+    sessions: store.sessions.count,
     snapshot: snapshots.current,
     waitingBytes: proposals.waitingBytes,
     guarantees,

@@ -79,7 +79,8 @@ export class LineRequestReader {
   #parse(parser: LineParser): Reading {
     const outcome = parser.read(TURN_BYTES);
     this.#parser = outcome === undefined ? parser : undefined;
-    return outcome ?? 'unfinished';
+    if (outcome === undefined) return 'unfinished';
+    return 'refusal' in outcome ? { ...outcome, name: parser.name } : outcome;
   }
 }
 

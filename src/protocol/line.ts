@@ -73,6 +73,11 @@ export class LineParser {
     this.#grammar = grammar;
   }
 
+  /** The first word, once it was read. */
+  get name(): ByteRange | undefined {
+    return this.#words[0];
+  }
+
   /** What the line takes, and what is kept about its words. */
   get heldBytes(): number {
     return this.#end - this.#start + WORD_BYTES * this.#words.length + (this.#memory?.bytes ?? 0);

@@ -27,6 +27,8 @@ export interface Violation {
   readonly fatal: boolean;
   /** The framing in which it is to be answered. */
   readonly framing: Framing;
+  /** The name of the command that a line begins with, where it was understood as far; borrowed. */
+  readonly name?: ByteRange | undefined;
 }
 
 /**

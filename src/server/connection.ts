@@ -1,7 +1,6 @@
-import { isWrite } from '../commands/command.js';
-import type { RunCommand, WriteCommand } from '../commands/command.js';
+import { isNumbering, isWrite } from '../commands/command.js';
+import type { RunCommand } from '../commands/command.js';
 import { resolveCommand, takesRest } from '../commands/resolve.js';
-import type { Operation, Refusal, WriteObserver } from '../engine.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
@@ -17,6 +16,7 @@ import type { Pending, PendingWrite } from './pending.js';
 import { BUFFERS_FULL, Replies } from './replies.js';
 import { readReplicate } from './replicate.js';
 import { ClientSession } from './session.js';
+import { Submissions } from './submissions.js';
 import { TurnShare } from './turn-share.js';
 
 /** Words of requests that one client has read in one turn. */
@@ -33,7 +33,7 @@ const WORDS_A_REQUEST = 8;
  *
  * Replies gather in one buffer and leave with one write a turn.
  */
-export class Connection implements WriteObserver {
+export class Connection {
   readonly #parts: ConnectionParts;
   readonly #reader: RequestReader;
   readonly #replies: Replies;
@@ -42,8 +42,7 @@ export class Connection implements WriteObserver {
   readonly #share: TurnShare;
   /** Read and not answered, in the order of reading. */
   readonly #pending = new Queue<Pending>();
-  /** The writes among them of which the engine has not told the outcome, in the same order. */
-  readonly #unsettled = new Queue<PendingWrite>();
+  readonly #writes: Submissions;
   #pendingBytes = 0;
   /** A command is answering that takes more than its own turn; nothing is read, answered or sent until it is done. */
   #isBlocked = false;
@@ -57,9 +56,6 @@ export class Connection implements WriteObserver {
   #isEnded = false;
   /** Nothing was asked yet. */
   #isFresh = true;
-  #isSubmitting = false;
-  /** What came of the write that is being submitted, if it was turned away at once. */
-  #turnedAway: Refusal | undefined;
   #isFlushQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
@@ -93,6 +89,12 @@ export class Connection implements WriteObserver {
     };
     this.#share = new TurnShare(parts.clock, WORDS_A_TURN, goOn);
     this.#replies = new Replies(socket, parts.clock, limits.unreadReplyBytesMax, goOn);
+    this.#writes = new Submissions(parts.engine, () => {
+      this.#guard(() => {
+        this.#answerReady();
+        this.#queueFlush();
+      });
+    });
     this.#session = new ClientSession(parts.id, socket, this.#replies, parts.clock, parts.facts);
     socket.setNoDelay(true);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
@@ -124,23 +126,6 @@ export class Connection implements WriteObserver {
       this.#fatal('SYNTAX', `the request was not complete after ${String(incompleteRequestMs / 1000)} s`),
     );
     this.#flush();
-  }
-
-  written(refused: Refusal | undefined, count: number): void {
-    if (this.#isSubmitting) {
-      this.#turnedAway = refused;
-      return;
-    }
-    const write = this.#unsettled.shift();
-    // The client may be gone; its writes take effect all the same.
-    if (write === undefined) return;
-    write.isSettled = true;
-    write.refused = refused;
-    write.count = count;
-    this.#guard(() => {
-      this.#answerReady();
-      this.#queueFlush();
-    });
   }
 
   #receive(chunk: Buffer): void {
@@ -220,9 +205,12 @@ export class Connection implements WriteObserver {
     const command = resolveCommand(request, this.#parts.limits.request);
     const isRefused = 'code' in command;
     this.#share.spend(WORDS_A_REQUEST + request.words.length + (isRefused ? 0 : (command.workWords ?? 0)));
-    if (isRefused) this.#refuse(command, request.framing);
-    else if (command.name === 'REPLICATE') this.#replicate(request);
-    else if (isWrite(command)) this.#write(command, request);
+    if (isRefused) {
+      this.#writes.passedOver(request.words[0], command);
+      this.#refuse(command, request.framing);
+    } else if (command.name === 'REPLICATE') this.#replicate(request);
+    else if (isWrite(command)) this.#await(this.#writes.write(command, request), request.framing);
+    else if (isNumbering(command)) this.#await(this.#writes.number(command, request), request.framing);
     else if (this.#pending.length === 0) this.#run(command, request);
     else {
       // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
@@ -255,32 +243,11 @@ export class Connection implements WriteObserver {
     links.accept(socket, opening, rest);
   }
 
-  #write(command: WriteCommand, request: Request): void {
-    const { framing } = request;
-    const refused = this.#submit(command.operation(request));
-    if (refused !== undefined) {
-      this.#refuse(refused, framing);
-      return;
-    }
-    const write: PendingWrite = {
-      kind: 'write',
-      framing,
-      command,
-      isSettled: false,
-      refused: undefined,
-      count: 0,
-    };
-    this.#pending.push(write);
-    this.#unsettled.push(write);
-  }
-
-  /** Hands a write to the engine; a refusal that comes at once is answered here. */
-  #submit(operation: Operation): Refusal | undefined {
-    this.#turnedAway = undefined;
-    this.#isSubmitting = true;
-    this.#parts.engine.write(operation, this);
-    this.#isSubmitting = false;
-    return this.#turnedAway;
+  /** Answers a write when its turn comes, if it has one. */
+  #await(write: PendingWrite | Told, framing: Framing): void {
+    if ('code' in write) this.#refuse(write, framing);
+    else if (write.isSettled && this.#pending.length === 0 && !this.#isBlocked) this.#answer(write);
+    else this.#pending.push(write);
   }
 
   /** Answers with an error, now or once everything in front of it was answered. */
@@ -291,6 +258,7 @@ export class Connection implements WriteObserver {
 
   #violated(violation: Violation): void {
     this.#share.spend(WORDS_A_REQUEST);
+    this.#writes.passedOver(violation.name, violation.refusal);
     this.#refuse(violation.refusal, violation.framing);
     if (violation.fatal) this.#isReadOut = true;
   }
@@ -316,7 +284,7 @@ export class Connection implements WriteObserver {
         this.#run(item.command, item.request);
         break;
       case 'write':
-        if (item.refused === undefined) item.command.answer(this.#replies.in(item.framing), item.count);
+        if (item.refused === undefined) item.answered.answer(this.#replies.in(item.framing), item.count);
         else this.#replies.in(item.framing).error(item.refused);
     }
   }
@@ -386,7 +354,7 @@ export class Connection implements WriteObserver {
     this.#isEnded = true;
     this.#isReadOut = true;
     this.#pending.clear();
-    this.#unsettled.clear();
+    this.#writes.clear();
     this.#budget.leave();
     this.#parts.closed();
   }

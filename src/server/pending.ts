@@ -6,12 +6,13 @@ import type { Framing, Request } from '../protocol/request.js';
 /** A request that was read and cannot be answered before those in front of it. */
 export type Pending = PendingWrite | PendingRun | PendingRefusal;
 
-/** A write that the engine has. */
+/** A write that the engine has, or has answered. */
 export interface PendingWrite {
   readonly kind: 'write';
   /** In which it is answered. */
   readonly framing: Framing;
-  readonly command: WriteCommand;
+  /** How it is answered once it was done. */
+  readonly answered: Pick<WriteCommand, 'answer'>;
   /** Set once the engine has told what came of it. */
   isSettled: boolean;
   refused: Refusal | undefined;

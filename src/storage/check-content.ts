@@ -20,7 +20,7 @@ export async function checkContent(files: Files, dbPath: string): Promise<FileCh
     // Whatever it is, it need not be read to its end to see that it is nothing of the kind.
     if (!/^\s*(\{|$)/.test(start)) throw somethingElse(dbPath);
     const content = await findContent(files, dbPath);
-    await content.read(() => keys++);
+    await content.read({ put: () => keys++, session: () => undefined });
     return { kind: content.isBare ? 'bare' : 'snapshot', bytes, ...whole(dbPath, content, keys) };
   } catch (error) {
     const damage = damageOf(error, dbPath);

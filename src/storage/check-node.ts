@@ -82,8 +82,11 @@ async function askStart(options: CheckOptions, place: DataPlace): Promise<Start>
   const { files, isCommitted, keys } = options;
   const { dbPath, directory, names } = place;
   const target = {
-    clear: () => undefined,
+    clear: () => {
+      keys.clear();
+    },
     put: () => undefined,
+    session: keys.session.bind(keys),
     replay: keys.replay.bind(keys),
   };
   try {

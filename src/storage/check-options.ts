@@ -5,7 +5,11 @@ import type { ReadingProgress } from './reading-files.js';
 
 /** Counts the keys that a node would hold, without holding its content. */
 export interface KeyCount {
-  /** What a start would replay, in order. */
+  /** Forgets everything: another snapshot is read. */
+  clear(): void;
+  /** A session that the snapshot holds: by it is decided which writes of it are applied. */
+  session(id: number, lowest: number, answers: Int32Array): void;
+  /** What a start would replay, in order, behind the snapshot's sessions. */
   replay(frame: Frame): void;
   /** Whether what was replayed concerns any key, so that it matters which ones the snapshot holds. */
   readonly needsSnapshot: boolean;

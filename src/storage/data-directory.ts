@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ByteRange, ClusterId, Index } from '../engine.js';
+import type { ClusterId, Index } from '../engine.js';
 import { EMPTY_LOG, isSameEnd } from '../log/frame.js';
 import type { LogEnd } from '../log/frame.js';
 import type { DataDirectoryOptions } from './data-directory-options.js';
@@ -17,8 +17,9 @@ import { openNode } from './opening.js';
 import type { OpenedNode } from './opening.js';
 import { ArrivingSnapshot, installArrival } from './replacement.js';
 import { SegmentLog } from './segment-log.js';
-import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
-import type { SnapshotFiles } from './snapshots.js';
+import { SnapshotDamage } from './snapshot-reader.js';
+import { readTo } from './snapshots.js';
+import type { SnapshotFiles, SnapshotTarget } from './snapshots.js';
 
 export type {
   DataDirectoryOptions,
@@ -167,12 +168,12 @@ export class DataDirectory {
     );
   }
 
-  /** Shows every entry of the JSON file. Between two pieces of a bounded size everything else gets a turn. */
-  async load(put: (key: ByteRange, value: ByteRange) => void): Promise<void> {
+  /** Shows every entry of the JSON file, and every session. Between two pieces of a bounded size everything else gets a turn. */
+  async load(target: Pick<SnapshotTarget, 'put' | 'session'>): Promise<void> {
     if (this.snapshots.current === undefined) return;
     const { files, dbPath } = this.#options;
     try {
-      await readSnapshot(files, dbPath, put);
+      await readTo(files, dbPath, target);
     } catch (error) {
       if (error instanceof SnapshotDamage) throw damaged(dbPath, error.what, error.offset);
       throw error;

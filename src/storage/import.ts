@@ -8,10 +8,9 @@ import type { Files } from './files.js';
 import { NotJson, readForeignJson } from './foreign-json.js';
 import type { JsonOutline, Member, ReadingOfJson } from './foreign-json.js';
 import { SNAPSHOT_FORMAT } from './snapshot-format.js';
-import type { EntryTaker } from './snapshot-parser.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
-import { SnapshotFiles } from './snapshots.js';
+import { SnapshotFiles, readTo } from './snapshots.js';
 import type { SnapshotTarget } from './snapshots.js';
 
 export const IMPORTED_NAME = 'imported.json';
@@ -53,13 +52,19 @@ export async function importContent(
   const writer = await snapshots.begin();
   let entries = 0;
   try {
-    writer.start({ ...identity, end: content.end });
-    const take = (key: ByteRange, value: ByteRange): void => {
-      target.put(key, value);
-      writer.add(key, value);
-      entries++;
+    writer.start({ ...identity, end: content.end, hasSessions: content.hasSessions });
+    const taking = {
+      put: (key: ByteRange, value: ByteRange): void => {
+        target.put(key, value);
+        writer.add(key, value);
+        entries++;
+      },
+      session: (id: number, lowest: number, answers: Int32Array): void => {
+        target.session(id, lowest, answers);
+        writer.addSession(id, lowest, answers);
+      },
     };
-    await content.read(take, () => writer.drained());
+    await content.read(taking, () => writer.drained());
     await snapshots.install(writer);
   } catch (error) {
     await writer.abandon();
@@ -68,14 +73,18 @@ export async function importContent(
   return { summary: await readSnapshot(files, main), entries };
 }
 
+type Taking = Pick<SnapshotTarget, 'put' | 'session'>;
+
 /** What a new node may begin with. It was found to be fit, and is read once more to be taken. */
 export interface Content {
   /** Where the log begins behind it. */
   readonly end: LogEnd;
   /** It is no snapshot of a node. */
   readonly isBare: boolean;
-  /** Shows each key once, with its value. Large values are lasting. */
-  read(take: EntryTaker, pause?: () => Promise<void>): Promise<void>;
+  /** A bare file has none. */
+  readonly hasSessions: boolean;
+  /** Shows each key once, with its value, and each session. Large values are lasting. */
+  read(target: Taking, pause?: () => Promise<void>): Promise<void>;
 }
 
 /**
@@ -90,21 +99,29 @@ export async function findContent(files: Files, main: string): Promise<Content> 
 }
 
 async function findSnapshot(files: Files, main: string): Promise<Content> {
-  const read = async (take?: EntryTaker, pause?: () => Promise<void>): Promise<LogEnd> => {
+  const orDamaged = async (reading: Promise<SnapshotSummary>): Promise<SnapshotSummary> => {
     try {
-      return (await readSnapshot(files, main, take, pause)).head.end;
+      return await reading;
     } catch (error) {
       if (error instanceof SnapshotDamage) throw damaged(main, error.what, error.offset);
       throw error;
     }
   };
+  const { end, hasSessions } = (await orDamaged(readSnapshot(files, main))).head;
   return {
     isBare: false,
-    end: await read(),
-    async read(take, pause) {
-      await read((key, value) => {
-        take(key, lasting(value));
-      }, pause);
+    end,
+    hasSessions,
+    async read(target, pause) {
+      const taking: Taking = {
+        put: (key, value) => {
+          target.put(key, lasting(value));
+        },
+        session: (id, lowest, answers) => {
+          target.session(id, lowest, answers);
+        },
+      };
+      await orDamaged(readTo(files, main, taking, pause));
     },
   };
 }
@@ -114,17 +131,18 @@ async function findBare(files: Files, main: string): Promise<Content> {
   return {
     isBare: true,
     end: { term: 0 as Term, index: IMPORTED_INDEX, checksum: 0 },
-    async read(take, pause) {
+    hasSessions: false,
+    async read(target, pause) {
       /** By the key's bytes. Of a key that may stand twice the last value counts, so it waits for the end. */
       const waiting = new Map<string, ByteRange>();
       const takeMember = ({ name, value, ...member }: Member): void => {
         if (member.data !== data || value === undefined) return;
         if (repeated.has(checksumOf(name))) waiting.set(textOf(name), copyRange(value));
-        else take(name, lasting(value));
+        else target.put(name, lasting(value));
       };
       await readJson(files, main, { take: takeMember, pause });
       for (const [key, value] of waiting) {
-        take(wholeRange(Buffer.from(key)), value);
+        target.put(wholeRange(Buffer.from(key)), value);
         await pause?.();
       }
     },

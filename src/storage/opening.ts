@@ -186,6 +186,7 @@ export function isLeftover(name: string): boolean {
   return (
     name.endsWith('.new') ||
     name.endsWith('.new.binary') ||
+    name.endsWith('.new.sessions') ||
     REPLACEMENT.test(name) ||
     name === ARRIVING_NAME ||
     isBlankName(name)

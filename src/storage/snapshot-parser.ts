@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { SESSIONS_MAX } from '../engine.js';
 import type { ByteRange, ClusterId, Index, NodeId, Term } from '../engine.js';
 import { StorageFault } from './fault.js';
 import { Base64Word, TextWord, wordStop } from './json-words.js';
@@ -9,15 +10,23 @@ import {
   BINARY_OPENS,
   DATA_CLOSES,
   DATA_OPENS,
+  SESSIONS_CLOSES,
+  SESSIONS_OPENS,
+  SESSIONS_VERSION,
+  SESSION_LINE_BYTES_MAX,
   SNAPSHOT_FORMAT,
   SNAPSHOT_VERSION,
+  readSessionLine,
 } from './snapshot-format.js';
 import type { SnapshotHead } from './snapshot-format.js';
 
 /** Receives an entry; its bytes are borrowed for the length of the call. */
 export type EntryTaker = (key: ByteRange, value: ByteRange) => void;
 
-/** No line but those of the entries is longer. */
+/** Receives a session; the answers may be kept. */
+export type SessionTaker = (id: number, lowest: number, answers: Int32Array) => void;
+
+/** No line but those of the entries and the sessions is longer. */
 export const LINE_BYTES_MAX = 4096;
 
 const LF = 0x0a;
@@ -25,7 +34,16 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-type Section = 'head' | 'data opens' | 'data' | 'binary opens' | 'binary' | 'count' | 'nothing';
+type Section =
+  | 'head'
+  | 'data opens'
+  | 'data'
+  | 'binary opens'
+  | 'binary'
+  | 'sessions opens'
+  | 'sessions'
+  | 'count'
+  | 'nothing';
 
 /** Where in the line of an entry the next byte stands. */
 type Step = 'opening' | 'key' | 'between' | 'value' | 'closing' | 'comma' | 'line feed';
@@ -46,9 +64,11 @@ interface PairForm {
 export class SnapshotParser {
   readonly #path: string;
   readonly #take: EntryTaker;
+  readonly #takeSession: SessionTaker;
   #section: Section = 'head';
   #head: SnapshotHead | undefined;
   #count = 0;
+  #sessions = 0;
   #checksum = 0;
   /** Of the chunk that is being read. */
   #chunkOffset = 0;
@@ -62,9 +82,10 @@ export class SnapshotParser {
   readonly #text: PairForm;
   readonly #binary: PairForm;
 
-  constructor(path: string, take: EntryTaker) {
+  constructor(path: string, take: EntryTaker, takeSession: SessionTaker = () => undefined) {
     this.#path = path;
     this.#take = take;
+    this.#takeSession = takeSession;
     const text = { key: new TextWord(), value: new TextWord() };
     this.#text = { opening: '"', between: '":"', closing: '"', ...text };
     const binary = { key: new Base64Word(), value: new Base64Word() };
@@ -195,8 +216,9 @@ export class SnapshotParser {
     if (this.#section === 'nothing') throw this.#damage('something stands behind its end');
     const lineFeed = chunk.indexOf(LF, at);
     const stop = lineFeed === -1 ? chunk.length : lineFeed + 1;
-    this.#line += chunk.toString('latin1', at, Math.min(stop, at + LINE_BYTES_MAX + 1));
-    if (lineFeed === -1 && this.#line.length <= LINE_BYTES_MAX) return stop;
+    const bytesMax = this.#section === 'sessions' ? SESSION_LINE_BYTES_MAX : LINE_BYTES_MAX;
+    this.#line += chunk.toString('latin1', at, Math.min(stop, at + bytesMax + 1));
+    if (lineFeed === -1 && this.#line.length <= bytesMax) return stop;
     this.#endLine(this.#line);
     this.#line = '';
     this.#lineOffset = this.#chunkOffset + stop;
@@ -219,12 +241,26 @@ export class SnapshotParser {
         this.#expect(line, BINARY_OPENS, 'binary');
         break;
       case 'binary':
-        this.#expect(line, BINARY_CLOSES, 'count');
+        this.#expect(line, BINARY_CLOSES, this.#head?.hasSessions === true ? 'sessions opens' : 'count');
+        break;
+      case 'sessions opens':
+        this.#expect(line, SESSIONS_OPENS, 'sessions');
+        break;
+      case 'sessions':
+        if (line === `${SESSIONS_CLOSES}\n`) this.#section = 'count';
+        else this.#endSession(line);
         break;
       default:
         this.#checkCount(line);
         this.#section = 'nothing';
     }
+  }
+
+  #endSession(line: string): void {
+    const session = readSessionLine(line);
+    if (session === undefined) throw this.#damage('a session is malformed');
+    if (++this.#sessions > SESSIONS_MAX) throw this.#damage('it holds more sessions than there can be');
+    this.#takeSession(session.id, session.lowest, session.answers);
   }
 
   #expect(line: string, text: string, next: Section): void {
@@ -250,17 +286,18 @@ export function readHead(line: string, path: string, damage: (what: string) => E
   const head = parseHead(line);
   if (head?.format !== SNAPSHOT_FORMAT) throw damage('its first line is not that of a snapshot');
   const { version } = head;
-  if (isCount(version) && version > SNAPSHOT_VERSION) {
-    const message = `${path} has version ${String(version)}, and this program reads ${String(SNAPSHOT_VERSION)}: use the newer program that wrote it`;
+  if (isCount(version) && version > SESSIONS_VERSION) {
+    const message = `${path} has version ${String(version)}, and this program reads up to ${String(SESSIONS_VERSION)}: use the newer program that wrote it`;
     throw new StorageFault('foreign', path, message);
   }
-  if (version !== SNAPSHOT_VERSION) throw damage('its first line names no version');
+  const hasSessions = version === SESSIONS_VERSION;
+  if (version !== SNAPSHOT_VERSION && !hasSessions) throw damage('its first line names no version');
   const { term, index, log, cluster, node } = head;
   if (!isCount(term) || !isCount(index) || !isCount(log) || !isIdentity(cluster) || !isIdentity(node)) {
     throw damage('its first line is incomplete');
   }
   const end = { term: term as Term, index: index as Index, checksum: log };
-  return { cluster: cluster as ClusterId, node: node as NodeId, end };
+  return { cluster: cluster as ClusterId, node: node as NodeId, end, hasSessions };
 }
 
 function parseHead(line: string): Record<string, unknown> | undefined {

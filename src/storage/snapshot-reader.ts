@@ -4,7 +4,7 @@ import { SnapshotDamage } from './snapshot-damage.js';
 import { BINARY_CLOSES } from './snapshot-format.js';
 import type { SnapshotHead } from './snapshot-format.js';
 import { LINE_BYTES_MAX, SnapshotParser, readHead, readLastLine } from './snapshot-parser.js';
-import type { EntryTaker } from './snapshot-parser.js';
+import type { EntryTaker, SessionTaker } from './snapshot-parser.js';
 
 export { SnapshotDamage } from './snapshot-damage.js';
 
@@ -28,6 +28,7 @@ export interface SnapshotSummary {
  *
  * @param take - receives each entry, borrowed; without it the file is only checked, which is cheaper.
  * @param pause - awaited after each piece.
+ * @param takeSession - receives each session, behind all entries.
  * @throws SnapshotDamage; StorageFault when a newer program wrote it; the system's error when it cannot be read.
  */
 export async function readSnapshot(
@@ -35,12 +36,15 @@ export async function readSnapshot(
   path: string,
   take?: EntryTaker,
   pause?: () => Promise<void>,
+  takeSession?: SessionTaker,
 ): Promise<SnapshotSummary> {
   const file = await files.open(path);
   try {
     const summary = take === undefined ? await checkWhole(file, path) : undefined;
     // What does not hold is read again, to say what and where.
-    return summary ?? (await parse(file, new SnapshotParser(path, take ?? (() => undefined)), pause));
+    return (
+      summary ?? (await parse(file, new SnapshotParser(path, take ?? (() => undefined), takeSession), pause))
+    );
   } finally {
     await file.close();
   }

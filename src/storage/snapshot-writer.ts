@@ -11,9 +11,12 @@ import {
   BINARY_OPENS,
   DATA_CLOSES,
   DATA_OPENS,
+  SESSIONS_CLOSES,
+  SESSIONS_OPENS,
   checksumText,
   countText,
   headLine,
+  sessionText,
 } from './snapshot-format.js';
 import type { SnapshotHead } from './snapshot-format.js';
 import { CHUNK_BYTES, SnapshotOutput } from './snapshot-output.js';
@@ -42,6 +45,9 @@ export class SnapshotWriter {
   readonly #data: SnapshotOutput;
   /** Binary pairs stand behind all others, and the walk meets them in between: they wait in a file. */
   readonly #binary: SnapshotOutput;
+  /** Sessions stand behind everything else, and the walk meets them in between as well. */
+  readonly #sessions: SnapshotOutput;
+  #hasSessions = false;
   #count = 0;
   #binaryCount = 0;
 
@@ -52,6 +58,7 @@ export class SnapshotWriter {
     this.#clock = clock;
     this.#data = new SnapshotOutput(() => Promise.resolve(file));
     this.#binary = new SnapshotOutput(() => files.create(this.#binaryPath));
+    this.#sessions = new SnapshotOutput(() => files.create(this.#sessionsPath));
   }
 
   /** @param clock - gives others a turn while large values are looked at; without one nobody is served meanwhile. */
@@ -61,8 +68,16 @@ export class SnapshotWriter {
 
   /** Says which position the entries to come are the map of. Called once, before the first. */
   start(head: SnapshotHead): void {
+    this.#hasSessions = head.hasSessions;
     this.#data.text(`${headLine(head)}${DATA_OPENS}`);
     this.#data.beginList();
+    if (this.#hasSessions) this.#sessions.beginList();
+  }
+
+  /** Takes one session, where the head says that there are some. */
+  addSession(id: number, lowest: number, answers: Int32Array): void {
+    if (!this.#hasSessions) throw new Error('the head of this snapshot says that there are no sessions');
+    this.#sessions.text(sessionText(id, lowest, answers));
   }
 
   /**
@@ -94,7 +109,8 @@ export class SnapshotWriter {
    * written does not count: it must not hold up every write for as long as that takes.
    */
   get isFull(): boolean {
-    return this.#waitingBytes - this.#data.writingBytes - this.#binary.writingBytes >= FULL_BYTES;
+    const writingBytes = this.#data.writingBytes + this.#binary.writingBytes + this.#sessions.writingBytes;
+    return this.#waitingBytes - writingBytes >= FULL_BYTES;
   }
 
   /** Resolves when nothing waits any more; rejects when a write failed. */
@@ -102,6 +118,7 @@ export class SnapshotWriter {
     await this.#data.drained();
     // Large values that turned out to be binary have moved there.
     await this.#binary.drained();
+    await this.#sessions.drained();
   }
 
   /** Completes the file and makes it durable. */
@@ -109,8 +126,14 @@ export class SnapshotWriter {
     this.#data.endList();
     await this.#data.drained();
     this.#data.text(`\n${DATA_CLOSES}\n${BINARY_OPENS}`);
-    await this.#copyBinary();
-    this.#data.text(`\n${BINARY_CLOSES}\n${countText(this.#count)}`);
+    if (this.#binaryCount > 0) await this.#copy(this.#binary, this.#binaryPath);
+    this.#data.text(`\n${BINARY_CLOSES}\n`);
+    if (this.#hasSessions) {
+      this.#data.text(SESSIONS_OPENS);
+      await this.#copy(this.#sessions, this.#sessionsPath);
+      this.#data.text(`\n${SESSIONS_CLOSES}\n`);
+    }
+    this.#data.text(countText(this.#count));
     this.#data.send();
     await this.#data.drained();
     this.#data.text(checksumText(this.#data.checksum));
@@ -124,18 +147,25 @@ export class SnapshotWriter {
   async abandon(): Promise<void> {
     await this.#data.end();
     await this.#binary.end();
+    await this.#sessions.end();
     await this.#file.close().catch(() => undefined);
     await this.#binary.file?.close().catch(() => undefined);
+    await this.#sessions.file?.close().catch(() => undefined);
     await this.#files.remove(this.#path);
     await this.#files.remove(this.#binaryPath);
+    await this.#files.remove(this.#sessionsPath);
   }
 
   get #waitingBytes(): number {
-    return this.#data.waitingBytes + this.#binary.waitingBytes;
+    return this.#data.waitingBytes + this.#binary.waitingBytes + this.#sessions.waitingBytes;
   }
 
   get #binaryPath(): string {
     return `${this.#path}.binary`;
+  }
+
+  get #sessionsPath(): string {
+    return `${this.#path}.sessions`;
   }
 
   #textPiece(key: ByteRange, value: ByteRange): LargePiece {
@@ -175,11 +205,11 @@ export class SnapshotWriter {
     if (this.#clock !== undefined) await turn(this.#clock);
   }
 
-  async #copyBinary(): Promise<void> {
-    if (this.#binaryCount === 0) return;
-    this.#binary.send();
-    await this.#binary.drained();
-    const { file } = this.#binary;
+  /** Puts at the end what waited in a file of its own, and removes that. */
+  async #copy(waiting: SnapshotOutput, from: string): Promise<void> {
+    waiting.send();
+    await waiting.drained();
+    const { file } = waiting;
     if (file === undefined) throw new Error('what was written has no file');
     for (let position = 0; ;) {
       this.#data.reserve(CHUNK_BYTES);
@@ -191,7 +221,7 @@ export class SnapshotWriter {
       await this.#data.drained();
     }
     await file.close();
-    await this.#files.remove(this.#binaryPath);
+    await this.#files.remove(from);
   }
 }
 

@@ -7,6 +7,7 @@ import { StorageFault, damaged } from './fault.js';
 import type { Files, OpenFile } from './files.js';
 import { NotJson, readForeignJson } from './foreign-json.js';
 import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
+import type { EntryTaker } from './snapshot-parser.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 
@@ -144,6 +145,8 @@ export interface SnapshotTarget {
   /** Forgets what was put: a file turned out to be damaged, and another one is tried. */
   clear(): void;
   put(key: ByteRange, value: ByteRange): void;
+  /** A session of a client. The answers, from the lowest number on, may be kept; a negative one stands for one that was not seen. */
+  session(id: number, lowest: number, answers: Int32Array): void;
 }
 
 export interface LoadedSnapshot {
@@ -190,6 +193,21 @@ export async function previousIndex(files: Files, directory: string): Promise<In
   }
 }
 
+/** Shows everything that a snapshot holds. */
+export function readTo(
+  files: Files,
+  file: string,
+  target: Pick<SnapshotTarget, 'put' | 'session'>,
+  pause?: () => Promise<void>,
+): Promise<SnapshotSummary> {
+  const put: EntryTaker = (key, value) => {
+    target.put(key, value);
+  };
+  return readSnapshot(files, file, put, pause, (id, lowest, answers) => {
+    target.session(id, lowest, answers);
+  });
+}
+
 /** Undefined when there is no such file. */
 async function tryLoad(
   files: Files,
@@ -199,9 +217,7 @@ async function tryLoad(
   if (!(await files.exists(file))) return undefined;
   target.clear();
   try {
-    return await readSnapshot(files, file, (key, value) => {
-      target.put(key, value);
-    });
+    return await readTo(files, file, target);
   } catch (error) {
     target.clear();
     if (error instanceof SnapshotDamage) return error;

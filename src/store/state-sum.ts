@@ -6,6 +6,8 @@ import type { ByteRange } from '../engine.js';
 export const SUM_SLICE_BYTES = 1024 * 1024;
 /** Below this a loop of our own is faster than a call out of JavaScript and the view that it needs. */
 const LOOPED_BYTES_MAX = 128;
+/** What the checksum of a session begins with, so that none is taken for an entry. */
+const SESSION_START = 0x5e55;
 /** Tells the two sums apart; any odd number would do. */
 const SECOND = 0x9e3779b9;
 
@@ -17,13 +19,14 @@ interface Rest {
 }
 
 /**
- * A checksum of a map that does not depend on the order in which its entries are met: two nodes have the same map in other
+ * A checksum of a map, and of sessions, that does not depend on the order in which its entries are met: two nodes have the same map in other
  * orders. Each entry has the CRC-32 of its key's length, its key and its value; these, mixed in two ways, are added up. So one
  * entry that differs is missed once in 2^32 times. It is made for memory and programs that fail, not against whoever makes
  * entries on purpose.
  */
 export class StateSum {
   #count = 0;
+  #sessions = 0;
   #first = 0;
   #second = 0;
   readonly #rests: Rest[] = [];
@@ -58,6 +61,14 @@ export class StateSum {
     this.#waitingBytes += valueBytes;
   }
 
+  /** Takes one session. */
+  addSession(id: number, lowest: number, answers: Int32Array): void {
+    this.#sessions++;
+    const numbers = Float64Array.of(id, lowest);
+    const start = crc32(new Uint8Array(numbers.buffer), SESSION_START);
+    this.#include(crc32(new Uint8Array(answers.buffer, answers.byteOffset, answers.byteLength), start));
+  }
+
   /** Goes on with the large values, by no more than one slice. */
   step(): void {
     const [rest] = this.#rests;
@@ -73,10 +84,11 @@ export class StateSum {
     }
   }
 
-  /** The sum of all that was added: how many entries, and 16 hexadecimal digits. */
+  /** The sum of all that was added: how many entries, and sessions where there are some, and 16 hexadecimal digits. */
   get text(): string {
     if (this.#rests.length > 0) throw new Error('not everything was taken in yet');
-    return `${String(this.#count)}:${digits(this.#first)}${digits(this.#second)}`;
+    const count = String(this.#count) + (this.#sessions === 0 ? '' : `+${String(this.#sessions)}`);
+    return `${count}:${digits(this.#first)}${digits(this.#second)}`;
   }
 
   #include(checksum: number): void {

@@ -1,5 +1,6 @@
 import type { ByteRange, ValueSink } from '../engine.js';
 import { RwLock } from './rw-lock.js';
+import { Sessions } from './sessions.js';
 import type { EntryVisitor, Table } from './table.js';
 import { Walk } from './walk.js';
 
@@ -24,11 +25,12 @@ export interface Page {
 }
 
 /**
- * The map, and the lock that guards it. Whoever changes it holds the lock for writing; whoever reads several keys
+ * The map and the sessions of clients, and the lock that guards both. Whoever changes it holds the lock for writing; whoever reads several keys
  * of one state holds it for reading.
  */
 export class Store {
   readonly lock = new RwLock();
+  readonly sessions = new Sessions();
   readonly #table: Table;
   #count = 0;
   #dataBytes = 0;
@@ -89,6 +91,7 @@ export class Store {
   /** Forgets everything, to be filled anew. */
   clear(): void {
     this.#table.clear();
+    this.sessions.clear();
   }
 
   /** How far a walk goes that begins at a slot and is to meet about this many keys. */

@@ -65,6 +65,7 @@ describe('The bounds of kv server', () => {
       86_400,
       ({ readsBehindMaxMs }) => readsBehindMaxMs && readsBehindMaxMs / 1000,
     ],
+    ['session-idle', '', 1, 30 * 86_400, ({ sessionIdleMs }) => sessionIdleMs / 1000],
   ];
 
   it('AreAllTested', () => {

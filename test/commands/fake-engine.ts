@@ -47,6 +47,7 @@ export const STATUS: Status = {
   keys: 7,
   dataBytes: 70,
   dataBytesMax: undefined,
+  sessions: 5,
   snapshot: position(2, 12),
   waitingBytes: 0,
   guarantees: GUARANTEES,
@@ -109,6 +110,10 @@ export class FakeEngine implements Engine {
 
   write(): void {
     throw new Error('no command of these tests writes');
+  }
+
+  openSession(): void {
+    throw new Error('no command of these tests opens a session');
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isWrite } from '../../src/commands/command.js';
+import { isNumbering, isWrite } from '../../src/commands/command.js';
 import { resolveCommand, takesRest } from '../../src/commands/resolve.js';
 import { refusal } from '../../src/engine.js';
 import type { Engine, Reconfiguration } from '../../src/engine.js';
@@ -22,7 +22,7 @@ async function answer(engine: Engine, line: string): Promise<string> {
   const { reply, said } = lineReply();
   const command = resolveCommand(request, limits);
   if ('code' in command) reply.error(command);
-  else if (isWrite(command)) throw new Error(`${line} writes`);
+  else if (isWrite(command) || isNumbering(command)) throw new Error(`${line} writes`);
   else await new Promise<void>((done) => command.run(request, engine, reply, done, aSession()));
   return said().toString();
 }
@@ -186,6 +186,7 @@ describe('STATUS', () => {
         'keys=7',
         'data_bytes=70',
         'data_bytes_max=none',
+        'sessions=5',
         'snapshot=2:12',
         'waiting_bytes=0',
         'fsync=always',
@@ -197,7 +198,7 @@ describe('STATUS', () => {
         `member=127.0.0.1:7001 role=primary state=member acked=3:42 lag=0 lag_bytes=0 silent_ms=none node=${'a'.repeat(32)}`,
         `member=[::1]:7002 role=backup state=silent acked=2:40 lag=2 lag_bytes=600 silent_ms=6000 node=${'b'.repeat(32)}`,
         `member=db-3:7003 role=backup state=learner acked=none lag=none lag_bytes=none silent_ms=none node=${'d'.repeat(32)}`,
-        'END 24',
+        'END 25',
         '',
       ].join('\n'),
     );

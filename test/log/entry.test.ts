@@ -10,7 +10,7 @@ import {
   sealFrame,
 } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
-import { anyOperation, anyUint53, frameOf, range, readAll, wordsOf } from './frames.js';
+import { anyOperation, anyUint53, frameOf, range, readAll, taggedWordsOf, wordsOf } from './frames.js';
 
 /** A frame with these bytes as its entries, and a checksum that holds. */
 function frameWith(entries: Buffer, count: number): Frame {
@@ -51,6 +51,54 @@ describe('Entries of a frame', () => {
         expect(end - start).to.equal(FRAME_HEADER_BYTES + sum);
       }),
     );
+  });
+
+  it('CarryTheSessionOfAWriteAndSessionsThatOpenAndExpire', () => {
+    const anyTag = fc.option(
+      fc
+        .record({ session: anyUint53, number: anyUint53, below: fc.nat(1023) })
+        .map(({ session, number, below }) => ({ session, number, lowest: Math.max(1, number - below) })),
+      { nil: undefined },
+    );
+    const anySessions = fc.oneof(
+      fc.constant({ kind: 'openSession' as const }),
+      fc.record({ kind: fc.constant('expireSessions' as const), sessions: fc.array(anyUint53) }),
+    );
+    const anyWrite = fc.oneof(fc.tuple(anyOperation, anyTag), fc.tuple(anySessions, fc.constant(undefined)));
+    fc.assert(
+      fc.property(fc.array(anyWrite, { minLength: 1, maxLength: 8 }), (writes) => {
+        const builder = new FrameBuilder();
+        for (const [operation, tag] of writes) builder.append(operation, tag);
+        const bytes = writes.reduce((sum, [operation, tag]) => sum + entryBytes(operation, tag), 0);
+        expect(builder.length).to.equal(FRAME_HEADER_BYTES + bytes);
+        const frame = builder.seal(1 as Term, 1 as Index, NO_CHECKSUM);
+        const expected = writes.map(([operation, tag]) => taggedWordsOf(operation, tag));
+        expect(readAll(frame).map(({ words }) => words)).to.deep.equal(expected);
+      }),
+    );
+  });
+
+  it('HaveASessionThatIsWholeOrAreMalformed', () => {
+    const tag = (session: number, number: number, below: number): Buffer => {
+      const bytes = Buffer.alloc(18);
+      bytes.writeBigUInt64LE(BigInt(session), 0);
+      bytes.writeBigUInt64LE(BigInt(number), 8);
+      bytes.writeUInt16LE(below, 16);
+      return bytes;
+    };
+    const { putInSession, deleteInSession, expireSessions } = EntryKind;
+    expect(readAll(frameWith(entry(deleteInSession, tag(1, 2, 1)), 1))).to.have.lengthOf(1);
+    for (const faulty of [
+      entry(putInSession, tag(1, 2, 1).subarray(1)),
+      entry(deleteInSession, []),
+      entry(putInSession, tag(1, 2, 2)),
+      entry(putInSession, tag(1, 0, 0)),
+      entry(putInSession, tag(2 ** 53, 2, 0)),
+      entry(expireSessions, Buffer.alloc(9)),
+      entry(expireSessions, Buffer.alloc(8, 0xff)),
+    ]) {
+      expect(() => readAll(frameWith(faulty, 1))).to.throw(MalformedEntry);
+    }
   });
 
   it('AreNotMixedWithThoseOfTheFrameBefore', () => {

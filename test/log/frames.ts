@@ -1,5 +1,6 @@
-import type { ByteRange, Index, Operation, Term } from '../../src/engine.js';
+import type { ByteRange, Index, Operation, SessionTag, Term } from '../../src/engine.js';
 import { EntryKind, EntryReader, FrameBuilder } from '../../src/log/entry.js';
+import type { LoggedOperation } from '../../src/log/entry.js';
 import { NO_CHECKSUM } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import fc from 'fast-check';
@@ -21,8 +22,18 @@ function text({ bytes, start, end }: ByteRange): string {
 /** An entry as words: what it does, then its keys, or its keys and values. */
 export type Words = readonly string[];
 
-export function wordsOf(operation: Operation): Words {
+export function taggedWordsOf(operation: LoggedOperation, tag: SessionTag | undefined): Words {
+  const words = wordsOf(operation);
+  if (tag === undefined) return words;
+  return [words[0]!, [tag.session, tag.number, tag.lowest].join(':'), ...words.slice(1)];
+}
+
+export function wordsOf(operation: LoggedOperation): Words {
   switch (operation.kind) {
+    case 'openSession':
+      return ['openSession'];
+    case 'expireSessions':
+      return ['expireSessions', ...operation.sessions.map(String)];
     case 'put':
       return ['put', text(operation.key), text(operation.value)];
     case 'putMany':
@@ -39,6 +50,8 @@ export function readAll(frame: Frame): { index: Index; words: Words }[] {
   while (reader.nextEntry()) {
     const name = Object.entries(EntryKind).find(([, kind]) => kind === reader.kind)?.[0] ?? 'unknown';
     const words = [name];
+    if (reader.isInSession) words.push([reader.session, reader.number, reader.lowest].join(':'));
+    while (reader.nextSession()) words.push(String(reader.session));
     while (reader.nextItem()) {
       words.push(text(reader.key));
       if (reader.kind === EntryKind.put) words.push(text(reader.value));
@@ -49,7 +62,7 @@ export function readAll(frame: Frame): { index: Index; words: Words }[] {
 }
 
 export function frameOf(
-  operations: readonly Operation[],
+  operations: readonly LoggedOperation[],
   { term = 1, index = 1, previous = NO_CHECKSUM } = {},
 ): Frame {
   const builder = new FrameBuilder();

@@ -83,6 +83,7 @@ export class MemorySnapshots implements Snapshots {
   currentBytes = 0;
   previousIndex = 0 as Index;
   content = new Map<string, string>();
+  sessions = new Map<number, { readonly lowest: number; readonly answers: readonly number[] }>();
   /** While set, every entry leaves the file behind, until the test calls `catchUp`. */
   isSlow = false;
   failWith: Error | undefined;
@@ -100,6 +101,7 @@ export class MemorySnapshots implements Snapshots {
     this.begun++;
     if (this.failWith !== undefined) return Promise.reject(this.failWith);
     const content = new Map<string, string>();
+    const sessions: typeof this.sessions = new Map();
     let end: LogEnd | undefined;
     let backedUp = false;
     const output = {
@@ -108,6 +110,10 @@ export class MemorySnapshots implements Snapshots {
       },
       add: (key: ByteRange, value: ByteRange) => {
         content.set(textOf(key), textOf(value));
+        backedUp = this.isSlow;
+      },
+      addSession: (id: number, lowest: number, answers: Int32Array) => {
+        sessions.set(id, { lowest, answers: [...answers] });
         backedUp = this.isSlow;
       },
       get backedUp() {
@@ -126,6 +132,7 @@ export class MemorySnapshots implements Snapshots {
         }),
       finish: () => {
         this.content = content;
+        this.sessions = sessions;
         this.current = end;
         return Promise.resolve();
       },

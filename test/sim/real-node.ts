@@ -104,6 +104,9 @@ function openData(ports: NodePorts, store: Store): Promise<DataDirectory> {
       put: (key, value) => {
         store.put(key, value);
       },
+      session: (id, lowest, answers) => {
+        store.sessions.restore(id, lowest, answers);
+      },
       replay: (frame) => {
         replayFrame(store, frame);
       },

@@ -42,7 +42,7 @@ export function watchedReplacements(replacements: Replacements, watcher: LogWatc
       await replacements.replace(arrival, end, state);
       watcher.replacing(end);
     },
-    load: (put) => replacements.load(put),
+    load: (target) => replacements.load(target),
     adopt: (cluster, state) => replacements.adopt(cluster, state),
   };
 }

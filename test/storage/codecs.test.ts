@@ -309,7 +309,7 @@ describe('A JSON file', () => {
         const files = new MemoryDisk().mount();
         const writer = await SnapshotWriter.create(files, '/file');
         const end = { term: 1 as Term, index: 2 as Index, checksum: 3 };
-        const head = { cluster: IDENTITY as ClusterId, node: IDENTITY as NodeId, end };
+        const head = { cluster: IDENTITY as ClusterId, node: IDENTITY as NodeId, end, hasSessions: false };
         writer.start(head);
         for (const [key, value] of pairs) writer.add(range(key), range(value));
         await writer.finish();

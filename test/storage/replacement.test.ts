@@ -32,7 +32,7 @@ async function receive(data: DataDirectory, bytes: Buffer, pieceBytes = 1000) {
 
 async function loaded(data: DataDirectory): Promise<Map<string, string>> {
   const table = makeTable();
-  await data.load((key, value) => table.put(key, value));
+  await data.load({ put: (key, value) => table.put(key, value), session: () => undefined });
   return contentOf(table);
 }
 
@@ -95,7 +95,7 @@ describe('A node whose content is replaced', () => {
     const disk = MemoryDisk.holding(image);
     const { data, events } = await openReplica(disk.mount());
     const begun = await data.snapshots.begin();
-    begun.start({ cluster: CLUSTER, node: data.state.node, end: data.replayedTo });
+    begun.start({ cluster: CLUSTER, node: data.state.node, end: data.replayedTo, hasSessions: false });
     const arrival = await receive(data, bytes);
     await arrival.finish(end);
     const { log } = data;

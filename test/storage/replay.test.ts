@@ -95,7 +95,8 @@ describe('What is replayed', () => {
     const disk = MemoryDisk.holding(image);
     const replica = await openReplica(disk.mount(), BACKUP);
     const output = await replica.data.snapshots.begin();
-    output.start({ cluster: CLUSTER, node: '9'.repeat(32) as NodeId, end: replica.data.replayedTo });
+    const node9 = '9'.repeat(32) as NodeId;
+    output.start({ cluster: CLUSTER, node: node9, end: replica.data.replayedTo, hasSessions: false });
     eachEntry(replica.table, (key, value) => output.add(key, value));
     await replica.data.snapshots.install(output);
     await replica.data.close();
@@ -126,7 +127,7 @@ describe('The JSON file that is sent', () => {
   it('IsMissingUntilItWasWrittenOnce', async () => {
     const { data } = await openReplica(emptyDisk().mount());
     expect(await data.snapshots.openCurrent()).to.equal(undefined);
-    await data.load(() => expect.fail('nothing is there'));
+    await data.load({ put: () => expect.fail('nothing is there'), session: () => undefined });
     await data.close();
   });
 });

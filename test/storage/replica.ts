@@ -46,6 +46,7 @@ export async function openReplica(
     target: {
       clear: () => (table = makeTable()),
       put: (key, value) => table.put(key, value),
+      session: () => undefined,
       replay: (frame) => applyFrame(table, frame),
     },
     ...options,
@@ -119,7 +120,7 @@ export async function reasonOf(
 
 export async function writeSnapshot({ data, table }: Replica, end: LogEnd): Promise<void> {
   const output = await data.snapshots.begin();
-  output.start({ cluster: data.state.cluster!, node: data.state.node, end });
+  output.start({ cluster: data.state.cluster!, node: data.state.node, end, hasSessions: false });
   eachEntry(table, (key, value) => output.add(key, value));
   await data.snapshots.install(output);
 }

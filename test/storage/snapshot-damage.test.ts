@@ -332,7 +332,7 @@ describe('Files of a newer version', () => {
     expect(checksum).to.be.a('string');
     const newerState = changed(image, NODE_PATH, () => encodeState({ ...state, version: 2 }));
     const newerSnapshot = changed(image, DB_PATH, (bytes) =>
-      Buffer.from(bytes.toString().replace('"version":1', '"version":2')),
+      Buffer.from(bytes.toString().replace('"version":1', '"version":3')),
     );
     const alone = new Map([[DB_PATH, newerSnapshot.get(DB_PATH)!]]);
     for (const [newer, file] of [

@@ -17,6 +17,7 @@ export const HEAD: SnapshotHead = {
   cluster: IDENTITY as ClusterId,
   node: IDENTITY as NodeId,
   end: { term: 1 as Term, index: 2 as Index, checksum: 3 },
+  hasSessions: false,
 };
 
 /** Writes the pairs as a walk does: what is borrowed is gone as soon as it was shown. */

@@ -105,7 +105,7 @@ describe('The JSON file and the one before it', () => {
       const state = { ...data.state, term: 9 as Term, commit: end.index, logIndex: end.index };
       await portsOf(data).replacements.replace(arrival, end, state);
       table.clear();
-      await data.load((key, value) => table.put(key, value));
+      await data.load({ put: (key, value) => table.put(key, value), session: () => undefined });
       for (let count = 0; count < snapshots; count++) {
         for (const frame of framesBehind(data.log!.end, 9, 40)) {
           await data.log!.append([frame]);

@@ -69,6 +69,7 @@ export class TestNode {
       target: {
         clear: () => (table = makeTable()),
         put: (key, value) => table.put(key, value),
+        session: () => undefined,
         replay: (frame) => applyFrame(table, frame),
       },
     });

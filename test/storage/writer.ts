@@ -159,7 +159,7 @@ export class Writer {
     this.#bytesAtSnapshot = this.#log.appendedBytes;
     const output = await snapshots.begin();
     try {
-      output.start({ cluster: state.cluster!, node: state.node, end: this.#applied });
+      output.start({ cluster: state.cluster!, node: state.node, end: this.#applied, hasSessions: false });
       eachEntry(this.#table, (key, value) => output.add(key, value));
       await output.drained();
       await this.#log.sync();

@@ -1,7 +1,9 @@
 import type { ByteRange } from '../../engine.js';
 import { EntryKind, EntryReader } from '../../log/entry.js';
 import type { Frame } from '../../log/frame.js';
+import { sessionIdAt } from '../../log/session-id.js';
 import type { KeyCount } from '../../storage/check-options.js';
+import { Sessions } from '../../store/sessions.js';
 import type { Table } from '../../store/table.js';
 
 const NO_VALUE: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
@@ -10,6 +12,7 @@ const NO_VALUE: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 export class TableKeyCount implements KeyCount {
   readonly #present: Table;
   readonly #deleted: Table;
+  readonly #sessions = new Sessions();
   #alsoInSnapshot = 0;
 
   constructor(makeTable: () => Table) {
@@ -21,9 +24,20 @@ export class TableKeyCount implements KeyCount {
     return this.#present.count + this.#deleted.count > 0;
   }
 
+  clear(): void {
+    this.#present.clear();
+    this.#deleted.clear();
+    this.#sessions.clear();
+  }
+
+  session(id: number, lowest: number, answers: Int32Array): void {
+    this.#sessions.restore(id, lowest, answers);
+  }
+
   replay(frame: Frame): void {
     const reader = new EntryReader(frame);
     while (reader.nextEntry()) {
+      if (!this.#isApplied(reader, frame)) continue;
       const isPut = reader.kind === EntryKind.put;
       const to = isPut ? this.#present : this.#deleted;
       const from = isPut ? this.#deleted : this.#present;
@@ -32,6 +46,18 @@ export class TableKeyCount implements KeyCount {
         to.put(reader.key, NO_VALUE);
       }
     }
+  }
+
+  /** Whether a start would apply what an entry does to keys. Of answers it is enough to know that there is one. */
+  #isApplied(reader: EntryReader, frame: Frame): boolean {
+    const sessions = this.#sessions;
+    if (reader.kind === EntryKind.openSession) sessions.open(sessionIdAt(frame.term, reader.index));
+    while (reader.nextSession()) sessions.expire(reader.session);
+    if (!reader.isInSession) return true;
+    const { session, number, lowest } = reader;
+    if (sessions.begin(session, number, lowest) !== 'new') return false;
+    sessions.record(session, number, 0);
+    return true;
   }
 
   inSnapshot(key: ByteRange): void {
