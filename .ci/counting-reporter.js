@@ -33,6 +33,8 @@ class CountingReporter extends Mocha.reporters.Spec {
     runner.on(EVENT_TEST_FAIL, (test, error) => {
       failures.push({ files: [fileOf(test)], title: test.fullTitle(), message: withSeed(messageOf(error)) });
     });
+    // What the test that runs has started is ended by its hooks.
+    process.once('SIGINT', () => runner.abort());
     runner.once(EVENT_RUN_END, () => {
       const { passes, failures: failed } = runner.stats;
       writeFileSync(`${output}.new`, JSON.stringify({ passed: passes, failed, failures, filesMs }));

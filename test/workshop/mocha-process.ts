@@ -37,7 +37,8 @@ export interface MochaOptions {
 
 export interface MochaProcess {
   readonly outcome: Promise<Outcome & { readonly output: string }>;
-  end(): boolean;
+  /** Has it end behind the test that runs, and clean up. */
+  end(): void;
 }
 
 /**
@@ -51,6 +52,8 @@ export function startMocha(files: readonly string[], options: MochaOptions = {})
   const child = spawn(process.execPath, [MOCHA, ...words, ...files], {
     cwd: options.directory ?? repositoryRoot,
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C in a terminal is passed on to it once: the second time mocha would not clean up.
+    detached: true,
   });
   const output: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
@@ -63,7 +66,7 @@ export function startMocha(files: readonly string[], options: MochaOptions = {})
     rmSync(folder, { recursive: true, force: true });
     return { ...outcome, output: Buffer.concat(output).toString() };
   };
-  return { outcome: work(), end: () => child.kill('SIGTERM') };
+  return { outcome: work(), end: () => void child.kill('SIGINT') };
 }
 
 /** Resolves with what a process ended with once all its output is here, unless what the tests left behind holds on to the pipes. */

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { repositoryRoot } from '../repository-root.js';
@@ -186,6 +187,40 @@ describe('The suite', () => {
   it('CountsNothingWhenItBreaksOff', () => {
     suiteOf({ 'a.test': `it('Passes', () => {});` });
     expect(run()).to.deep.equal({ status: 1, counts: undefined });
+  });
+
+  it('EndsAtASignalBehindTheTestThatRunsAndCountsNothing', async () => {
+    const place = (name: string): string => path.join(directory.path, name);
+    suiteOf({
+      'a/one.test': `
+        import { writeFileSync } from 'node:fs';
+        afterEach(() => writeFileSync('cleaned', ''));
+        it('Runs', async () => {
+          writeFileSync('begun', '');
+          await new Promise((go) => setTimeout(go, 300));
+        });
+        it('IsNotRun', () => writeFileSync('second', ''));`,
+      'b/two.test': `import { writeFileSync } from 'node:fs'; it('IsNotRun', () => writeFileSync('second', ''));`,
+    });
+    const words = [
+      '--directory',
+      directory.path,
+      '--counts',
+      place('counts'),
+      '--processes',
+      '1',
+      'together',
+    ];
+    const child = spawn(process.execPath, [RUN_SUITE, ...words], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    while (!existsSync(place('begun'))) await new Promise((resolve) => setImmediate(resolve));
+    child.kill('SIGINT');
+    expect(await ended).to.deep.equal([128 + 2, null]);
+    expect(['cleaned', 'second', 'counts'].map((name) => existsSync(place(name)))).to.deep.equal([
+      true,
+      false,
+      false,
+    ]);
   });
 
   it('RunsEachPassThatTheScriptsName', () => {

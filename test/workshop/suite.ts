@@ -39,6 +39,7 @@ export class Suite {
   readonly #directory: string;
   readonly #write: (output: string) => void;
   readonly #running = new Set<MochaProcess>();
+  #isEnding = false;
 
   /** @param write - takes what a process printed, once it has ended. */
   constructor(directory: string, write: (output: string) => void) {
@@ -48,6 +49,7 @@ export class Suite {
 
   async run(pass: Pass): Promise<void> {
     await eachOf(batchesOf(this.#filesOf(pass)), pass.processes, async (batch) => {
+      if (this.#isEnding) return;
       const files = batch.map((file) => path.join('build', 'test', `${file}.js`));
       const started = startMocha(files, { directory: this.#directory });
       this.#running.add(started);
@@ -61,8 +63,9 @@ export class Suite {
     });
   }
 
-  /** Ends the processes that run. */
+  /** Begins nothing any more: what runs is over when the tests under way are. */
   end(): void {
+    this.#isEnding = true;
     for (const each of this.#running) each.end();
   }
 
