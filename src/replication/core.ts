@@ -43,7 +43,7 @@ import type { Effect, Input, LinkId, OpenLink, PrimaryOffice, ReplicaState, Step
 import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
-import { linkTo, tell } from './turn.js';
+import { emptyBackupOffice, linkTo, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
 /** What a node knows of itself when it starts. */
@@ -97,19 +97,7 @@ export function begin(beginning: Beginning): ReplicaState {
     ends: [last],
     durable: last.index,
     isConfirmed: false,
-    office: {
-      kind: 'backup',
-      primary: undefined,
-      isPrimaryServing: false,
-      heardMs: nowMs,
-      isSilent: false,
-      matched: beginning.commit,
-      verified: 0 as Index,
-      link: undefined,
-      primaryLast: 0 as Index,
-      wantsSnapshot: false,
-      freshness: [],
-    },
+    office: emptyBackupOffice(beginning, nowMs),
     attempt: undefined,
     attempts: 0,
     wantsPlace,
@@ -255,11 +243,19 @@ function tick(turn: Step): void {
   } else if (state.wantsPlace && nowMs >= state.askAtMs && state.configurations !== undefined) {
     beginAttempt(turn, { kind: 'own place' });
   } else if (wantsElection(state, nowMs)) {
-    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether to take over');
-    beginAttempt(turn, { kind: 'elect', isAsked: false });
+    stand(turn);
   } else if (isLonely(state, nowMs) && nowMs >= state.askAtMs) {
     beginAttempt(turn, { kind: 'look' });
   }
+}
+
+function stand(turn: Step): void {
+  const { office } = turn.state;
+  if (office.kind === 'backup' && !office.hasAsked) {
+    office.hasAsked = true;
+    tell(turn, 'info', {}, 'no primary is heard: this node asks the others whether it should be the next');
+  }
+  beginAttempt(turn, { kind: 'elect', isAsked: false });
 }
 
 /** A backup that has heard no primary for a while. It may have been left out while it could not be told. */

@@ -63,6 +63,7 @@ function follow(step: Step, link: OpenLink, term: Term): BackupOffice | undefine
   office.primary = { node: link.node, address: link.address };
   office.link = link.id;
   office.heardMs = nowMs;
+  office.hasAsked = false;
   state.patienceMs = electionTimeoutMs(state.timing, step.random);
   const wanted = state.attempt?.purpose;
   if (wanted?.kind === 'elect' && !wanted.isAsked) failAttempt(step, primaryServes(link.address));

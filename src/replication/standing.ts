@@ -1,6 +1,6 @@
 import { refusal } from '../engine.js';
 import type { Index, Refusal, Service } from '../engine.js';
-import { leaseToAskMs } from './pace.js';
+import { isAutomatic, leaseToAskMs } from './pace.js';
 import { forgetfulMembers, notPrimary, showPeers, unreachableMembers, waitsForPlace } from './refusals.js';
 import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
@@ -134,10 +134,15 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
       return state.divergence;
     case 'following':
       if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
-        return 'the primary is not heard: if it is stopped, promote one of the backups';
+        return isAutomatic(state)
+          ? NO_PRIMARY_HEARD
+          : 'the primary is not heard: if it is stopped, promote one of the backups';
       return state.contradicted === undefined ? undefined : atOdds(state.contradicted.detail);
   }
 }
+
+const NO_PRIMARY_HEARD =
+  'no primary is heard: as soon as more than half of the members hear each other they make one by themselves; start those that are down';
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
   const tooFew = unreachableMembers(state, office, nowMs)?.message;
@@ -150,8 +155,11 @@ function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number
 
 /** Why automatic failover does not help as it is. */
 function idleFailover(state: ReplicaState): string | undefined {
-  const { failover, members } = configurationInForce(state);
-  if (failover === 'manual' || members.length > 2) return undefined;
+  const { failover, members, acks } = configurationInForce(state);
+  if (failover === 'manual') return undefined;
+  if (acks === 'all')
+    return 'automatic failover cannot help with --acks all, since nothing is decided without every member: use --acks majority';
+  if (members.length > 2) return undefined;
   return members.length === 1
     ? 'automatic failover needs three members and there is one: start two more nodes with --join'
     : 'automatic failover cannot help with two members, since one of them alone is no majority: start a third node with --join';

@@ -165,6 +165,8 @@ export interface BackupOffice {
   isPrimaryServing: boolean;
   heardMs: number;
   isSilent: boolean;
+  /** It was told that this node asks for the office, so that it is told once. */
+  hasAsked: boolean;
   /** Committed here, or known to be the same as in the primary's log. What lies behind may still be cut. */
   matched: Index;
   /** Known to be the same as in the primary's log by messages of this term: what may be acknowledged. */

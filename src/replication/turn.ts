@@ -158,14 +158,15 @@ export function hasEntry(state: ReplicaState, { term, index }: { term: Term; ind
   return index === 0 || termAt(historyOf(state), index) === term;
 }
 
-export function emptyBackupOffice(state: ReplicaState, nowMs: number): BackupOffice {
+export function emptyBackupOffice({ commit }: Pick<ReplicaState, 'commit'>, nowMs: number): BackupOffice {
   return {
     kind: 'backup',
     primary: undefined,
     isPrimaryServing: false,
     heardMs: nowMs,
     isSilent: false,
-    matched: state.commit,
+    hasAsked: false,
+    matched: commit,
     verified: 0 as Index,
     link: undefined,
     primaryLast: 0 as Index,

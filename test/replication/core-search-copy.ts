@@ -70,6 +70,7 @@ function copyBackup(office: BackupOffice, passedMs: number): BackupOffice {
     isPrimaryServing: office.isPrimaryServing,
     heardMs: office.heardMs - passedMs,
     isSilent: office.isSilent,
+    hasAsked: office.hasAsked,
     matched: office.matched,
     verified: office.verified,
     link: office.link,
