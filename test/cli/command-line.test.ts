@@ -260,6 +260,7 @@ describe('command line', () => {
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
       readsBehindMaxMs: undefined,
+      sessionIdleMs: 3_600_000,
     });
     const all =
       '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
@@ -279,6 +280,7 @@ describe('command line', () => {
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
       readsBehindMaxMs: undefined,
+      sessionIdleMs: 3_600_000,
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
     expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({
