@@ -33,7 +33,7 @@ class Waiting extends Error {
   override readonly name = 'Waiting';
 }
 
-const BACKOFF = { delayMinMs: 100, delayMaxMs: 2000 };
+const BACKOFF = { delayMinMs: 100, delayMaxMs: 2000, growth: 2 };
 const CATCHES_UP = 'this node was added and is catching up';
 /** While it is fed nothing has to be asked of anybody. */
 const LOOK_MS = 50;

@@ -26,7 +26,7 @@ describe('The client library without sessions', () => {
   }
 
   function loadOf(options: ClientOptions, prefix = 'load', readsAreCurrent = true): ClientLoad {
-    return new ClientLoad(clientOf(options), TIMEOUT_MS, prefix, readsAreCurrent);
+    return new ClientLoad(clientOf(options), TIMEOUT_MS, prefix, { readsAreCurrent });
   }
 
   async function keysOf(node: ClusterNode): Promise<Set<string>> {

@@ -26,7 +26,7 @@ describe('The client library with sessions', () => {
 
   /** Every key is put once and deleted once: a delete done twice finds nothing, and a put done twice leaves its key. */
   function loadOf(servers: readonly ClusterNode[]): ClientLoad {
-    const load = new ClientLoad(clientOf(servers), TIMEOUT_MS, 'load', true, 1);
+    const load = new ClientLoad(clientOf(servers), TIMEOUT_MS, 'load', { deletesOneOf: 1 });
     load.start(WORKERS);
     return load;
   }
