@@ -15,6 +15,7 @@ export type {
   AcksPolicy,
   ClusterId,
   ErrorCode,
+  FailoverPolicy,
   FsyncPolicy,
   Guarantees,
   Index,
@@ -22,6 +23,7 @@ export type {
   NodeId,
   Position,
   Role,
+  Service,
   Status,
   Term,
 } from './engine.js';

@@ -1,6 +1,6 @@
 import { DEFAULT_ADDRESS, parseAddress } from '../client/address.js';
 import type { Address } from '../client/address.js';
-import type { AcksPolicy, FsyncPolicy, Role } from '../engine.js';
+import type { AcksPolicy, FailoverPolicy, FsyncPolicy, Role } from '../engine.js';
 import type { ServerLimits } from '../server/limits.js';
 import { UsageError } from './exit.js';
 import { parseBytes, shortBytes } from './quantity.js';
@@ -23,6 +23,7 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export const FSYNC_POLICIES = ['always', 'everysec', 'off'] as const satisfies readonly FsyncPolicy[];
 export const ACKS_POLICIES = ['majority', 'all', '0'] as const satisfies readonly AcksPolicy[];
+export const FAILOVER_POLICIES = ['manual', 'auto'] as const satisfies readonly FailoverPolicy[];
 export const ROLES = ['primary', 'backup'] as const satisfies readonly Role[];
 export const FORMATS = ['text', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -42,10 +43,14 @@ export interface ServerOptions {
   readonly role: Role | undefined;
   /** The node that may add this new backup. Given with the role `backup`, and only then. */
   readonly primary: Address | undefined;
+  /** A node of the cluster that a new node asks to be added to; what was added already only starts. */
+  readonly join: Address | undefined;
   /** Where the other nodes reach this one, when that is not where it listens. */
   readonly advertise: Address | undefined;
   /** A setting of the cluster: on the primary it is changed, elsewhere it waits until the node is one. */
   readonly acks: AcksPolicy | undefined;
+  /** As `acks`. Not `auto` together with `acks` `0`. */
+  readonly failover: FailoverPolicy | undefined;
   readonly limits: ServerLimits;
   /** Undefined: no bound. */
   readonly dataBytesMax: number | undefined;

@@ -1,14 +1,13 @@
 import { pino, stdTimeFunctions, destination } from 'pino';
 import pretty from 'pino-pretty';
-import { DEFAULT_ADDRESS, showAddress } from '../client/address.js';
 import { systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
-import { termCount } from '../log/term.js';
 import { endsForWantOfRoom, isDiskFull } from '../node/disk-room.js';
 import { StorageFault } from '../storage/fault.js';
 import { errorCode } from '../storage/files.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { EXIT } from './exit.js';
+import { greeting } from './greeting.js';
 import type { ServerOptions } from './options.js';
 import { StartFault, startServer } from './start-server.js';
 import type { RunningNode } from './start-server.js';
@@ -42,22 +41,37 @@ export async function runServer(options: ServerOptions): Promise<number> {
       readsBehindMaxMs: options.readsBehindMaxMs,
       sessionIdleMs: options.sessionIdleMs,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
-      ...(options.role === undefined ? {} : { role: options.role }),
-      ...(options.primary === undefined ? {} : { primary: options.primary }),
-      ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
-      ...(options.acks === undefined ? {} : { acks: options.acks }),
+      role: options.role,
+      primary: options.primary,
+      advertise: options.advertise,
+      join: options.join,
+      acks: options.acks,
+      failover: options.failover,
     });
   } catch (error) {
     process.stderr.write(`kv: ${startFaultLine(error)}\n`);
     return EXIT.refused;
   }
+  let failure: Error | undefined;
+  void node.failed.then((reason) => (failure = reason));
+  const ended = Promise.race([signalled, node.failed]);
+  const isEnded = await Promise.race([node.joined.then(() => false), ended.then(() => true)]);
+  if (!isEnded) sayReady(node, options, events);
+  await ended;
+  const isClean = await stopCleanly(node, events);
+  // The disk may also have failed during the stop.
+  return isClean && failure === undefined ? EXIT.done : EXIT.failed;
+}
+
+function sayReady(node: RunningNode, options: ServerOptions, events: EventLog): void {
   // Whoever waits for others may have applied next to nothing of what is on its disk.
   const keys = node.service === 'serving' ? { keys: node.keys } : {};
   events.info({ address: node.address, ...keys, fsync: options.fsync }, 'ready');
-  greet(node, options);
-  let failure: Error | undefined;
-  void node.failed.then((reason) => (failure = reason));
-  await Promise.race([signalled, node.failed]);
+  process.stdout.write(`${greeting(node, options, process.env).join('\n')}\n`);
+}
+
+/** Whether everything is on the disk as it should be. */
+async function stopCleanly(node: RunningNode, events: EventLog): Promise<boolean> {
   try {
     await node.stop();
   } catch (error) {
@@ -70,10 +84,9 @@ export async function runServer(options: ServerOptions): Promise<number> {
     } else {
       events.error({ err: error }, 'the stop was not a clean one; the log is recovered at the next start');
     }
-    return EXIT.failed;
+    return false;
   }
-  // The disk may also have failed during the stop.
-  return failure === undefined ? EXIT.done : EXIT.failed;
+  return true;
 }
 
 function startFaultLine(error: unknown): string {
@@ -121,67 +134,4 @@ function firstSignal(events: EventLog): Promise<NodeJS.Signals> {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });
-}
-
-/** The line for scripts, then what a person may want to type next. */
-function greet(node: RunningNode, options: ServerOptions): void {
-  process.stdout.write(`${greeting(node, options, process.env).join('\n')}\n`);
-}
-
-/** The lines of the greeting, the one for scripts first. */
-export function greeting(
-  node: Pick<RunningNode, 'address' | 'role' | 'service' | 'term' | 'keys' | 'isDiskFull'>,
-  options: Pick<ServerOptions, 'dbPath' | 'primary' | 'advertise'>,
-  environment: NodeJS.ProcessEnv,
-): string[] {
-  const { address, role, service, term, keys, isDiskFull } = node;
-  const kv = environment.npm_lifecycle_event === undefined ? 'kv' : 'npx kv';
-  return [
-    `ready ${address} role=${role} term=${String(termCount(term))}`,
-    '',
-    `  ${service === 'serving' ? showCount(keys) : 'The data is'} in ${options.dbPath}. In another terminal:`,
-    '',
-    ...(isDiskFull ? FULL_DISK : []),
-    ...(role === 'primary' ? firstCalls(kv, address) : firstStepsOfBackup(kv, address, options)),
-    '',
-    '  Ctrl-C stops the server and leaves the JSON file complete.',
-    '',
-  ];
-}
-
-const FULL_DISK = [
-  '  The disk is full: what is there is read, and nothing is written. Make room on it; the server goes on by itself then.',
-  '',
-];
-
-/** Only of a node that serves: one that waits for others may have applied next to nothing of what is on its disk. */
-function showCount(keys: number): string {
-  return `${String(keys)} ${keys === 1 ? 'key' : 'keys'}`;
-}
-
-function firstCalls(kv: string, address: string): string[] {
-  const elsewhere = address === DEFAULT_ADDRESS ? '' : ` --address ${address}`;
-  const [host = '', port = ''] = splitAddress(address);
-  return [
-    `    ${kv} put mykey "hello world"${elsewhere}`,
-    `    ${kv} get mykey${elsewhere}`,
-    `    printf 'GET mykey\\n' | nc -N ${host} ${port}`,
-  ];
-}
-
-/** A backup is of no use before its primary was told of it, and takes no writes after that. */
-function firstStepsOfBackup(
-  kv: string,
-  address: string,
-  { primary, advertise }: Pick<ServerOptions, 'primary' | 'advertise'>,
-): string[] {
-  const status = `    ${kv} status --address ${address}`;
-  if (primary === undefined) return [status];
-  const reachedAt = advertise === undefined ? address : showAddress(advertise);
-  return [`    ${kv} add-backup --primary ${showAddress(primary)} --backup ${reachedAt}`, status];
-}
-
-function splitAddress(address: string): string[] {
-  const at = address.lastIndexOf(':');
-  return [address.slice(0, at).replace(/^\[|\]$/g, ''), address.slice(at + 1)];
 }

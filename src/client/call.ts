@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '../clock.js';
 import { KvError } from './errors.js';
 import type { KvErrorCode } from './errors.js';
 import type { KvReply } from './reply.js';
+import type { Ticket } from './write-session.js';
 
 /** As in the table of commands. What `manages` is an operator's, meant for one node: it is never sent on to another. */
 export type Effect = 'reads' | 'writes' | 'manages';
@@ -10,6 +11,8 @@ export type Effect = 'reads' | 'writes' | 'manages';
 export interface CallRequest {
   readonly bytes: Buffer;
   readonly effect: Effect;
+  /** It may take long before anything of the answer comes, and must not begin anew for that. */
+  readonly isLong?: boolean;
 }
 
 export type CallOutcome = KvReply | KvError;
@@ -28,6 +31,8 @@ export interface Place {
   remove(call: Call): void;
   /** What keeps its calls from being sent, when that is a server out of reach. */
   readonly trouble: string | undefined;
+  /** What servers said of its calls last, when that is why they wait. */
+  readonly refusal?: KvError | undefined;
 }
 
 /** One process that answers, for calls that only it can answer. A new number for each time that it may be another. */
@@ -35,6 +40,11 @@ export interface Responder {
   readonly name: string;
   readonly incarnation: number;
 }
+
+/** Of the time that a call may take, an attempt at one that may be sent again has this part. */
+const ATTEMPT_SHARE = 1 / 3;
+/** A server that is only slow is given so much time, however little the call has. */
+const ATTEMPT_MS_MIN = 500;
 
 export interface CallParts {
   readonly clock: Clock;
@@ -73,9 +83,11 @@ export class Call {
   hops = 0;
   /** How often a connection broke that owed the reply to it. */
   losses = 0;
-  /** What it was refused with before it was to be sent on. */
+  /** What it was refused with, since it is to be sent once more. */
   refusal: KvError | undefined;
+  #ticket: Ticket | undefined;
   #isSent = false;
+  #wasSent = false;
   #isOnWire = false;
   #isSettled = false;
 
@@ -101,11 +113,40 @@ export class Call {
     return this.#isSent;
   }
 
-  /** Right before the first byte leaves. */
-  leave(): void {
+  /** The same, of the time before it was sent last: what becomes of that attempt does not settle what became of the others. */
+  get wasSent(): boolean {
+    return this.#wasSent;
+  }
+
+  get ticket(): Ticket | undefined {
+    return this.#ticket;
+  }
+
+  /** Has a write sent under a number from now on, and so as often as need be. */
+  setTicket(ticket: Ticket | undefined): void {
+    this.#ticket = ticket;
+  }
+
+  /**
+   * For how long a server may be silent about it before the connection counts as broken.
+   *
+   * @param usualMs - what calls have that say nothing of their time.
+   */
+  patienceMs(usualMs: number): number {
+    const mostMs = Math.max(usualMs, this.timeoutMs);
+    const { effect, isLong = false } = this.request;
+    const mayBeSentAgain = effect === 'reads' || this.#ticket !== undefined;
+    return mayBeSentAgain && !isLong ? Math.max(mostMs * ATTEMPT_SHARE, ATTEMPT_MS_MIN) : mostMs;
+  }
+
+  /** Right before the first byte leaves. Answers what is to leave in front of the request. */
+  leave(): Buffer | undefined {
     this.place = undefined;
+    this.refusal = undefined;
+    this.#wasSent = this.#isSent;
     this.#isSent = true;
     this.#isOnWire = true;
+    return this.#ticket?.session.preface(this.#ticket.number);
   }
 
   /** The connection owes no reply to it any more. */
@@ -114,9 +155,9 @@ export class Call {
     if (this.#isSettled) this.#parts.freed(this);
   }
 
-  /** It is known not to have been done, or changes nothing: it may be sent as if it never had been. */
-  beginAgain(): void {
-    this.#isSent = false;
+  /** The last attempt is known not to have been done: it may be sent as if that had not been made. */
+  takeBack(): void {
+    this.#isSent = this.#wasSent;
   }
 
   /** Does nothing once the call has its outcome. */
@@ -125,6 +166,7 @@ export class Call {
     this.#isSettled = true;
     this.#timer.cancel();
     this.#abort?.cancel();
+    if (this.#ticket !== undefined) this.#ticket.session.release(this.#ticket.number);
     this.place?.remove(this);
     this.place = undefined;
     this.#parts.done(outcome);
@@ -144,13 +186,17 @@ export class Call {
   #expire(): void {
     const seconds = String(this.timeoutMs / 1000);
     const trouble = this.place?.trouble;
-    if (trouble === undefined) {
+    const refusal = this.place?.refusal;
+    if (refusal !== undefined) {
+      const outcomeUnknown = this.#isSent && this.request.effect !== 'reads';
+      this.settle(new KvError(refusal.code, refusal.message, { outcomeUnknown, answered: true }));
+    } else if (trouble === undefined) {
       this.fail(
         'TIMEOUT',
         `no answer within ${seconds} s: see whether the server is well, or allow more time`,
       );
     } else {
-      const outcome = this.losses > 0 ? 'no answer' : 'not sent';
+      const outcome = this.losses > 0 || this.#isSent ? 'no answer' : 'not sent';
       this.fail('UNREACHABLE', `${outcome} within ${seconds} s: ${trouble}`);
     }
     this.#parts.timedOut();

@@ -15,6 +15,13 @@ const WRITE_BYTES_MAX = 256 * 1024;
 
 /** A call that waited for the whole time learns of it a little before or after it was sent for that long. */
 const SILENCE_TOLERANCE = 0.9;
+/** How often it is looked whether a server that owes replies is silent. */
+const WATCH_PERIOD_MS = 100;
+/**
+ * A server that owes replies and is silent for so long is told of: others may know of another primary. Shorter than any
+ * election takes, and longer than a commit usually does.
+ */
+export const SUSPICIOUS_MS = 400;
 
 export interface ConnectionOptions {
   readonly address: Address;
@@ -25,6 +32,8 @@ export interface ConnectionOptions {
   readonly silenceMsMax: number;
   /** Called once, before the calls that it held end. Nothing may be added afterwards. */
   readonly lost: (connection: Connection, loss: Loss) => void;
+  /** Called again and again while a server that owes replies is silent for longer than {@link SUSPICIOUS_MS}. */
+  readonly silent: () => void;
   /** Called for each call that was added and not removed, when it is here no more. */
   readonly ended: (call: Call, ending: Ending) => void;
 }
@@ -39,7 +48,8 @@ export interface Loss {
 /** What became of a call on a connection. */
 export type Ending =
   | { readonly kind: 'answered'; readonly reply: KvReply | ErrorReply }
-  | { readonly kind: 'lost'; readonly loss: Loss };
+  /** `hadLeft`: a byte of it may have left on this connection. */
+  | { readonly kind: 'lost'; readonly loss: Loss; readonly hadLeft: boolean };
 
 type State = 'connecting' | 'open' | 'lost';
 
@@ -56,6 +66,7 @@ export class Connection implements Place {
   readonly #socket: Socket;
   readonly #reader = new RespReplyReader();
   readonly #connectTimer: Cancel;
+  #watch: Cancel | undefined;
   #state: State = 'connecting';
   readonly #unsent = new Set<Call>();
   /** From `#head` on; what lies before it is done and swept now and then. */
@@ -63,6 +74,8 @@ export class Connection implements Place {
   #head = 0;
   /** Bytes of the requests that wait to be sent or answered. */
   #requestBytes = 0;
+  /** Whether the reply to what stood in front of the head's request is there. */
+  #isPrefaceAnswered = false;
   #isFlushDue = false;
   #isInUse = true;
   /** When bytes last arrived, or replies began to be owed. */
@@ -102,6 +115,12 @@ export class Connection implements Place {
     return this.#unsent.size === 0 && this.#head === this.#unanswered.length;
   }
 
+  /** For how long nothing has come although replies are due. */
+  get silentMs(): number {
+    const isOwed = this.#state === 'open' && this.#head < this.#unanswered.length;
+    return isOwed ? this.#options.clock.nowMs() - this.#heardMs : 0;
+  }
+
   get trouble(): string | undefined {
     return this.#state === 'connecting' ? `${this.#name} was not reached yet` : undefined;
   }
@@ -132,16 +151,27 @@ export class Connection implements Place {
    * that is still awaited allows for.
    */
   checkSilence(): void {
-    if (this.#state !== 'open' || this.#head === this.#unanswered.length) return;
-    const awaited = this.#unanswered.slice(this.#head).filter((call) => !call.isSettled);
-    const allowedMs = awaited.reduce(
-      (most, call) => Math.max(most, call.timeoutMs),
-      this.#options.silenceMsMax,
-    );
-    const silentMs = this.#options.clock.nowMs() - this.#heardMs;
-    if (silentMs < allowedMs * SILENCE_TOLERANCE) return;
-    const seconds = String(allowedMs / 1000);
-    this.#lose({ code: 'CONNECTION_LOST', message: `${this.#name} sent nothing for ${seconds} s` });
+    const { silentMs } = this;
+    if (silentMs > 0) this.#checkSilence(silentMs, this.#allowedMs() * SILENCE_TOLERANCE);
+  }
+
+  #checkSilence(silentMs: number, allowedMs: number): void {
+    if (silentMs < allowedMs) return;
+    this.giveUp(`sent nothing for ${String(Math.round(silentMs) / 1000)} s`);
+  }
+
+  #allowedMs(): number {
+    const { silenceMsMax } = this.#options;
+    const patience = this.#unanswered
+      .slice(this.#head)
+      .filter((call) => !call.isSettled)
+      .map((call) => call.patienceMs(silenceMsMax));
+    return patience.length === 0 ? silenceMsMax : patience.reduce((a, b) => Math.max(a, b));
+  }
+
+  /** Ends the connection as one that is of no use; calls on it may go elsewhere. */
+  giveUp(reason: string): void {
+    this.#lose({ code: 'CONNECTION_LOST', message: `${this.#name} ${reason}` });
   }
 
   /** Ends the connection; every call under way ends with `CLOSED`. */
@@ -181,14 +211,47 @@ export class Connection implements Place {
         const { length } = call.request.bytes;
         if (bytes > 0 && bytes + length > WRITE_BYTES_MAX) break;
         this.#unsent.delete(call);
-        call.leave();
+        const preface = call.leave();
         this.#unanswered.push(call);
+        if (preface !== undefined) {
+          requests.push(preface);
+          bytes += preface.length;
+        }
         requests.push(call.request.bytes);
         bytes += length;
       }
-      const [only = Buffer.alloc(0)] = requests;
-      this.#socket.write(requests.length === 1 ? only : Buffer.concat(requests, bytes));
+      this.#write(requests, bytes);
     }
+    this.#watchSilence();
+  }
+
+  /** With one write to the socket. What is large is not copied for that. */
+  #write(requests: readonly Buffer[], bytes: number): void {
+    const [only] = requests;
+    if (only !== undefined && requests.length === 1) {
+      this.#socket.write(only);
+    } else if (bytes <= WRITE_BYTES_MAX) {
+      this.#socket.write(Buffer.concat(requests, bytes));
+    } else {
+      this.#socket.cork();
+      for (const request of requests) this.#socket.write(request);
+      this.#socket.uncork();
+    }
+  }
+
+  /** Looks now and then, for as long as replies are due. */
+  #watchSilence(): void {
+    if (this.#watch !== undefined || this.#state !== 'open' || this.#head === this.#unanswered.length) return;
+    this.#watch = this.#options.clock.after(WATCH_PERIOD_MS, () => {
+      this.#watch = undefined;
+      const { silentMs } = this;
+      if (silentMs >= SUSPICIOUS_MS) {
+        // A call whose whole time is over ends by itself first.
+        this.#checkSilence(silentMs, this.#allowedMs() + WATCH_PERIOD_MS);
+        if (this.#isOpen) this.#options.silent();
+      }
+      this.#watchSilence();
+    });
   }
 
   #arrived(chunk: Buffer): void {
@@ -202,6 +265,12 @@ export class Connection implements Place {
         this.#lose(this.#notOurs(found.message));
         return;
       }
+      if (call.ticket !== undefined && !this.#isPrefaceAnswered) {
+        // An error there is the answer to the write too.
+        this.#isPrefaceAnswered = true;
+        continue;
+      }
+      this.#isPrefaceAnswered = false;
       this.#head++;
       this.#sweep();
       this.#end(call, { kind: 'answered', reply: readReply(found) });
@@ -238,15 +307,17 @@ export class Connection implements Place {
     if (this.#state === 'lost') return;
     this.#state = 'lost';
     this.#connectTimer.cancel();
+    this.#watch?.cancel();
     this.#socket.destroy();
-    const calls = [...this.#unanswered.slice(this.#head), ...this.#unsent];
+    const [left, unsent] = [this.#unanswered.slice(this.#head), [...this.#unsent]];
     this.#unanswered = [];
     this.#head = 0;
     this.#unsent.clear();
     this.#options.lost(this, loss);
-    for (const call of calls) {
+    for (const call of left) this.#end(call, { kind: 'lost', loss, hadLeft: true });
+    for (const call of unsent) {
       call.place = undefined;
-      this.#end(call, { kind: 'lost', loss });
+      this.#end(call, { kind: 'lost', loss, hadLeft: false });
     }
   }
 

@@ -40,6 +40,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'TIMEOUT',
   'CONNECTION_LOST',
   'SCAN_INTERRUPTED',
+  'SESSION_EXPIRED',
 ]);
 
 /** Why a call was not done. The message says what happened and what to do, on one line. */

@@ -46,7 +46,13 @@ export interface ClientOptions<Kind extends ValueKind = 'buffer'> {
    * over. `fail`: with the first attempt that fails, and reads are not sent again.
    */
   readonly whenUnreachable?: 'wait' | 'fail';
-  /** The most that the first delay before connecting again can be; it doubles from attempt to attempt. 50 when not given. */
+  /**
+   * Whether a write is sent again whose answer did not come. It is sent under a number of a session that the servers keep
+   * track of, and so never done twice. Opening the session takes one commit before the first write. true when not given;
+   * with `whenUnreachable: 'fail'` nothing is sent again.
+   */
+  readonly retryWrites?: boolean;
+  /** The most that the first delay before connecting again can be; it grows from attempt to attempt. 50 when not given. */
   readonly reconnectDelayMinMs?: number;
   /** No delay before connecting again is longer. 2,000 when not given. */
   readonly reconnectDelayMaxMs?: number;
@@ -62,6 +68,13 @@ const REQUEST_BYTES_MAX = 256 * 1024 * 1024;
 const CONNECTIONS_MAX = 2;
 const RECONNECT_DELAY_MIN_MS = 50;
 const RECONNECT_DELAY_MAX_MS = 2_000;
+/** A server that all clients have lost is left alone for about as long as it is gone already. */
+const GROWTH_OF_ONE = 2;
+/**
+ * Of several servers some are there and answer at little cost, and soon another one is the primary: the delays stay below a
+ * tenth of the time for which it has been searched.
+ */
+const GROWTH_OF_SEVERAL = 1.05;
 
 /** All of them, as the compiler sees to. */
 const OPTION_NAMES = Object.keys({
@@ -75,6 +88,7 @@ const OPTION_NAMES = Object.keys({
   requestBytesMax: true,
   connectionsMax: true,
   whenUnreachable: true,
+  retryWrites: true,
   reconnectDelayMinMs: true,
   reconnectDelayMaxMs: true,
   clock: true,
@@ -93,15 +107,17 @@ export function readOptions(
   checkChoice('reads', options.reads, ['primary', 'any']);
   checkChoice('values', options.values, ['buffer', 'string']);
   checkChoice('whenUnreachable', options.whenUnreachable, ['wait', 'fail']);
+  const waits = options.whenUnreachable !== 'fail';
   return {
     addresses,
     reads: options.reads ?? (addresses.length === 1 ? 'given' : 'primary'),
-    waits: options.whenUnreachable !== 'fail',
+    waits,
+    retriesWrites: readRetryWrites(options, waits),
     timeoutMs,
     callsMax: checkBound('callsMax', callsMax),
     requestBytesMax: checkBound('requestBytesMax', requestBytesMax),
     connectionsMax: checkBound('connectionsMax', options.connectionsMax ?? CONNECTIONS_MAX),
-    backoff: readBackoff(options),
+    backoff: readBackoff(options, addresses.length),
     clock: options.clock ?? systemClock,
     // Nothing but the moment of an attempt depends on it.
     random: options.random ?? Math.random,
@@ -150,12 +166,25 @@ function distinct(addresses: readonly Address[]): readonly Address[] {
   return [...new Map(addresses.map((address) => [showAddress(address), address])).values()];
 }
 
-function readBackoff(options: ClientOptions<ValueKind>): CallerSettings['backoff'] {
+function readRetryWrites({ retryWrites }: ClientOptions<ValueKind>, waits: boolean): boolean {
+  if (retryWrites !== undefined && typeof retryWrites !== 'boolean') {
+    throw new KvError('BAD_OPTION', 'retryWrites is true or false');
+  }
+  if (retryWrites === true && !waits) {
+    throw new KvError(
+      'BAD_OPTION',
+      "with whenUnreachable: 'fail' nothing is sent again: leave retryWrites out",
+    );
+  }
+  return retryWrites ?? waits;
+}
+
+function readBackoff(options: ClientOptions<ValueKind>, servers: number): CallerSettings['backoff'] {
   const delayMinMs = options.reconnectDelayMinMs ?? RECONNECT_DELAY_MIN_MS;
   const delayMaxMs = options.reconnectDelayMaxMs ?? Math.max(RECONNECT_DELAY_MAX_MS, delayMinMs);
   const areNumbers = [delayMinMs, delayMaxMs].every(Number.isFinite);
   if (areNumbers && delayMinMs > 0 && delayMinMs <= delayMaxMs && delayMaxMs <= TIMEOUT_MS_MAX) {
-    return { delayMinMs, delayMaxMs };
+    return { delayMinMs, delayMaxMs, growth: servers === 1 ? GROWTH_OF_ONE : GROWTH_OF_SEVERAL };
   }
   const order = 'reconnectDelayMinMs is above 0 and at most reconnectDelayMaxMs';
   throw new KvError('BAD_OPTION', `${order}, and that is at most ${String(TIMEOUT_MS_MAX)}`);

@@ -56,6 +56,10 @@ export class PrimarySearch {
     return this.#candidates.get(node.name)?.question !== undefined;
   }
 
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** What keeps it from being found. */
   get trouble(): string {
     const findings = [...this.#candidates.values()].map(
@@ -80,6 +84,11 @@ export class PrimarySearch {
       candidate.timer = undefined;
       if (candidate.question?.place === candidate.node) candidate.question.fail('ABORTED', 'no longer asked');
     }
+  }
+
+  /** Whatever this node would answer, it does not. */
+  forget(node: ServerNode): void {
+    this.#candidates.get(node.name)?.question?.fail('ABORTED', 'no longer asked');
   }
 
   /** Nobody wants to know any more. */

@@ -10,6 +10,9 @@ import { KvError } from './errors.js';
 export type Bytes = string | Uint8Array;
 
 const LIMITS = DEFAULT_REQUEST_LIMITS;
+/** From here on a request may be on its way, or keep a server busy, for a time that says nothing about the server. */
+const LONG_WORDS = 10_000;
+const LONG_BYTES = 1024 * 1024;
 
 /*
  * Each function checks what can be checked before anything is sent, and throws a KvError. A request that asks for
@@ -117,7 +120,8 @@ function request(effect: Effect, name: string, words: readonly Buffer[]): CallRe
     const lengths = `${String(bytes.length)} bytes on the wire, and ${String(LIMITS.requestBytesMax)} are the most`;
     throw new KvError('TOO_LARGE', `the request takes ${lengths}: split it`);
   }
-  return { bytes, effect };
+  const isLong = name.toUpperCase() === 'KEYS' || words.length > LONG_WORDS || bytes.length > LONG_BYTES;
+  return { bytes, effect, isLong };
 }
 
 /** What is not typed right comes from a caller that no compiler has looked at. */

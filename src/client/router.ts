@@ -1,38 +1,37 @@
 import type { Clock } from '../clock.js';
-import { parseAddress, showAddress } from '../protocol/address.js';
-import type { Address } from '../protocol/address.js';
-import type { BackoffLimits } from './backoff.js';
-import type { Call, Place } from './call.js';
-import type { Ending, Loss } from './connection.js';
+import { showAddress } from '../protocol/address.js';
+import type { Call } from './call.js';
+import { SUSPICIOUS_MS } from './connection.js';
+import type { Ending } from './connection.js';
 import { KvError } from './errors.js';
+import { KnownPrimary } from './known-primary.js';
+import { OtherCalls } from './other-calls.js';
 import { PrimarySearch } from './primary-search.js';
 import type { ErrorReply } from './reply.js';
-import { ServerNode } from './server-node.js';
+import { RetryPause } from './retry-pause.js';
+import { OF_THE_OFFICE, isRefusedForNow, mayGoAgain, namedPrimary } from './retry-rules.js';
+import type { RetrySettings } from './retry-rules.js';
+import type { ServerNode } from './server-node.js';
+import { ServerNodes } from './server-nodes.js';
+import type { NodesSettings } from './server-nodes.js';
+import { SessionOpener } from './session-opener.js';
 import { unheldClock } from './unheld-clock.js';
 import { WriteOrder } from './write-order.js';
+import type { Obstacle } from './write-order.js';
 
-export interface RouterSettings {
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** At least one. */
-  readonly addresses: readonly Address[];
+export interface RouterSettings extends NodesSettings {
   /** `given`: reads go to the one address that there is. */
   readonly reads: 'given' | 'primary' | 'any';
   /** Whether calls wait, until their deadline, for a server that is out of reach. */
   readonly waits: boolean;
-  readonly timeoutMs: number;
-  readonly connectionsMax: number;
-  readonly backoff: BackoffLimits;
+  /** Whether writes are numbered in a session, so that one may be sent again whose answer was lost. */
+  readonly retriesWrites: boolean;
 }
 
-/** How often one call is sent on to the node that a refusal named as the primary. */
+/** How often one call is sent on to the node that a refusal named as the primary, before it waits a moment. */
 const HOPS_MAX = 3;
-/** How often a read is sent whose connection breaks before it is answered: it may be what breaks them. */
-const LOSSES_MAX = 4;
-/** Where calls wait for a server, an attempt to connect may not use up their whole time. */
-const CONNECT_MS_MAX = 2_000;
 /** A primary that refuses is compared with what the other nodes say no more often than this. */
-const DOUBT_PERIOD_MS = 1_000;
+const DOUBT_PERIOD_MS = 100;
 
 /**
  * The way of calls to nodes, and what becomes of those that come back without an answer.
@@ -44,53 +43,78 @@ const DOUBT_PERIOD_MS = 1_000;
  * Invariant: beside the nodes in use there are only those on which calls are under way, so the bound on calls bounds the
  * connections too.
  */
-export class Router implements Place {
+export class Router implements Obstacle {
   readonly #settings: RouterSettings;
-  readonly #unheldClock: Clock;
-  readonly #nodes = new Map<string, ServerNode>();
-  /** Those of the settings. They stay, and the others come and go. */
-  readonly #configured: readonly ServerNode[];
+  readonly #clock: Clock;
+  readonly #nodes: ServerNodes;
   readonly #search: PrimarySearch;
-  readonly #writes = new WriteOrder(() => this.trouble);
-  /** What is no write and waits until the primary is known. */
-  readonly #waiting = new Set<Call>();
+  readonly #sessions: SessionOpener;
+  readonly #writes = new WriteOrder(this);
   /** Where writes go. With `given` reads only when it is another one than the given one. */
-  #primary: ServerNode | undefined;
-  /** As people count it; 0 when it is not known. */
-  #primaryTerm = 0;
-  /** Where reads go that any node may answer. */
-  #reader: ServerNode | undefined;
-  #isInUse = false;
+  readonly #known = new KnownPrimary();
   #isClosed = false;
   #doubtedMs = -Infinity;
+  readonly #others: OtherCalls;
+  readonly #pause: RetryPause;
+  readonly #rules: RetrySettings;
+  #openingHops = 0;
 
   constructor(settings: RouterSettings) {
     this.#settings = settings;
-    this.#unheldClock = unheldClock(settings.clock);
+    const clock = unheldClock(settings.clock);
+    this.#clock = clock;
+    this.#rules = { waits: settings.waits, isSingle: this.#isSingle };
+    this.#pause = new RetryPause(clock, settings.backoff, settings.random, () => {
+      this.#sendWaiting();
+    });
     this.#search = new PrimarySearch({
-      clock: this.#unheldClock,
+      clock,
       random: settings.random,
       backoff: settings.backoff,
       timeoutMs: settings.timeoutMs,
       repeats: settings.waits,
-      nodes: () => this.#configured,
-      nodeAt: (address) => this.#nodeAt(address),
-      found: (node, term) => {
-        this.#found(node, term);
-      },
+      nodes: () => this.#nodes.configured,
+      nodeAt: (address) => this.#nodes.at(address),
+      found: this.#found,
       failed: (trouble) => {
         this.#failWaiting('UNREACHABLE', trouble);
       },
     });
-    this.#configured = settings.addresses.map((address) => this.#makeNode(address));
+    this.#sessions = new SessionOpener({
+      clock,
+      timeoutMs: settings.timeoutMs,
+      opened: (node) => {
+        this.#openingHops = 0;
+        this.#prove(node);
+        this.#dispatchWrites();
+      },
+      doneWithout: () => {
+        this.#dispatchWrites();
+      },
+      failed: this.#openingFailed,
+    });
+    this.#nodes = new ServerNodes(
+      { ...settings, clock },
+      { lost: this.#lost, silent: this.#silent, ended: this.#ended },
+      (node) => this.#isUsed(node),
+    );
+    this.#others = new OtherCalls({
+      nodes: this.#nodes,
+      readsFromAny: settings.reads === 'any',
+      target: () => this.#given ?? this.#primary,
+      missing: () => {
+        this.#search.start();
+      },
+      obstacle: this,
+    });
   }
 
   get trouble(): string | undefined {
-    return this.#settings.reads === 'given' ? undefined : this.#search.trouble;
+    return this.#isSingle ? (this.#primary ?? this.#given)?.trouble : this.#search.trouble;
   }
 
-  remove(call: Call): void {
-    this.#waiting.delete(call);
+  get refusal(): KvError | undefined {
+    return this.#pause.refusal;
   }
 
   send(call: Call): void {
@@ -98,7 +122,7 @@ export class Router implements Place {
       this.#writes.add(call);
       this.#dispatchWrites();
     } else {
-      this.#sendOther(call);
+      this.#others.send(call);
     }
   }
 
@@ -109,194 +133,220 @@ export class Router implements Place {
   }
 
   setInUse(isInUse: boolean): void {
-    this.#isInUse = isInUse;
-    for (const node of [...this.#nodes.values()]) node.setInUse(isInUse);
-    if (!isInUse) this.#search.rest();
+    this.#nodes.setInUse(isInUse);
+    if (!isInUse) this.#restSearch();
   }
 
   checkSilence(): void {
-    for (const node of [...this.#nodes.values()]) node.checkSilence();
+    for (const node of this.#nodes.all()) node.checkSilence();
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#pause.stop();
     this.#search.stop();
-    for (const node of [...this.#nodes.values()]) node.close();
+    for (const node of this.#nodes.all()) node.close();
     this.#failWaiting('CLOSED', 'the client was closed');
+  }
+
+  /** Whether there is one address, and so nobody to ask who the primary is. */
+  get #isSingle(): boolean {
+    return this.#settings.reads === 'given';
+  }
+
+  get #primary(): ServerNode | undefined {
+    return this.#known.node;
   }
 
   /** The node that reads go to by the settings. */
   get #given(): ServerNode | undefined {
-    return this.#settings.reads === 'given' ? this.#configured[0] : undefined;
+    return this.#isSingle ? this.#nodes.configured[0] : undefined;
   }
 
-  #sendOther(call: Call): void {
-    const target = call.only === undefined ? this.#targetOf(call) : this.#onlyTarget(call);
-    if (target === 'gone') {
-      call.fail('SCAN_INTERRUPTED', 'the server that the scan began at is out of reach: begin it anew');
-    } else if (target !== undefined) {
-      target.take(call);
-    } else {
-      call.place = this;
-      this.#waiting.add(call);
-      this.#search.start();
-    }
-  }
-
-  #targetOf(call: Call): ServerNode | undefined {
-    if (call.request.effect === 'reads' && this.#settings.reads === 'any') {
-      this.#reader ??= this.#anyNode();
-      return this.#reader;
-    }
-    return this.#given ?? this.#primary;
-  }
-
-  #onlyTarget({ only }: Call): ServerNode | 'gone' {
-    const node = this.#nodes.get(only?.name ?? '');
-    if (node === undefined) return 'gone';
-    return only?.incarnation === undefined || only.incarnation === node.incarnation ? node : 'gone';
-  }
-
-  /** One that can be tried at once, or else the one that can be tried soonest. */
-  #anyNode(): ServerNode {
-    const nodes = this.#configured;
-    const soonestMs = Math.min(...nodes.map((node) => node.delayMs));
-    const soonest = nodes.filter((node) => node.delayMs <= soonestMs);
-    const chosen = soonest[Math.floor(this.#settings.random() * soonest.length)] ?? nodes[0];
-    if (chosen === undefined) throw new Error('there is no address');
-    return chosen;
+  #isUsed(node: ServerNode): boolean {
+    if ([this.#given, this.#primary, this.#others.reader].includes(node) || this.#search.isAsking(node))
+      return true;
+    // It is asked again in a moment.
+    return this.#search.isRunning && this.#nodes.configured.includes(node);
   }
 
   #dispatchWrites(): void {
-    if (!this.#writes.isWaiting) return;
+    if (!this.#writes.isWaiting || this.#pause.isOn) return;
     const target = this.#primary ?? this.#given;
-    if (target === undefined) this.#search.start();
-    else this.#writes.dispatch(target);
-  }
-
-  #nodeAt(address: Address): ServerNode {
-    const name = showAddress(address);
-    const known = this.#nodes.get(name);
-    if (known !== undefined) return known;
-    for (const unused of [...this.#nodes.values()]) {
-      if (unused.delayMs === 0) this.#endIfUnused(unused, true);
+    if (target === undefined) {
+      this.#search.start();
+      return;
     }
-    return this.#makeNode(address);
+    if (!this.#writes.mayDispatchTo(target)) return;
+    const session = this.#settings.retriesWrites ? this.#sessions.sessionAt(target) : 'none';
+    if (session === 'opening') return;
+    const isProven = this.#known.isProven(target);
+    this.#writes.dispatch(target, session === 'none' ? undefined : session, isProven);
   }
 
-  #makeNode(address: Address): ServerNode {
-    const clock = this.#unheldClock;
-    const { random, timeoutMs, waits, connectionsMax, backoff } = this.#settings;
-    const connectMsMax = waits ? Math.min(timeoutMs, CONNECT_MS_MAX) : timeoutMs;
-    const node = new ServerNode(
-      address,
-      { clock, random, connectMsMax, silenceMsMax: timeoutMs, connectionsMax, backoff, waits },
-      {
-        lost: (lost) => {
-          this.#lost(lost);
-        },
-        ended: (from, call, ending) => {
-          this.#ended(from, call, ending);
-          this.#endIfUnused(from);
-        },
-      },
-    );
-    node.setInUse(this.#isInUse);
-    this.#nodes.set(node.name, node);
-    return node;
+  #sendWaiting(): void {
+    this.#dispatchWrites();
+    if (!this.#pause.isOn) this.#others.sendWaiting();
   }
 
-  /**
-   * Lets go of a node that nothing is sent to any more.
-   *
-   * @param isForgotten - whether also of one that failed last: who asks for it again would not know to go slowly.
-   */
-  #endIfUnused(node: ServerNode, isForgotten = false): void {
-    const isUsed = [this.#given, this.#primary, this.#reader].includes(node);
-    if (isUsed || !node.isIdle || this.#search.isAsking(node)) return;
-    if (node.trouble !== undefined && !isForgotten) return;
-    if (!this.#configured.includes(node)) this.#nodes.delete(node.name);
-    node.close();
+  #prove(node: ServerNode): void {
+    this.#known.prove(node);
+    this.#worked(node);
   }
 
-  #lost(node: ServerNode): void {
-    if (this.#reader === node) this.#reader = undefined;
+  /** A call was answered that only a node answers which serves. */
+  #worked(node: ServerNode): void {
+    this.#pause.reset();
+    if (this.#search.isRunning && this.#primary === node) this.#restSearch();
+  }
+
+  #restSearch(): void {
+    if (this.#search.isRunning) {
+      this.#search.rest();
+      for (const node of this.#nodes.configured) this.#nodes.endIfUnused(node);
+    }
+  }
+
+  readonly #lost = (node: ServerNode): void => {
+    this.#sessions.endRest();
+    this.#others.leaveReader(node);
     if (this.#primary !== node) return;
+    this.#pause.forgetRefusal();
     this.#setPrimary(undefined, 0);
     if (!this.#isClosed) this.#dispatchWrites();
+  };
+
+  /**
+   * A node owes replies and is silent: it may be paused, cut off, or slow. Nothing is taken from it until another one
+   * serves, since it may go on.
+   */
+  readonly #silent = (node: ServerNode): void => {
+    if (this.#isSingle || !this.#settings.waits) return;
+    if (node === this.#primary) this.#search.start();
+    else if (this.#primary !== undefined && node !== this.#others.reader) this.#leave(node);
+  };
+
+  #leave(node: ServerNode): void {
+    this.#search.forget(node);
+    node.giveUp('is silent, and another server is the primary');
   }
 
   #setPrimary(node: ServerNode | undefined, term: number): void {
     const before = this.#primary;
-    this.#primary = node === this.#given ? undefined : node;
-    this.#primaryTerm = term;
-    if (before !== undefined && before !== this.#primary) this.#endIfUnused(before);
+    this.#known.set(node === this.#given ? undefined : node, term);
+    if (before === undefined || before === this.#primary) return;
+    this.#nodes.endIfUnused(before);
+    if (node !== undefined && before.silentMs >= SUSPICIOUS_MS && this.#settings.waits) this.#leave(before);
   }
 
-  #found(node: ServerNode, term: number): void {
-    if (this.#primary !== undefined && term <= this.#primaryTerm) {
-      this.#search.rest();
-      return;
-    }
-    this.#setPrimary(node, term);
-    this.#search.rest();
-    this.#dispatchWrites();
-    this.#dispatchWaiting();
-  }
-
-  #dispatchWaiting(): void {
-    const calls = [...this.#waiting];
-    this.#waiting.clear();
-    for (const call of calls) this.#sendOther(call);
-  }
+  readonly #found = (node: ServerNode, term: number): void => {
+    if (this.#known.isBefore(term)) this.#setPrimary(node, term);
+    this.#restSearch();
+    this.#sendWaiting();
+  };
 
   #failWaiting(code: string, message: string): void {
-    for (const call of [...this.#waiting, ...this.#writes.waiting()]) call.fail(code, message);
+    for (const call of [...this.#others.waiting(), ...this.#writes.waiting()]) call.fail(code, message);
   }
 
-  #ended(node: ServerNode, call: Call, ending: Ending): void {
-    if (ending.kind === 'lost') this.#comeBack(call, ending.loss);
-    else if (ending.reply.kind === 'error') this.#refused(node, call, ending.reply);
-    else {
-      if (call.request.effect === 'writes') this.#writes.noteEffect(call);
+  readonly #ended = (node: ServerNode, call: Call, ending: Ending): void => {
+    if (ending.kind === 'lost') {
+      this.#comeBack(call, ending);
+    } else if (ending.reply.kind === 'error') {
+      this.#refused(node, call, ending.reply);
+    } else {
+      if (call.request.effect === 'writes') {
+        this.#writes.noteEffect(call);
+        this.#prove(node);
+      } else if (call.only === undefined && node === (this.#primary ?? this.#given)) {
+        this.#worked(node);
+      }
       call.settle(ending.reply);
     }
-  }
+    this.#nodes.endIfUnused(node);
+  };
 
   /** Sends again what may be, and ends what may not. */
-  #comeBack(call: Call, loss: Loss): void {
+  #comeBack(call: Call, { loss, hadLeft }: Ending & { kind: 'lost' }): void {
     const { effect } = call.request;
-    const isLostOnWire = call.isSent;
-    if (isLostOnWire && effect === 'writes') this.#writes.noteEffect(call);
+    if (hadLeft && effect === 'writes' && (call.ticket === undefined || call.isSettled))
+      this.#writes.noteEffect(call);
     if (call.isSettled) return;
-    if (isLostOnWire) call.losses++;
+    if (hadLeft) call.losses++;
     // The node that it was sent on to is out of reach, and how soon that is tried again the node's backoff says.
     else call.hops = 0;
-    const mayGoAgain = !isLostOnWire || (effect === 'reads' && call.losses < LOSSES_MAX);
-    const isFinal = loss.code === 'BAD_REPLY' || loss.code === 'CLOSED';
-    if (!mayGoAgain || isFinal || !this.#settings.waits || this.#isClosed) {
+    if (this.#isClosed || !mayGoAgain(call, loss, hadLeft, this.#rules)) {
       call.fail(loss.code, loss.message, loss.cause);
-      return;
-    }
-    call.beginAgain();
-    if (effect === 'writes') {
-      this.#writes.giveBack(call);
-      this.#dispatchWrites();
+    } else if (effect === 'writes') {
+      this.#giveBack(call);
     } else {
-      this.#sendOther(call);
+      this.#others.send(call);
     }
+  }
+
+  #giveBack(call: Call): void {
+    this.#writes.giveBack(call);
+    this.#dispatchWrites();
   }
 
   #refused(node: ServerNode, call: Call, reply: ErrorReply): void {
+    const { effect } = call.request;
     const isUnconfirmed = reply.code === 'UNCONFIRMED';
-    if (isUnconfirmed && call.request.effect === 'writes') this.#writes.noteEffect(call);
+    const isWrite = effect === 'writes';
+    if (isUnconfirmed && isWrite && (call.ticket === undefined || call.isSettled)) {
+      this.#writes.noteEffect(call);
+    }
     if (call.isSettled) return;
-    const outcomeUnknown = isUnconfirmed && call.request.effect !== 'reads';
+    const outcomeUnknown = effect !== 'reads' && (isUnconfirmed || call.wasSent);
     const refusal = new KvError(reply.code, reply.message, { outcomeUnknown, answered: true });
+    if (OF_THE_OFFICE.has(reply.code)) this.#known.disprove();
+    if (reply.code === 'SESSION_EXPIRED' && this.#goOnInAnotherSession(call)) return;
     if (reply.code === 'NOT_PRIMARY' && this.#sendOn(node, call, refusal)) return;
-    if (reply.code === 'NOT_PRIMARY' || reply.code === 'NO_QUORUM') this.#doubt(node, reply.code);
-    call.settle(refusal);
+    if (OF_THE_OFFICE.has(reply.code)) this.#doubt(node, reply.code);
+    if (!this.#isClosed && isRefusedForNow(call, refusal, this.#rules)) this.#tryLater(call, refusal);
+    else call.settle(refusal);
   }
+
+  #tryLater(call: Call, refusal: KvError): void {
+    call.hops = 0;
+    this.#pause.begin(refusal);
+    if (call.request.effect === 'writes') {
+      if (refusal.code !== 'UNCONFIRMED') call.takeBack();
+      call.refusal = refusal;
+      this.#giveBack(call);
+    } else {
+      this.#others.hold(call);
+    }
+  }
+
+  /** A write that was never sent in another attempt is not done, and goes again. Whether it does. */
+  #goOnInAnotherSession(call: Call): boolean {
+    const { ticket } = call;
+    if (ticket === undefined) return false;
+    ticket.session.isExpired = true;
+    if (call.wasSent || !this.#settings.waits || this.#isClosed) return false;
+    call.takeBack();
+    call.setTicket(undefined);
+    this.#giveBack(call);
+    return true;
+  }
+
+  /** Whoever opens sessions takes writes, so whoever does not is treated as one that refuses them. */
+  readonly #openingFailed = (node: ServerNode, reason: KvError): void => {
+    if (this.#isClosed) return;
+    const named = reason.code === 'NOT_PRIMARY' ? this.#namedBy(node, reason) : undefined;
+    if (named !== undefined) this.#follow(named);
+    else if (OF_THE_OFFICE.has(reason.code)) this.#doubt(node, reason.code);
+    if (named !== undefined && this.#openingHops++ < HOPS_MAX) {
+      this.#dispatchWrites();
+      return;
+    }
+    this.#openingHops = 0;
+    this.#pause.begin(reason.answered ? reason : undefined);
+    const isFinal = reason.code === 'NOT_PRIMARY' || reason.code === 'NO_QUORUM';
+    if (!this.#isSingle || !isFinal) return;
+    for (const call of this.#writes.waiting()) if (!call.isSent) call.settle(reason);
+  };
 
   /**
    * Sends a call that was refused, and so was not done, to the node which the refusal names first. Whether it
@@ -304,31 +354,36 @@ export class Router implements Place {
    */
   #sendOn(from: ServerNode, call: Call, refusal: KvError): boolean {
     if (this.#isClosed || call.request.effect === 'manages' || call.only !== undefined) return false;
-    const address = parseAddress(refusal.message.split(' ', 1)[0] ?? '');
-    if ('invalid' in address || address.port === 0 || showAddress(address) === from.name) return false;
-    if (call.hops === HOPS_MAX) return false;
+    const primary = this.#namedBy(from, refusal);
+    if (primary === undefined || call.hops === HOPS_MAX) return false;
     call.hops++;
     call.refusal = refusal;
-    call.beginAgain();
-    const primary = this.#nodeAt(address);
-    if (this.#reader === from) this.#reader = primary;
-    this.#setPrimary(primary, 0);
-    if (call.request.effect === 'writes') {
-      this.#writes.giveBack(call);
-      this.#dispatchWrites();
-    } else {
-      primary.take(call);
-    }
+    call.takeBack();
+    this.#others.leaveReader(from, primary);
+    this.#follow(primary);
+    if (call.request.effect === 'writes') this.#giveBack(call);
+    else primary.take(call);
     return true;
   }
 
+  #namedBy(from: ServerNode, refusal: KvError): ServerNode | undefined {
+    const address = namedPrimary(refusal);
+    return address === undefined || showAddress(address) === from.name ? undefined : this.#nodes.at(address);
+  }
+
+  #follow(primary: ServerNode): void {
+    this.#setPrimary(primary, 0);
+    // It may be gone, or not serve yet.
+    if (!this.#isSingle && this.#settings.waits) this.#search.start();
+  }
+
   /** The node does not serve: perhaps another one does by now. */
-  #doubt(node: ServerNode, code: 'NOT_PRIMARY' | 'NO_QUORUM'): void {
-    if (this.#settings.reads === 'given') return;
-    if (this.#reader === node) this.#reader = undefined;
+  #doubt(node: ServerNode, code: string): void {
+    if (this.#isSingle) return;
+    this.#others.leaveReader(node);
     if (this.#primary !== node) return;
     if (code === 'NOT_PRIMARY') this.#setPrimary(undefined, 0);
-    const nowMs = this.#settings.clock.nowMs();
+    const nowMs = this.#clock.nowMs();
     if (nowMs - this.#doubtedMs < DOUBT_PERIOD_MS) return;
     this.#doubtedMs = nowMs;
     this.#search.start();

@@ -24,6 +24,8 @@ export interface NodeSettings {
 export interface NodeObserver {
   /** The last connection is lost, before the calls that it held end. */
   lost(node: ServerNode): void;
+  /** Replies are due, and nothing has come for a suspicious time. Told again and again. */
+  silent(node: ServerNode): void;
   /** A call is here no more. */
   ended(node: ServerNode, call: Call, ending: Ending): void;
 }
@@ -78,6 +80,11 @@ export class ServerNode implements Place, Responder {
     return Math.max(0, this.#nextAttemptMs - this.#settings.clock.nowMs());
   }
 
+  /** For how long a connection has been silent on which replies are due. */
+  get silentMs(): number {
+    return this.#connections.reduce((most, connection) => Math.max(most, connection.silentMs), 0);
+  }
+
   take(call: Call): void {
     if (this.delayMs === 0) {
       this.#connectionFor(call).add(call);
@@ -102,6 +109,11 @@ export class ServerNode implements Place, Responder {
     for (const connection of this.#connections) connection.checkSilence();
   }
 
+  /** Ends the connections as of no use, so that the calls on them may go elsewhere. */
+  giveUp(reason: string): void {
+    for (const connection of this.#connections) connection.giveUp(reason);
+  }
+
   /** Ends the connections. Calls that are under way, or wait, end with `CLOSED`. */
   close(): void {
     for (const connection of this.#connections) connection.close();
@@ -110,7 +122,7 @@ export class ServerNode implements Place, Responder {
     for (const call of [...this.#waiting]) {
       this.#waiting.delete(call);
       call.place = undefined;
-      this.#observer.ended(this, call, { kind: 'lost', loss });
+      this.#observer.ended(this, call, { kind: 'lost', loss, hadLeft: false });
     }
   }
 
@@ -132,6 +144,9 @@ export class ServerNode implements Place, Responder {
       silenceMsMax,
       lost: (lost, loss) => {
         this.#lost(lost, loss);
+      },
+      silent: () => {
+        this.#observer.silent(this);
       },
       ended: (call, ending) => {
         if (ending.kind === 'answered') this.#answered(call);

@@ -1,27 +1,34 @@
 import type { Call, Place } from './call.js';
+import { KvError } from './errors.js';
 import type { ServerNode } from './server-node.js';
+import type { WriteSession } from './write-session.js';
+
+/** What keeps writes from being sent while no node is known that takes them. */
+export type Obstacle = Pick<Place, 'trouble' | 'refusal'>;
 
 /**
  * Has the writes of a client take effect in the order in which they were begun.
  *
- * Invariants: writes are under way at one node at a time. One that comes back, refused or not sent, goes again when none
- * is under way, and before all that were begun later; and not at all once one that was begun later has taken effect or may
- * have: then it ends with its refusal.
+ * Invariants: writes are under way at one node at a time. One that comes back goes again when none is under way, and
+ * before all that were begun later; and not at all once one that was begun later has taken effect, or may have where it has
+ * no number: then it ends with its refusal. So each time that a numbered write is sent, all that were begun before it and
+ * are not known to be done are sent in front of it.
  */
 export class WriteOrder implements Place {
-  /** Came back from a node, in order; all of them begun before any that is held. */
+  /** Came back from a node; all of them begun before any that is held. */
   readonly #returned = new Set<Call>();
+  /** Whether one came back behind others that were begun later: it went first, alone. */
+  #isOutOfOrder = false;
   /** Not given to any node yet, in order. */
   readonly #held = new Set<Call>();
   readonly #underWay = new Set<Call>();
   #node: ServerNode | undefined;
-  /** The last write, by its number, of which it is not known that it had no effect. */
+  /** The last write, by its place among the calls, of which it is not known that it had no effect. */
   #lastEffect = -1;
-  readonly #trouble: () => string | undefined;
+  readonly #obstacle: Obstacle;
 
-  /** @param trouble - what keeps writes from being sent while no node is known that takes them. */
-  constructor(trouble: () => string | undefined) {
-    this.#trouble = trouble;
+  constructor(obstacle: Obstacle) {
+    this.#obstacle = obstacle;
   }
 
   get isWaiting(): boolean {
@@ -29,7 +36,11 @@ export class WriteOrder implements Place {
   }
 
   get trouble(): string | undefined {
-    return this.#trouble();
+    return this.#obstacle.trouble;
+  }
+
+  get refusal(): KvError | undefined {
+    return this.#obstacle.refusal;
   }
 
   add(call: Call): void {
@@ -37,10 +48,12 @@ export class WriteOrder implements Place {
     this.#held.add(call);
   }
 
-  /** Takes back a write that a node does not have, and that had no effect there. */
+  /** Takes back a write that a node does not have, or that may be sent twice. */
   giveBack(call: Call): void {
     this.#underWay.delete(call);
     call.place = this;
+    const [first] = this.#returned;
+    this.#isOutOfOrder ||= first !== undefined && call.sequence < first.sequence;
     this.#returned.add(call);
   }
 
@@ -55,31 +68,96 @@ export class WriteOrder implements Place {
     this.#underWay.delete(call);
   }
 
-  /** Gives the node everything that may be sent to it now. */
-  dispatch(node: ServerNode): void {
-    if (this.#underWay.size > 0 && (this.#node !== node || this.#returned.size > 0)) return;
-    this.#node = node;
-    const due = [...this.#returned, ...this.#held];
-    this.#returned.clear();
-    this.#held.clear();
-    const overtaken = due.filter((call) => call.sequence < this.#lastEffect);
-    for (const call of due) {
-      call.place = undefined;
-      if (call.sequence < this.#lastEffect) continue;
-      this.#underWay.add(call);
-      node.take(call);
-    }
-    for (const call of overtaken) this.#endOvertaken(call);
+  /** Whether anything may be given to this node now. */
+  mayDispatchTo(node: ServerNode): boolean {
+    if (!this.isWaiting) return false;
+    return this.#underWay.size === 0 || (this.#node === node && this.#returned.size === 0);
   }
 
-  /** Everything that waits, in order. */
+  /**
+   * Gives the node everything that may be sent to it now.
+   *
+   * @param session - what the writes are numbered in. Those that find no number there wait.
+   * @param isProven - whether the node took a write lately. Otherwise one goes first, alone: a node that refuses it and then
+   *   becomes the primary must not have the next ones already.
+   */
+  dispatch(node: ServerNode, session: WriteSession | undefined, isProven: boolean): void {
+    const goesAlone = !isProven && session !== undefined;
+    if (!this.mayDispatchTo(node) || (goesAlone && this.#underWay.size > 0)) return;
+    this.#node = node;
+    this.#putInOrder();
+    let most = goesAlone ? 1 : Infinity;
+    const ended: (() => void)[] = [];
+    for (const queue of [this.#returned, this.#held]) {
+      for (const call of queue) {
+        const end = this.#reasonToEnd(call, session);
+        if (end === undefined && (most === 0 || !hasNumber(call, session))) {
+          for (const work of ended) work();
+          return;
+        }
+        queue.delete(call);
+        call.place = undefined;
+        if (end !== undefined) {
+          ended.push(end);
+          continue;
+        }
+        most--;
+        this.#underWay.add(call);
+        node.take(call);
+      }
+    }
+    for (const work of ended) work();
+  }
+
+  #putInOrder(): void {
+    if (!this.#isOutOfOrder) return;
+    this.#isOutOfOrder = false;
+    const inOrder = [...this.#returned].sort((a, b) => a.sequence - b.sequence);
+    this.#returned.clear();
+    for (const call of inOrder) this.#returned.add(call);
+  }
+
+  /** Everything that waits. */
   waiting(): Call[] {
     return [...this.#returned, ...this.#held];
   }
 
-  #endOvertaken(call: Call): void {
-    if (call.refusal !== undefined) call.settle(call.refusal);
-    else
-      call.fail('CONNECTION_LOST', 'the connection broke, and a write that was begun later was sent before');
+  /** How a call ends that may not be sent any more; undefined when it may. */
+  #reasonToEnd(call: Call, session: WriteSession | undefined): (() => void) | undefined {
+    if (call.sequence < this.#lastEffect) {
+      return () => {
+        endOvertaken(call);
+      };
+    }
+    const { ticket } = call;
+    if (ticket === undefined || ticket.session === session || !call.isSent) return undefined;
+    return () => {
+      endExpired(call);
+    };
   }
+}
+
+/** Gives the call a number of this session, unless it has one. Whether it may be sent. */
+function hasNumber(call: Call, session: WriteSession | undefined): boolean {
+  if (session === undefined) call.setTicket(undefined);
+  else if (call.ticket?.session !== session) {
+    if (session.room <= 0) return false;
+    call.setTicket(session.takeNumber());
+  }
+  return true;
+}
+
+function endOvertaken(call: Call): void {
+  if (call.refusal === undefined) {
+    call.fail('CONNECTION_LOST', 'the connection broke, and a write that was begun later was sent before');
+  } else {
+    const { code, message } = call.refusal;
+    call.settle(new KvError(code, message, { outcomeUnknown: call.isSent, answered: true }));
+  }
+}
+
+/** Ends a write that was sent in a session of which nobody knows any more what was done in it. */
+export function endExpired(call: Call): void {
+  const message = 'the session is over, and no server knows any more what was done in it';
+  call.fail('SESSION_EXPIRED', message);
 }

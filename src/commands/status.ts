@@ -24,6 +24,7 @@ export function statusLines(status: Status): string[] {
     `fsync=${guarantees.fsync}`,
     `acknowledged_writes_survive=${survivedBy(guarantees)}`,
     `acks=${guarantees.acks}`,
+    `failover=${guarantees.failover}`,
     `reads=${guarantees.linearizableReads ? 'linearizable' : 'any'}`,
     `node=${status.node}`,
     `cluster=${status.cluster ?? NONE}`,

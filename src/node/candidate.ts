@@ -21,7 +21,7 @@ export async function candidateAt(
   if (peer.cluster !== undefined && peer.cluster !== state.cluster)
     return refusal(
       'WRONG_CLUSTER',
-      `${address} belongs to another cluster and has its own data: start it with an empty --db-path, --role backup and --primary`,
+      `${address} belongs to another cluster and has its own data: start it with an empty --db-path, and --join or --role backup and --primary`,
     );
   if (peer.role === 'primary')
     return refusal('WRONG_CLUSTER', `${address} is a primary itself: stop it, and start it as a backup`);

@@ -1,5 +1,5 @@
 import type { NodeClock } from '../clock.js';
-import type { AcksPolicy, FailoverPolicy, FsyncPolicy } from '../engine.js';
+import type { AcksPolicy, ClusterId, FailoverPolicy, FsyncPolicy } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { ReplicationRules } from '../replication/rules.js';
@@ -8,6 +8,14 @@ import type { LogHistory } from '../storage/log-history.js';
 import type { NodeState } from '../storage/node-state.js';
 import type { Store } from '../store/store.js';
 import type { Log, Network, NodeStates, Replacements, Snapshots } from './ports.js';
+
+/** How far a new backup is that asks to be added, by itself. */
+export interface JoiningCluster {
+  /** Whose nodes may add it, wherever they are: the cluster that it asked. Undefined until one has answered. */
+  readonly cluster: ClusterId | undefined;
+  /** What it does or waits for, for an operator. */
+  readonly progress: string;
+}
 
 /** What a node is made of. */
 export interface ReplicaEngineParts {
@@ -29,6 +37,8 @@ export interface ReplicaEngineParts {
   readonly acks: AcksPolicy | undefined;
   /** As `acks`. */
   readonly failover?: FailoverPolicy | undefined;
+  /** Of a node that asks to be added by itself. Without it only the primary that an operator named may add a new one. */
+  readonly joining?: JoiningCluster | undefined;
   readonly waitingBytesMax: number;
   /** Bytes of all keys and values; no bound when not given. */
   readonly dataBytesMax?: number | undefined;

@@ -8,8 +8,8 @@ type Setting =
   | { readonly kind: 'setFailover'; readonly failover: FailoverPolicy };
 
 /**
- * What a primary was started with becomes the cluster's once it serves, one entry of the log after the other. On any other node it waits for
- * the day on which that node is the primary, but for one that began as a backup.
+ * What a node was started with becomes the cluster's, once: on the primary as soon as it serves, elsewhere on the day on which that node is the
+ * primary, unless the cluster has it by itself before. One entry of the log after the other.
  */
 export class Settings {
   readonly #parts: ReplicaEngineParts;
@@ -20,24 +20,25 @@ export class Settings {
   constructor(parts: ReplicaEngineParts, replica: Replica) {
     this.#parts = parts;
     this.#replica = replica;
-    const { acks, failover, state } = parts;
+    const { acks, failover } = parts;
     const wanted: Setting[] = [];
     if (acks !== undefined) wanted.push({ kind: 'setAcks', acks });
     if (failover !== undefined) wanted.push({ kind: 'setFailover', failover });
-    this.#open = state.role === 'primary' ? wanted : [];
+    this.#open = wanted;
   }
 
   /** Goes on where it can. */
   apply(): void {
     const { office, configurations } = this.#replica.state;
     const [next] = this.#open;
-    if (next === undefined || this.#isBusy) return;
-    if (office.kind !== 'primary' || !office.isServing || configurations?.open.length !== 0) return;
+    if (next === undefined || this.#isBusy || configurations?.open.length !== 0) return;
     const { acks, failover } = configurations.committed;
+    // Also where another node set it: what the cluster has had is no wish any more, and does not undo what an operator changes later.
     if (next.kind === 'setAcks' ? next.acks === acks : next.failover === failover) {
       this.#open = this.#open.slice(1);
       return;
     }
+    if (office.kind !== 'primary' || !office.isServing) return;
     this.#isBusy = true;
     void this.#replica.command(next).then((outcome) => {
       this.#isBusy = false;

@@ -34,10 +34,11 @@ export function statusOf(parts: ReplicaEngineParts, assembly: Assembly, guarante
   const isFollowing =
     office.kind === 'backup' && office.primary !== undefined && state.leftOutAt === undefined;
   const standing = standingOf(parts, assembly);
+  const isJoining = standing.service === 'unadopted' && parts.joining !== undefined;
   const members = memberStatuses(state, nowMs, (behind) => assembly.bytesBehind(behind));
   return {
     ...standing,
-    advice: adviceWith(assembly, adviceOf(state, nowMs)),
+    advice: adviceWith(assembly, isJoining ? parts.joining.progress : adviceOf(state, nowMs)),
     primary: primaryAddress(state) ?? assembly.hint,
     primarySilentMs: isFollowing ? nowMs - office.heardMs : undefined,
     behindMs: behindMs(assembly, nowMs),

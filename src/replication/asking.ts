@@ -3,11 +3,13 @@ import type { NodeId, Refusal, Term } from '../engine.js';
 import type { Peer } from '../log/control.js';
 import { termAfter } from '../log/term.js';
 import {
+  answerMsOf,
   decideOnFence,
   failAttempt,
   followerOfAnother,
   isCommanded,
   isElection,
+  isLetGo,
   ownLeaseMs,
   primaryAmong,
   termsOf,
@@ -145,7 +147,7 @@ export function judge(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
   const { purpose } = attempt;
   const isEager = isElection(state, purpose);
-  const isLate = nowMs - attempt.phaseMs >= (isEager ? state.timing.automatic : state.timing).answerMs;
+  const isLate = nowMs - attempt.phaseMs >= answerMsOf(state, attempt);
   if (
     nowMs - attempt.startedMs > state.timing.commandMs &&
     (attempt.phase === 'survey' || attempt.phase === 'fence')
@@ -167,7 +169,7 @@ export function judge(step: Step, attempt: Attempt): void {
     else if (isSettled || isLate) judgeSurvey(step, attempt);
   } else if (attempt.phase === 'fence') {
     const isSettled = [...attempt.surveyed.keys()].every((node) => attempt.fenced.has(node));
-    const isDecided = isEager && decideOnFence(state, attempt).kind === 'granted';
+    const isDecided = isEager && isLetGo(attempt) && decideOnFence(state, attempt).kind === 'granted';
     if (isSettled || isLate || isDecided) judgeFence(step, attempt);
   } else if (nowMs - attempt.phaseMs > state.timing.handOverMs) {
     const what =
@@ -309,7 +311,7 @@ export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer):
   }
   if (!message.isGranted && message.waitMs > 0) {
     // It agrees once the lease that it granted has passed; until then this attempt waits.
-    attempt.phaseMs = Math.max(attempt.phaseMs, nowMs + message.waitMs - state.timing.answerMs / 2);
+    attempt.phaseMs = Math.max(attempt.phaseMs, nowMs + message.waitMs - answerMsOf(state, attempt) / 2);
     return;
   }
   if (!message.isGranted && message.term > state.term) {
@@ -353,6 +355,19 @@ function tryAgain(step: Step, attempt: Attempt, refused: Refusal): void {
 
 function judgeFence(step: Step, attempt: Attempt): void {
   const { state, nowMs } = step;
+  if (!isLetGo(attempt)) {
+    // Nobody waives a lease for the next try.
+    attempt.handOverFrom = undefined;
+    tryAgain(
+      step,
+      attempt,
+      refusal(
+        'UNREACHABLE',
+        'the primary did not let go of its office in time: look at its status and try again',
+      ),
+    );
+    return;
+  }
   const answers = votes(state, attempt);
   const decision = decideOnFence(state, attempt);
   if (decision.kind === 'refused') {

@@ -58,6 +58,19 @@ export function primaryAmong(state: ReplicaState, attempt: Attempt): NodeId | un
   )?.[0];
 }
 
+/**
+ * Whether the primary that hands over, if there is one, has given up its office. The others agree to its successor whatever they granted
+ * it, so before that it may still read under their leases.
+ */
+export function isLetGo({ handOverFrom, fenced }: Attempt): boolean {
+  return handOverFrom === undefined || fenced.get(handOverFrom)?.isGranted === true;
+}
+
+/** How long an answer is waited for. */
+export function answerMsOf(state: ReplicaState, { purpose }: Attempt): number {
+  return (isElection(state, purpose) ? state.timing.automatic : state.timing).answerMs;
+}
+
 /** What those who agreed to the term decide. */
 export function decideOnFence(state: ReplicaState, attempt: Attempt): PromotionDecision {
   return state.rules.decidePromotion(state.self, votes(state, attempt), termsOf(attempt.purpose));

@@ -105,8 +105,10 @@ export function begin(beginning: Beginning): ReplicaState {
     leaseUntilMs,
     leaseHolder: undefined,
     patienceMs: timing.automatic.electionMaxMs,
-    votedMs: -Infinity,
+    // It may have agreed to somebody just before it started, and there may be a primary that it has not heard yet.
+    votedMs: nowMs,
     tickedMs: nowMs,
+    awakeFromMs: -Infinity,
     trustedFromMs: -Infinity,
     links: new Map(),
     reached: [],

@@ -25,9 +25,11 @@ export function wantsElection(state: ReplicaState, nowMs: number): boolean {
  * Whether this node would agree now that the asker becomes primary: it hears none, and has not agreed to another node just now
  * (pre-vote: section 9.6 of the Raft thesis). The asker itself is nobody to wait for, unless it runs elsewhere too.
  */
-export function isWilling({ state, nowMs }: Step, link: OpenLink): boolean {
+export function isWilling(step: Step, link: OpenLink): boolean {
+  const { state, nowMs } = step;
   const { office, attempt, timing, votedMs } = state;
   const { electionMinMs } = timing.automatic;
+  if (isDrowsy(step)) return false;
   if (office.kind === 'primary' || (attempt !== undefined && attempt.phase !== 'survey')) return false;
   if (state.vote !== link.node && nowMs - votedMs < electionMinMs) return false;
   const { primary, heardMs } = office;
@@ -36,15 +38,30 @@ export function isWilling({ state, nowMs }: Step, link: OpenLink): boolean {
 }
 
 /**
- * What a node slept through proves nothing about the others: before it does anything by itself it hears what has arrived meanwhile.
+ * What a node slept through proves nothing about the others: before it does anything by itself, or helps another one, it hears what has
+ * arrived meanwhile.
  */
-export function noteTick({ state, nowMs }: Step): void {
-  const { automatic } = state.timing;
-  const wasPaused = nowMs - state.tickedMs > automatic.electionMinMs / 2;
+export function noteTick(step: Step): void {
+  const { state, nowMs } = step;
+  if (wasPaused(step)) {
+    state.awakeFromMs = nowMs;
+    if (isAutomatic(state)) state.askAtMs = Math.max(state.askAtMs, nowMs + drowsyMs(state));
+  }
   state.tickedMs = nowMs;
-  if (!wasPaused || !isAutomatic(state)) return;
-  state.askAtMs = Math.max(state.askAtMs, nowMs + 2 * automatic.heartbeatMs);
-  if (state.office.kind === 'primary') state.office.awakeFromMs = nowMs;
+}
+
+function wasPaused({ state, nowMs }: Step): boolean {
+  return nowMs - state.tickedMs > state.timing.automatic.electionMinMs / 2;
+}
+
+function isDrowsy(step: Step): boolean {
+  const { state, nowMs } = step;
+  return wasPaused(step) || nowMs - state.awakeFromMs < drowsyMs(state);
+}
+
+/** So long after a pause what arrived meanwhile may not be heard yet. */
+function drowsyMs({ timing }: ReplicaState): number {
+  return 2 * timing.automatic.heartbeatMs;
 }
 
 /**
@@ -72,5 +89,5 @@ function isHeard({ state, nowMs }: Step, office: PrimaryOffice, { node }: Pick<P
   if (node === state.self) return true;
   const heardMs = office.progress.get(node)?.heardMs;
   if (heardMs === undefined) return false;
-  return nowMs - Math.max(heardMs, office.awakeFromMs) <= state.timing.automatic.electionMaxMs;
+  return nowMs - Math.max(heardMs, state.awakeFromMs) <= state.timing.automatic.electionMaxMs;
 }

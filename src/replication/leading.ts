@@ -73,7 +73,6 @@ export function takeOffice(
     heartbeatDueMs: nowMs,
     handOver: undefined,
     leave: undefined,
-    awakeFromMs: nowMs,
     promotion,
     checks: emptyStateChecks(),
   };

@@ -84,7 +84,11 @@ function decideSafely(
   othersAreDown: boolean,
 ): PromotionDecision {
   const counted = answers.filter((answer) => !answer.isLeftOut);
-  const binding = bindingMemberships(counted.map((answer) => answer.memberships));
+  // Who was left out agrees to nothing, and still may be the only one to know that the membership without it is committed.
+  const known = answers.map(({ isLeftOut, memberships }) =>
+    isLeftOut ? { ...memberships, open: [] } : memberships,
+  );
+  const binding = bindingMemberships(known);
   const newest = binding.at(-1);
   const agreeing = new Set(counted.map((answer) => answer.node));
   if (!agreeing.has(candidate) || newest?.members.includes(candidate) !== true) {

@@ -6,6 +6,9 @@ import { stateAlarm } from './state-checking.js';
 import type { BackupOffice, PrimaryOffice, ReplicaState } from './state.js';
 import { configurationInForce, knownPeers, nodesOf } from './turn.js';
 
+const WITHOUT_PRIMARY =
+  'no primary is heard, and the members make another one as soon as more than half of them hear each other: start what is down';
+
 /** How a node stands, for whoever asks: what it may answer, and what an operator should know. */
 
 export function serviceOf(state: ReplicaState): Service {
@@ -36,7 +39,9 @@ export function writeObjection(
     case 'serving':
       return office.kind === 'primary' ? unreachableMembers(state, office, nowMs) : undefined;
     case 'following':
-      return notPrimary(primaryAddress(state), 'this node is a backup, writes are made there');
+      return isWithoutPrimary(state, nowMs)
+        ? notPrimary(undefined, WITHOUT_PRIMARY)
+        : notPrimary(primaryAddress(state), 'this node is a backup, writes are made there');
     case 'left-out':
       return notPrimary(primaryAddress(state), 'this node takes part no more, add it again with add-backup');
     case 'unadopted':
@@ -133,6 +138,7 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
     case 'diverged':
       return state.divergence;
     case 'following':
+      if (isWithoutPrimary(state, nowMs)) return WITHOUT_PRIMARY;
       if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
         return isAutomatic(state)
           ? NO_PRIMARY_HEARD
@@ -167,6 +173,13 @@ function idleFailover(state: ReplicaState): string | undefined {
 
 function atOdds(detail: string): string {
   return `${detail}: its links are closed and nothing was changed; find out which of the two was restored from an old copy or has a failing disk, and add that one anew`;
+}
+
+/** Longer than it takes the members to make another primary, where enough of them are there. */
+function isWithoutPrimary(state: ReplicaState, nowMs: number): boolean {
+  const { office, timing } = state;
+  if (office.kind === 'primary' || !isAutomatic(state)) return false;
+  return nowMs - office.heardMs > timing.automatic.electionMaxMs;
 }
 
 /** Nobody feeds this backup, and has not for a while. */

@@ -128,8 +128,6 @@ export interface PrimaryOffice {
   handOver: HandingOver | undefined;
   /** It is to let another member take over, and goes on asking until then. */
   leave: Leave | undefined;
-  /** Members that were not heard since are missed, not before: what this node slept through proves nothing about them. */
-  awakeFromMs: number;
   /** The promotion that made this primary, until it is answered. */
   promotion: OpenPromotion | undefined;
   /** What is known of the states of the others. */
@@ -275,6 +273,8 @@ export interface ReplicaState {
   votedMs: number;
   /** When it last looked at the clock. A long time ago: it was paused, and what it did not hear meanwhile proves nothing. */
   tickedMs: number;
+  /** When it last found that it had been paused. */
+  awakeFromMs: number;
   /** Leases from heartbeats that were not sent after this moment are void: the clock may have stood still since. */
   trustedFromMs: number;
   readonly links: Map<LinkId, OpenLink>;

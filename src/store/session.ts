@@ -60,9 +60,14 @@ export class Session {
 
   /** The answers from `lowest` on, up to the last one that there is. A copy. */
   answers(): Int32Array {
-    let count = this.#answers.length;
-    while (count > 0 && this.answerTo(this.#lowest + count - 1) === UNSEEN) count--;
-    return Int32Array.from({ length: count }, (_, at) => this.answerTo(this.#lowest + at));
+    const answers = this.#answers;
+    const from = this.#lowest % answers.length;
+    const inOrder = new Int32Array(answers.length);
+    inOrder.set(answers.subarray(from));
+    inOrder.set(answers.subarray(0, from), answers.length - from);
+    let count = inOrder.length;
+    while (count > 0 && inOrder[count - 1] === UNSEEN) count--;
+    return inOrder.slice(0, count);
   }
 
   #grow(needed: number): void {

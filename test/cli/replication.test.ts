@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { formatPromotion } from '../../src/cli/commands/promote.js';
 import { progressLine } from '../../src/cli/progress.js';
-import { greeting } from '../../src/cli/server.js';
+import { greeting } from '../../src/cli/greeting.js';
 import type { Term } from '../../src/engine.js';
 import { NOTHING, OK, notPrimary, ok, refused, value } from '../client/resp-answers.js';
 import { startScriptedServer } from '../client/scripted-server.js';
@@ -9,6 +9,20 @@ import type { Script, ScriptedServer } from '../client/scripted-server.js';
 import { runKv } from './run-kv.js';
 import type { Finished, RunOptions } from './run-kv.js';
 import { statusWith } from './status-answer.js';
+
+const PLAIN = {
+  keys: 0,
+  isDiskFull: false,
+  members: [],
+  guarantees: { fsync: 'always', acks: 'majority', failover: 'manual', linearizableReads: true },
+} as const;
+const NOTHING_ASKED = {
+  primary: undefined,
+  join: undefined,
+  advertise: undefined,
+  acks: undefined,
+  failover: undefined,
+};
 
 describe('kv and replication', () => {
   const servers: ScriptedServer[] = [];
@@ -259,8 +273,8 @@ describe('kv and replication', () => {
   it('ABackupGreetsWithTheCommandThatAddsIt', () => {
     const term = 0 as Term;
     const place = { address: '127.0.0.1:7002', role: 'backup', service: 'unadopted', term } as const;
-    const node = { ...place, keys: 0, isDiskFull: false };
-    const options = { dbPath: 'b.json', primary: { host: '::1', port: 7001 }, advertise: undefined };
+    const node = { ...place, ...PLAIN };
+    const options = { ...NOTHING_ASKED, dbPath: 'b.json', primary: { host: '::1', port: 7001 } };
     const lines = greeting(node, options, {});
     expect(lines[0]).to.equal('ready 127.0.0.1:7002 role=backup term=0');
     expect(lines).to.include('    kv add-backup --primary [::1]:7001 --backup 127.0.0.1:7002');
@@ -276,8 +290,8 @@ describe('kv and replication', () => {
 
   it('KeysAreCountedInTheGreetingOfANodeThatServesOnly', () => {
     const place = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term } as const;
-    const node = { ...place, keys: 0, isDiskFull: false };
-    const options = { dbPath: 'a.json', primary: undefined, advertise: undefined };
+    const node = { ...place, ...PLAIN };
+    const options = { ...NOTHING_ASKED, dbPath: 'a.json' };
     const told = (service: 'serving' | 'waiting'): string =>
       greeting({ ...node, service }, options, {})[2] ?? '';
     expect(told('serving')).to.equal('  0 keys in a.json. In another terminal:');
@@ -286,8 +300,8 @@ describe('kv and replication', () => {
 
   it('AServerThatStartsOnAFullDiskSaysSoInItsGreeting', () => {
     const place = { address: '127.0.0.1:7001', role: 'primary', term: 1 as Term } as const;
-    const node = { ...place, service: 'waiting', keys: 0, isDiskFull: true } as const;
-    const lines = greeting(node, { dbPath: 'a.json', primary: undefined, advertise: undefined }, {});
+    const node = { ...place, ...PLAIN, service: 'waiting', isDiskFull: true } as const;
+    const lines = greeting(node, { ...NOTHING_ASKED, dbPath: 'a.json' }, {});
     expect(lines[0]).to.equal('ready 127.0.0.1:7001 role=primary term=0');
     expect(lines.join('\n')).to.match(/The disk is full: .*Make room on it/);
   });

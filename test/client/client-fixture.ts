@@ -8,7 +8,10 @@ import type { Script, ScriptedServer } from './scripted-server.js';
 
 export type Start = (script: Script, options?: ClientOptions) => Promise<[KvClient, ScriptedServer]>;
 
-/** Starts scripted servers with a client each, and ends them after each test of the suite that called this. */
+/**
+ * Starts scripted servers with a client each, and ends them after each test of the suite that called this. The clients open no
+ * sessions unless they are told to.
+ */
 export function useScriptedServers(): Start {
   const running: [KvClient, ScriptedServer][] = [];
   afterEach(async () => {
@@ -19,7 +22,7 @@ export function useScriptedServers(): Start {
   });
   return async (script, options = {}) => {
     const server = await startScriptedServer(script);
-    const client = createClient({ address: server.address, ...options });
+    const client = createClient({ address: server.address, retryWrites: false, ...options });
     running.push([client, server]);
     return [client, server];
   };

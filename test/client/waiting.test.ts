@@ -14,7 +14,7 @@ describe('calls to a server out of reach', () => {
 
   it('WaitForItAndTheWritesGoThereInOrder', async () => {
     const port = await freePort();
-    const kv = createClient({ address: { host: '127.0.0.1', port }, timeoutMs: 15_000 });
+    const kv = createClient({ address: { host: '127.0.0.1', port }, timeoutMs: 15_000, retryWrites: false });
     const calls = Promise.all([kv.put('a', '1'), kv.get('a'), kv.put('a', '2')]);
     await failureOf(kv.get('b', { timeoutMs: 50 }));
     const server = await startScriptedServer((line) => (line.startsWith('GET') ? value('x') : OK), port);
@@ -25,7 +25,11 @@ describe('calls to a server out of reach', () => {
   });
 
   it('AreAsManyAsTheBoundAndOneMoreIsRefusedAtOnce', async () => {
-    const kv = createClient({ address: `127.0.0.1:${String(await freePort())}`, callsMax: 3 });
+    const kv = createClient({
+      address: `127.0.0.1:${String(await freePort())}`,
+      callsMax: 3,
+      retryWrites: false,
+    });
     const waiting = [failureOf(kv.put('a', '1', { timeoutMs: 30 })), kv.put('b', '2'), kv.get('c')];
     const refused = await failureOf(kv.put('d', '4'));
     expect([refused.code, refused.retryable, refused.outcomeUnknown]).to.deep.equal(['BUSY', true, false]);

@@ -1,5 +1,6 @@
 import { KvError } from '../../src/client/errors.js';
 import type { KvClient } from '../../src/client/client.js';
+import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from './cluster.js';
 
 /** How much later than its deadline a call may be seen to end, on a machine that does other things too. */
@@ -12,6 +13,16 @@ export interface LoadFigures {
   unknown: number;
   slowestMs: number;
   codes: Record<string, number>;
+}
+
+/** How the callers behave. */
+export interface LoadOptions {
+  /** Whether reads go to the primary, and so show what was acknowledged. */
+  readonly readsAreCurrent?: boolean;
+  /** The longest pause of a caller between two rounds. */
+  readonly thinkMs?: number;
+  /** Of so many puts one is deleted again. */
+  readonly deletesOneOf?: number;
 }
 
 type Outcome = 'acknowledged' | 'not done' | 'unknown';
@@ -32,11 +43,10 @@ export class ClientLoad {
   #isRunning = true;
   #workers: Promise<void>[] = [];
 
-  /** Whether reads go to the primary, and so show what was acknowledged. */
-  readonly #readsAreCurrent: boolean;
+  readonly #options: Required<LoadOptions>;
 
-  constructor(client: KvClient, deadlineMs: number, prefix: string, readsAreCurrent = true) {
-    this.#readsAreCurrent = readsAreCurrent;
+  constructor(client: KvClient, deadlineMs: number, prefix: string, options: LoadOptions = {}) {
+    this.#options = { readsAreCurrent: true, thinkMs: 0, deletesOneOf: 5, ...options };
     this.#client = client;
     this.#deadlineMs = deadlineMs;
     this.#prefix = prefix;
@@ -96,7 +106,8 @@ export class ClientLoad {
       this.#puts.set(key, put.outcome);
       if (put.outcome === 'unknown') continue;
       if (put.outcome === 'acknowledged' && count % 3 === 0) await this.#read(key);
-      if (put.outcome === 'acknowledged' && count % 5 === 0) await this.#delete(key);
+      if (put.outcome === 'acknowledged' && count % this.#options.deletesOneOf === 0) await this.#delete(key);
+      if (this.#options.thinkMs > 0) await pause(Math.random() * this.#options.thinkMs);
     }
   }
 
@@ -105,7 +116,7 @@ export class ClientLoad {
     if (answer instanceof KvError) {
       if (answer.outcomeUnknown)
         this.#defects.push(`a read of ${key} left something open: ${answer.message}`);
-    } else if (answer === undefined ? this.#readsAreCurrent : String(answer) !== `value of ${key}`) {
+    } else if (answer === undefined ? this.#options.readsAreCurrent : String(answer) !== `value of ${key}`) {
       this.#defects.push(`${key} was acknowledged and read as ${String(answer)}`);
     }
   }

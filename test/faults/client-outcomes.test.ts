@@ -11,7 +11,7 @@ const TIMEOUT_MS = 3_000;
 /** For long runs by hand. */
 const ROUNDS = Number(process.env.KV_CLIENT_ROUNDS ?? '2');
 
-describe('The client library', () => {
+describe('The client library without sessions', () => {
   const nodes = clusters();
   const clients: KvClient[] = [];
 
@@ -20,13 +20,13 @@ describe('The client library', () => {
   });
 
   function clientOf(options: ClientOptions): KvClient {
-    const client = createClient({ timeoutMs: TIMEOUT_MS, ...options });
+    const client = createClient({ timeoutMs: TIMEOUT_MS, retryWrites: false, ...options });
     clients.push(client);
     return client;
   }
 
   function loadOf(options: ClientOptions, prefix = 'load', readsAreCurrent = true): ClientLoad {
-    return new ClientLoad(clientOf(options), TIMEOUT_MS, prefix, readsAreCurrent);
+    return new ClientLoad(clientOf(options), TIMEOUT_MS, prefix, { readsAreCurrent });
   }
 
   async function keysOf(node: ClusterNode): Promise<Set<string>> {

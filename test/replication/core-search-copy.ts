@@ -47,6 +47,7 @@ export function copyState(state: ReplicaState, passedMs = 0): ReplicaState {
     patienceMs: state.patienceMs,
     votedMs: state.votedMs - passedMs,
     tickedMs: state.tickedMs - passedMs,
+    awakeFromMs: state.awakeFromMs - passedMs,
     trustedFromMs: state.trustedFromMs - passedMs,
     links: new Map(state.links),
     reached: state.reached,
@@ -105,7 +106,6 @@ function copyOffice(office: PrimaryOffice, passedMs: number): PrimaryOffice {
       askedMs: leave.askedMs - passedMs,
       asked: new Set(leave.asked),
     },
-    awakeFromMs: office.awakeFromMs - passedMs,
     promotion: promotion && { ...promotion, deadlineMs: promotion.deadlineMs - passedMs },
     checks: {
       reports: new Map(checks.reports),

@@ -78,6 +78,17 @@ describe('A promotion', () => {
     expect(why(decidePromotion(D, answers([B, C, D], { committed: three }), PLAIN))).to.equal('not a member');
   });
 
+  it('NeedsNobodyWhoKnowsThatItWasRemovedItself', () => {
+    const alone = membership(5, [B]);
+    const own = answer(B, { committed: pair, open: [alone] });
+    const removed = answer(A, { committed: alone, isLeftOut: true });
+    expect(why(decidePromotion(B, [own], PLAIN))).to.equal('too few answers');
+    expect(why(decidePromotion(B, [own, removed], PLAIN))).to.equal('granted');
+    // What it does not know to be committed proves nothing.
+    const unsure = answer(A, { committed: pair, open: [alone], isLeftOut: true });
+    expect(why(decidePromotion(B, [own, unsure], PLAIN))).to.equal('too few answers');
+  });
+
   it('OfHalfNeedsTheOperatorsWordAndThatEachWasConfirmed', () => {
     const alone = answers([B], { committed: pair });
     expect(why(decidePromotion(B, alone, PLAIN))).to.equal('too few answers');

@@ -56,6 +56,8 @@ export class Checks {
   /** By position, the state of the map there. */
   readonly #states = new Map<string, ReadonlyMap<string, string>>();
   readonly #losses: Loss[] = [];
+  /** A primary with which nothing is wrong. */
+  #settled: { readonly name: string; readonly term: Term } | undefined;
   readonly #comparesStates: boolean;
   /** Where each unique value, and each tag of a delete, stands: known once anybody wrote it. */
   readonly #places = new Map<string, Known[]>();
@@ -155,6 +157,12 @@ export class Checks {
     this.#violated(message);
   }
 
+  /** From here on nothing happens that could be a reason for this node to give up its office. */
+  staysInOffice(name: string): void {
+    const now = this.#node(name).seen;
+    if (now !== undefined) this.#settled = { name, term: now.term };
+  }
+
   /** Looks at a node after it ran. */
   step(name: string, now: Inspection, content: () => ReadonlyMap<string, string> | undefined): void {
     const node = this.#node(name);
@@ -171,9 +179,19 @@ export class Checks {
     }
     if (now.applied > now.commit)
       throw this.#violated(`${name} applied ${String(now.applied)} behind its commit`);
+    this.#checkOffice(node, now);
     this.#checkServing(node, before, now);
     this.#checkCommitted(node, now);
     if (now.applied !== before?.applied) this.#checkState(node, now.applied, content);
+  }
+
+  #checkOffice({ name }: Watched, { role, service, term }: Inspection): void {
+    if (this.#settled?.name !== name) return;
+    if (role === 'primary' && service === 'serving' && term === this.#settled.term) return;
+    const was = show(this.#settled.term);
+    throw this.#violated(
+      `${name} works as primary of term ${was}, and was forced out: it is ${role}, ${service}, of term ${show(term)}`,
+    );
   }
 
   #checkServing(node: Watched, before: Inspection | undefined, now: Inspection): void {

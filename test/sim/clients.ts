@@ -8,9 +8,6 @@ import type { Cluster, Machine } from './cluster.js';
 import type { Process } from './scheduler.js';
 import type { RunningNode } from './sim-node.js';
 
-/** Clients give up after this long, as the client library does by default. */
-const TIMEOUT_MS = 5000;
-
 /** What all clients did, and what came of it. */
 export class ClientHistory {
   readonly operations = new Map<string, Operation[]>();
@@ -34,6 +31,8 @@ export interface ClientOptions {
   /** The longest pause between two operations. */
   readonly thinkMsMax: number;
   readonly valueBytesMax: number;
+  /** They give up after this long. */
+  readonly timeoutMs: number;
 }
 
 /** Gathers one value: undefined before any answer. */
@@ -235,7 +234,7 @@ export class Client {
       );
     };
     watches.push(process.whenEnded(lost('lost its connection')));
-    watches.push(world.post(TIMEOUT_MS, `${this.#name} waited long enough`, lost('gives up')));
+    watches.push(world.post(this.#options.timeoutMs, `${this.#name} waited long enough`, lost('gives up')));
     process.post(network.latencyMs(), `${this.#name} ${label}`, () => {
       begin(node.engine, (outcome, refused) => {
         const text = `${machine.name} answers ${this.#name}`;

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly timing: Timing;
   readonly latencyMsMax: number;
   readonly syncMsMax: number;
+  /** How far monotonic clocks go from the right pace, as a share of it. */
+  readonly driftMax: number;
   readonly windows: Windows;
   readonly connections: number;
   readonly startNode: StartNode;
@@ -144,7 +146,7 @@ export class Cluster {
     if (cutsPower) machine.disk.memory.cutPower(this.#random);
   }
 
-  /** A clean stop. It is a crash when it takes too long. */
+  /** A clean stop, as the server makes it: the office first. It is a crash when it takes too long. */
   stop(machine: Machine): void {
     const { node, process } = machine;
     if (node === undefined || process === undefined || process.isPaused || machine.isClosing) return;
@@ -154,7 +156,10 @@ export class Cluster {
       if (machine.process === process) this.#end(machine, process);
     };
     process.post(0, 'stops', () => {
-      node.close().then(ended, ended);
+      node.engine
+        .handOver()
+        .then(() => node.close())
+        .then(ended, ended);
     });
     this.world.post(10_000, `${machine.name} took too long to stop`, ended);
   }
@@ -255,9 +260,10 @@ export class Cluster {
 
   #machine(number: number): Machine {
     const random = this.#random;
+    const { driftMax } = this.#options;
     const clock = new MachineClock(this.scheduler, {
       baseMs: random.below(1_000_000),
-      rate: 0.99 + 0.02 * random.next(),
+      rate: 1 - driftMax + 2 * driftMax * random.next(),
       wallOffsetMs: random.below(1_000_000),
     });
     const machine = new Machine(`n${String(number)}`, `10.0.0.${String(number)}:7001`, clock);

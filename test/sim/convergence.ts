@@ -10,6 +10,11 @@ import type { Operator } from './operators.js';
 /** Once nothing is wrong any more, all is well again within this time. */
 const CONVERGE_MS_MAX = 120_000;
 const LOOK_MS = 1000;
+/**
+ * Where the members make their own primary, one serves within this time without anybody's help, once nothing is wrong any more and all
+ * run: what was sent over a link that nobody knows to be gone is given up first, and then some elections may come to nothing.
+ */
+const ELECT_MS_MAX = 20_000;
 /** A primary that starts gets this long to find its place by itself. */
 const PATIENCE_MS = 8000;
 
@@ -34,12 +39,20 @@ export async function converge(parties: Parties): Promise<void> {
   cluster.calmDown();
   const deadlineMs = scheduler.nowMs + CONVERGE_MS_MAX;
   let withoutPrimaryMs = 0;
+  let electsFromMs = scheduler.nowMs;
   for (let round = 0; scheduler.nowMs < deadlineMs; round++) {
     for (const machine of cluster.machines) cluster.start(machine);
     await pause(cluster, LOOK_MS, 'looks whether all is well');
     const { primary } = cluster;
     // Who accepted a loss may have made two clusters of one, and gives one of them up by hand.
     if (checks.hasLoss && servingPrimaries(cluster) > 1) return;
+    if (primary !== undefined || !makesItsOwnPrimary(cluster)) electsFromMs = scheduler.nowMs;
+    else if (scheduler.nowMs - electsFromMs < ELECT_MS_MAX) continue;
+    else {
+      const what = 'the members do not make a primary by themselves in time';
+      checks.report(`${what}:\n${describeCluster(cluster)}`);
+      return;
+    }
     if (primary === undefined) {
       withoutPrimaryMs += LOOK_MS;
       if (withoutPrimaryMs < PATIENCE_MS || isFixed) continue;
@@ -54,6 +67,17 @@ export async function converge(parties: Parties): Promise<void> {
     }
   }
   checks.report(`the cluster does not come together again:\n${describeCluster(cluster)}`);
+}
+
+/** Whether all nodes run, and those that take part know of nobody else who would have to do it. */
+function makesItsOwnPrimary({ machines }: Cluster): boolean {
+  const nodes = machines.map(({ node }) => node);
+  if (nodes.some((node) => node === undefined)) return false;
+  const takePart = nodes.filter((node) => {
+    const service = node?.inspect().service;
+    return service !== 'unadopted' && service !== 'left-out';
+  });
+  return takePart.length > 0 && takePart.every((node) => node?.engine.guarantees.failover === 'auto');
 }
 
 function servingPrimaries({ machines }: Cluster): number {

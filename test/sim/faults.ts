@@ -21,8 +21,22 @@ export const FAULT_KINDS = [
 export const CLOCK_FAULT_KINDS = ['suspend'] as const;
 /** A backup that is slow or comes and goes; one that stalls is paused. Drawn apart, too. */
 export const LINK_FAULT_KINDS = ['thin link', 'flapping links'] as const;
+/** Drawn where the members make their own primary: who sees whom is what decides then. */
+export const PARTITION_KINDS = ['deaf', 'mute', 'split', 'bridge', 'ring'] as const;
 export type FaultKind =
-  (typeof FAULT_KINDS)[number] | (typeof CLOCK_FAULT_KINDS)[number] | (typeof LINK_FAULT_KINDS)[number];
+  | (typeof FAULT_KINDS)[number]
+  | (typeof CLOCK_FAULT_KINDS)[number]
+  | (typeof LINK_FAULT_KINDS)[number]
+  | (typeof PARTITION_KINDS)[number];
+/** What does not only go wrong with one machine. */
+export const SHARED_FAULT_KINDS: ReadonlySet<FaultKind> = new Set([
+  'bad network',
+  'rack',
+  'crash in office',
+  'split',
+  'bridge',
+  'ring',
+]);
 
 /** A shorter sleep is within what clocks may come apart, and leases are quick ones here. */
 const SLEEP_MS_MIN = 150;
@@ -39,6 +53,11 @@ export interface FaultOptions {
   readonly downMsMax: number;
 }
 
+type CutKind = 'cut pair' | 'cut one way' | 'isolate' | (typeof PARTITION_KINDS)[number];
+
+/** A way from one machine to another, in one direction. */
+type Way = readonly [from: Machine, to: Machine];
+
 /** Whatever can go wrong, at random moments, and a supervisor that starts again what has stopped. */
 export class Faults {
   isStopped = false;
@@ -52,7 +71,11 @@ export class Faults {
   readonly #setAtMs = new Map<Machine, number>();
   readonly #sleptAtMs = new Map<Machine, number>();
 
-  constructor(cluster: Cluster, random: Random, options: FaultOptions) {
+  readonly #victim: Machine | undefined;
+
+  /** @param victim - the only one that anything is wrong with. */
+  constructor(cluster: Cluster, random: Random, options: FaultOptions, victim?: Machine) {
+    this.#victim = victim;
     this.#cluster = cluster;
     this.#random = random;
     this.#options = options;
@@ -81,7 +104,7 @@ export class Faults {
     const kind = this.#random.pick(kinds);
     const isCrash = kind === 'kill' || kind === 'power cut' || kind === 'crash in office';
     if (this.#cluster.isCalm && !isCrash) return;
-    const machine = this.#random.pick(this.#cluster.machines);
+    const machine = this.#victim ?? this.#random.pick(this.#cluster.machines);
     this.#cluster.scheduler.note(`fault: ${kind} ${machine.name}`);
     this.happened.set(kind, (this.happened.get(kind) ?? 0) + 1);
     this.#do(kind, machine);
@@ -104,6 +127,11 @@ export class Faults {
       case 'cut pair':
       case 'cut one way':
       case 'isolate':
+      case 'deaf':
+      case 'mute':
+      case 'split':
+      case 'bridge':
+      case 'ring':
         this.#cut(kind, machine);
         break;
       case 'bad network':
@@ -210,20 +238,50 @@ export class Faults {
     return this.#cluster.scheduler.nowMs - (times.get(machine) ?? -Infinity) > CLOCK_FAULT_DISTANCE_MS;
   }
 
-  #cut(kind: 'cut pair' | 'cut one way' | 'isolate', machine: Machine): void {
-    const { network, machines } = this.#cluster;
-    const rest = machines.filter((other) => other !== machine);
-    const others = kind === 'isolate' ? rest : [this.#random.pick(rest)];
-    for (const { address } of others) {
-      network.block(machine.address, address);
-      if (kind !== 'cut one way') network.block(address, machine.address);
-    }
+  #cut(kind: CutKind, machine: Machine): void {
+    const { network } = this.#cluster;
+    const ways = this.#waysCut(kind, machine);
+    for (const [from, to] of ways) network.block(from.address, to.address);
     this.#later(this.#random.pick([1000, 5000, 20_000]), 'the cut is mended', () => {
-      for (const { address } of others) {
-        network.unblock(machine.address, address);
-        network.unblock(address, machine.address);
-      }
+      for (const [from, to] of ways) network.unblock(from.address, to.address);
     });
+  }
+
+  #waysCut(kind: CutKind, machine: Machine): Way[] {
+    const { machines } = this.#cluster;
+    const rest = machines.filter((other) => other !== machine);
+    const bothWays = (pairs: readonly Way[]): Way[] =>
+      pairs.flatMap(([a, b]): Way[] => [
+        [a, b],
+        [b, a],
+      ]);
+    const away = (other: Machine): Way => [machine, other];
+    switch (kind) {
+      case 'isolate':
+        return bothWays(rest.map(away));
+      case 'cut pair':
+        return bothWays([away(this.#random.pick(rest))]);
+      case 'cut one way':
+        return [away(this.#random.pick(rest))];
+      case 'mute':
+        return rest.map(away);
+      case 'deaf':
+        return rest.map((other): Way => [other, machine]);
+      case 'split':
+      case 'bridge': {
+        const sides = new Map(rest.map((other) => [other, this.#random.next() < 0.5]));
+        // With a bridge the machine belongs to both halves.
+        if (kind === 'split') sides.set(machine, true);
+        return bothWays(pairsOf([...sides.keys()]).filter(([a, b]) => sides.get(a) !== sides.get(b)));
+      }
+      case 'ring': {
+        const isApart = ([a, b]: Way): boolean => {
+          const distance = Math.abs(machines.indexOf(a) - machines.indexOf(b));
+          return distance > 1 && distance < machines.length - 1;
+        };
+        return bothWays(pairsOf(machines).filter(isApart));
+      }
+    }
   }
 
   #spoilNetwork(): void {
@@ -262,4 +320,8 @@ export class Faults {
       this.#supervise();
     });
   }
+}
+
+function pairsOf(machines: readonly Machine[]): Way[] {
+  return machines.flatMap((one, at) => machines.slice(at + 1).map((other): Way => [one, other]));
 }

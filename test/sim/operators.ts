@@ -16,6 +16,8 @@ export interface OperatorOptions {
   readonly isLossy: boolean;
   /** Does nothing else, and never with the word that others are down. */
   readonly onlyPromotes: boolean;
+  /** Lets the members make their own primary, or a person, now this and now that; and a primary remove itself. */
+  readonly changesFailover: boolean;
   readonly pauseMsMax: number;
 }
 
@@ -125,11 +127,28 @@ export class Operator {
     const target = primary !== undefined && random.next() < 0.9 ? primary : random.pick(running);
     const other = random.pick(this.#cluster.machines);
     const chance = random.next();
+    if (this.#options.changesFailover) return this.#actWithElections(target, other, running);
     if (primary === undefined || chance < 0.3) return this.#promote(random.pick(running));
     if (chance < 0.8) return this.command(target, { kind: 'addBackup', address: other.address });
     if (chance < 0.97) return this.#remove(target, other);
     const acks = random.pick(['majority', 'all'] as const);
     return this.command(target, { kind: 'setAcks', acks });
+  }
+
+  /** Most of the time nobody is needed to make another primary, and whoever does it all the same comes at the wrong moment. */
+  #actWithElections(target: Machine, other: Machine, running: readonly Machine[]): Promise<unknown> {
+    const random = this.#random;
+    const chance = random.next();
+    const inOffice = this.#cluster.machines.find(({ isInOffice }) => isInOffice) ?? target;
+    if (chance < 0.15) return this.#promote(random.pick(running));
+    if (chance < 0.55) return this.command(target, { kind: 'addBackup', address: other.address });
+    if (chance < 0.7) return this.#remove(random.next() < 0.8 ? target : inOffice, other);
+    if (chance < 0.85) return this.#remove(target, target);
+    if (chance < 0.93) {
+      const failover = random.pick(['auto', 'auto', 'manual'] as const);
+      return this.command(target, { kind: 'setFailover', failover });
+    }
+    return this.command(inOffice, { kind: 'setAcks', acks: random.pick(['majority', 'all'] as const) });
   }
 
   async #remove(target: Machine, backup: Machine): Promise<void> {

@@ -1,8 +1,14 @@
-import type { AcksPolicy, FsyncPolicy } from '../../src/engine.js';
+import type { AcksPolicy, FailoverPolicy, FsyncPolicy } from '../../src/engine.js';
 import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import type { Timing, Windows } from '../../src/replication/timing.js';
 import type { Random } from '../random.js';
-import { CLOCK_FAULT_KINDS, FAULT_KINDS, LINK_FAULT_KINDS } from './faults.js';
+import {
+  CLOCK_FAULT_KINDS,
+  FAULT_KINDS,
+  LINK_FAULT_KINDS,
+  PARTITION_KINDS,
+  SHARED_FAULT_KINDS,
+} from './faults.js';
 import type { FaultKind, FaultOptions } from './faults.js';
 import type { ClientOptions } from './clients.js';
 
@@ -22,6 +28,8 @@ export const QUICK: Timing = {
 export interface Plan {
   readonly nodes: number;
   readonly acks: AcksPolicy;
+  /** What the operators begin with, and may change. */
+  readonly failover: FailoverPolicy;
   readonly fsync: FsyncPolicy;
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
@@ -41,13 +49,37 @@ export interface Plan {
   /** The operator does nothing but promote, and never with the word that others are down. */
   readonly onlyPromotes: boolean;
   readonly durationMs: number;
+  /** How far the monotonic clocks go from the right pace, as a share of it. */
+  readonly driftMax: number;
+  /**
+   * Only the last node, which never becomes primary, has anything wrong with it: the first one stays the primary all the while. With
+   * `removes`, the operator takes the last one out meanwhile.
+   */
+  readonly quiet: { readonly removes: boolean } | undefined;
+}
+
+/** The pace of a clock within these is exact enough for leases, which are counted a tenth shorter than they are held. */
+const DRIFT_MAX = 0.05;
+
+/** As the client library does by default. */
+const CLIENT_TIMEOUT_MS = 5000;
+
+/** Heartbeats are ten times as many: a shorter schedule takes as long. */
+const DURATION_WITH_ELECTIONS_MS = 15_000;
+
+/** Each draws what came later, so that all that was there before stays what it was. */
+export interface Draws {
+  readonly random: Random;
+  readonly laterRandom: Random;
+  readonly electionRandom: Random;
 }
 
 /**
  * Draws a schedule. Each kind of fault is in about half of them: with all of them at once, one would hide
  * what another one finds.
  */
-export function drawPlan(random: Random, laterRandom: Random, given: Partial<Plan>): Plan {
+export function drawPlan({ random, laterRandom, electionRandom }: Draws, given: Partial<Plan>): Plan {
+  const failover = given.failover ?? (electionRandom.next() < 0.5 ? 'auto' : 'manual');
   const acks = given.acks ?? random.pick(['majority', 'majority', 'all', '0'] as const);
   const fsync = given.fsync ?? (random.next() < 0.9 ? 'always' : random.pick(['everysec', 'off'] as const));
   const chosen = FAULT_KINDS.filter(() => random.next() < 0.5);
@@ -58,6 +90,7 @@ export function drawPlan(random: Random, laterRandom: Random, given: Partial<Pla
   const drawn: Plan = {
     nodes: random.pick([2, 3, 3, 5]),
     acks,
+    failover,
     fsync,
     segmentBytes: random.pick([4096, 8192]),
     snapshotLogBytes: random.pick([4096, 16_384, 1_000_000]),
@@ -74,6 +107,7 @@ export function drawPlan(random: Random, laterRandom: Random, given: Partial<Pla
       keys,
       thinkMsMax: random.pick([300, 800, 2000]),
       valueBytesMax: random.pick([1, 100, 1500]),
+      timeoutMs: CLIENT_TIMEOUT_MS,
     },
     faults: {
       kinds: [...chosen.filter(isLegal), ...addedLater],
@@ -85,6 +119,37 @@ export function drawPlan(random: Random, laterRandom: Random, given: Partial<Pla
     operatorPauseMsMax: random.pick([2000, 6000, 20_000]),
     durationMs: 30_000,
     connections: random.pick([1, 1000]),
+    driftMax: 0.01,
+    quiet: undefined,
   };
-  return { ...drawn, ...given };
+  const withElections = failover === 'auto' ? drawElections(electionRandom, drawn) : {};
+  return { ...drawn, ...withElections, ...given };
+}
+
+/** What is different where the members make their own primary. */
+function drawElections(random: Random, drawn: Plan): Partial<Plan> {
+  const { faults, clientOptions } = drawn;
+  const quiet = random.next() < 0.15 ? { removes: random.next() < 0.3 } : undefined;
+  const partitions = PARTITION_KINDS.filter(() => random.next() < 0.4);
+  const kinds = [...faults.kinds, ...partitions];
+  const ofOne = kinds.filter((kind) => !SHARED_FAULT_KINDS.has(kind));
+  return {
+    nodes: random.pick(quiet === undefined ? [2, 3, 3, 3, 4, 5] : [3, 3, 4, 5]),
+    acks: random.pick(['majority', 'majority', 'majority', 'all']),
+    clientOptions: {
+      ...clientOptions,
+      thinkMsMax: random.pick([100, 300, 1000]),
+      timeoutMs: random.pick([300, 1000, CLIENT_TIMEOUT_MS]),
+    },
+    faults: {
+      kinds: quiet === undefined ? kinds : ofOne,
+      pauseMsMax: random.pick([1000, 3000, 6000]),
+      downMsMax: random.pick([500, 2000, 8000]),
+    },
+    operatorPauseMsMax: random.pick([1500, 4000, 12_000]),
+    isLossy: quiet === undefined && drawn.isLossy,
+    durationMs: DURATION_WITH_ELECTIONS_MS,
+    driftMax: random.next() < 0.7 ? DRIFT_MAX : 0.01,
+    quiet,
+  };
 }

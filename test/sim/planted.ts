@@ -4,9 +4,12 @@ import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Table } from '../../src/store/table.js';
 import { askNewest, countOldTerms, countUnderLater, takeAnyHalf } from '../replication/wrong-rules.js';
+import { appendEarly, claimWhatIsThere, forgetVote, misapply, skipDirectorySync } from './defects.js';
 import type { FaultOptions } from './faults.js';
+import { LOST, STALE, UNREADABLE } from './findings.js';
 import { QUICK } from './plan.js';
 import type { Plan } from './plan.js';
+import { PLANTED_ELECTIONS } from './planted-elections.js';
 import { runSeeds } from './seeds.js';
 import type { Campaign } from './seeds.js';
 import type { Result } from './simulate.js';
@@ -32,82 +35,6 @@ export interface Planted {
   readonly from: number;
 }
 
-/** While it is on, an append resolves before its bytes are durable. What fails afterwards is never told. */
-function appendEarly(log: Log, isOn: () => boolean): Log {
-  let last: Promise<void> = Promise.resolve();
-  let promised = log.end;
-  return {
-    get end() {
-      return promised;
-    },
-    get appendedBytes() {
-      return log.appendedBytes;
-    },
-    hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
-    makeReady: () => last.then(() => log.makeReady()),
-    reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
-    append(frames, withinTurn) {
-      const frame = frames.at(-1);
-      if (frame === undefined) return Promise.resolve();
-      const { term, checksum } = frame;
-      promised = { term, checksum, index: (frame.firstIndex + frame.count - 1) as typeof promised.index };
-      // Its own copy: the caller takes an appended frame to be free for other use.
-      const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
-      last = last.then(() => log.append(copies, withinTurn));
-      last.catch(() => undefined);
-      return isOn() ? Promise.resolve() : last;
-    },
-    read: (after, bytesMax) => last.then(() => log.read(after, bytesMax)),
-    truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
-    sync: () => last.then(() => log.sync()),
-    removeUpTo: (index) => last.then(() => log.removeUpTo(index)),
-  };
-}
-
-/** A node whose log is behind what it believes claims no more than what is there: storage would stop it otherwise. */
-function claimWhatIsThere(states: NodeStates, log: () => Log | undefined): NodeStates {
-  return {
-    saveState(state) {
-      const there = log()?.end.index ?? state.commit;
-      const atMost = (index: typeof there): typeof there => (index < there ? index : there);
-      const logIndex = state.logIndex === undefined ? undefined : atMost(state.logIndex);
-      return states.saveState({ ...state, logIndex, commit: atMost(state.commit) });
-    },
-  };
-}
-
-/** Saves everything but the term and the vote, which stay as they were first saved. */
-function forgetVote(states: NodeStates): NodeStates {
-  let kept: Pick<Parameters<NodeStates['saveState']>[0], 'term' | 'vote'> | undefined;
-  return {
-    saveState(state) {
-      kept ??= { term: state.term, vote: state.vote };
-      return states.saveState({ ...state, ...kept });
-    },
-  };
-}
-
-/** One node applies some entries wrongly: what is put is lost, or becomes an empty value. */
-function misapply(host: string, isLost: boolean): NonNullable<Planted['table']> {
-  return (table, address) => {
-    if (!address.startsWith(host)) return;
-    const put = table.put.bind(table);
-    let puts = 0;
-    table.put = (key, value) => {
-      if (++puts % 5 !== 0) put(key, value);
-      else if (!isLost) put(key, { ...value, end: value.start });
-    };
-  };
-}
-
-function skipDirectorySync(files: Files): Files {
-  return { ...files, syncDirectory: () => Promise.resolve() };
-}
-
-const LOST =
-  /acknowledged .* which stands in no log|serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
-const UNREADABLE = /term of .* went back|is damaged/;
-
 /** Without a power cut, what was written is not lost. */
 const POWER_CUTS: Partial<Plan> = {
   fsync: 'always',
@@ -121,7 +48,7 @@ const LOST_WRITES: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1, timeoutMs: 5000 },
   faults: { kinds: ['power cut', 'slow disk', 'slow disk', 'isolate'], pauseMsMax: 800, downMsMax: 500 },
 };
 
@@ -142,7 +69,7 @@ const SHORT_TERMS: Partial<Plan> = {
   latencyMsMax: 20,
   windows: { bytes: 4096, messages: 1, messageBytes: 1 },
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000 },
   faults: { kinds: ['crash in office'], pauseMsMax: 150, downMsMax: 400 },
   operatorPauseMsMax: 500,
   onlyPromotes: true,
@@ -155,7 +82,7 @@ const RESTARTED_VOTERS: Partial<Plan> = {
   fsync: 'always',
   timing: { ...QUICK, leaseMs: 3000 },
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
   faults: { kinds: ['rack'], pauseMsMax: 8000, downMsMax: 50 },
   operatorPauseMsMax: 600,
   onlyPromotes: true,
@@ -168,7 +95,7 @@ const SLEEPING_PRIMARIES: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
   faults: { kinds: ['suspend'], pauseMsMax: 2000, downMsMax: 500 },
   operatorPauseMsMax: 600,
   onlyPromotes: true,
@@ -181,7 +108,7 @@ const CHANGING_PAIR: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 2,
-  clientOptions: { keys: ['a'], thinkMsMax: 200, valueBytesMax: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 200, valueBytesMax: 1, timeoutMs: 5000 },
   faults: { kinds: ['kill', 'isolate', 'crash in office', 'cut one way'], pauseMsMax: 1500, downMsMax: 2000 },
   operatorPauseMsMax: 800,
 };
@@ -192,14 +119,19 @@ const CALM_STATES: Partial<Plan> = {
   segmentBytes: 4096,
   snapshotLogBytes: 4096,
   clients: 3,
-  clientOptions: { keys: ['a', 'b', 'c', 'd', 'e', 'f', 'g'], thinkMsMax: 50, valueBytesMax: 100 },
+  clientOptions: {
+    keys: ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+    thinkMsMax: 50,
+    valueBytesMax: 100,
+    timeoutMs: 5000,
+  },
   faults: { kinds: ['slow disk'], pauseMsMax: 5000, downMsMax: 500 },
   isLossy: false,
   operatorPauseMsMax: 60_000,
 };
 
-/** Every defect that the simulator must find. */
-export const PLANTED: readonly Planted[] = [
+/** Defects that matter where a person makes another primary. */
+const PLANTED_BY_HAND: readonly Planted[] = [
   {
     name: 'reply before fsync',
     log: (log, isPrimary) => appendEarly(log, isPrimary),
@@ -250,14 +182,14 @@ export const PLANTED: readonly Planted[] = [
     name: 'lease forgotten over a restart',
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
-    finds: /is not linearizable/,
+    finds: STALE,
     from: 97,
   },
   {
     name: 'lease believed over a suspension',
     clock: (clock) => ({ ...clock, wallMs: () => clock.nowMs() }),
     plan: SLEEPING_PRIMARIES,
-    finds: /is not linearizable/,
+    finds: STALE,
     from: 20,
   },
   {
@@ -304,6 +236,9 @@ export const PLANTED: readonly Planted[] = [
   },
 ];
 
+/** Every defect that the simulator must find. */
+export const PLANTED = [...PLANTED_BY_HAND, ...PLANTED_ELECTIONS];
+
 /** Runs seeds with a defect until a check finds it, or `seedsMax` have found nothing. */
 export function findPlanted(
   planted: Planted,
@@ -313,5 +248,6 @@ export function findPlanted(
 ): Promise<Campaign> {
   const isFound = ({ violation }: Result): boolean =>
     violation !== undefined && planted.finds.test(violation);
-  return runSeeds({ from, count: seedsMax }, { startNode, planted, plan: planted.plan }, isFound);
+  const plan = { failover: 'manual', ...planted.plan } as const;
+  return runSeeds({ from, count: seedsMax }, { startNode, planted, plan }, isFound);
 }

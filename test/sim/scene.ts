@@ -46,11 +46,12 @@ export class Scene {
       connections: 1,
       latencyMsMax: 2,
       syncMsMax: 2,
+      driftMax: 0.01,
       startNode: startRealNode,
       planted: undefined,
     } as const;
     this.cluster = new Cluster(parts, random, this.checks);
-    const operator = { isLossy: false, onlyPromotes: true, pauseMsMax: 0 };
+    const operator = { isLossy: false, onlyPromotes: true, changesFailover: false, pauseMsMax: 0 };
     this.#operator = new Operator(this.cluster, this.checks, random, operator);
     const { scheduler } = this.cluster;
     const note = scheduler.note.bind(scheduler);

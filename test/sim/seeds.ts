@@ -1,3 +1,4 @@
+import type { Plan } from './plan.js';
 import { simulate } from './simulate.js';
 import type { Result, SimulateOptions } from './simulate.js';
 
@@ -30,6 +31,14 @@ export interface SeedRange {
 export function seedRange(count: number): SeedRange {
   const { KV_SIM_SEEDS, KV_SIM_FROM } = process.env;
   return { from: Number(KV_SIM_FROM ?? 1), count: Number(KV_SIM_SEEDS ?? count) };
+}
+
+/** Who makes another primary: `KV_SIM_FAILOVER`, which is `auto`, `manual`, or `both` so that each seed decides. */
+export function chosenPlan(): Partial<Plan> {
+  const chosen = process.env.KV_SIM_FAILOVER ?? 'both';
+  if (chosen === 'auto' || chosen === 'manual') return { failover: chosen };
+  if (chosen !== 'both') throw new Error(`KV_SIM_FAILOVER is auto, manual or both, and not ${chosen}`);
+  return {};
 }
 
 /** Runs seeds one after the other, until one of them fails, or whatever is looked for is found. */

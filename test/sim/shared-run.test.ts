@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { startRealNode } from './real-node.js';
-import { NO_SEEDS, runSeeds } from './seeds.js';
+import { NO_SEEDS, chosenPlan, runSeeds } from './seeds.js';
 import type { Campaign, SeedRange } from './seeds.js';
 import { forkWorkers, runShared } from './shared-run.js';
 import type { SeedWorker } from './shared-run.js';
@@ -40,7 +40,7 @@ describe('A run that is shared', () => {
   it('FindsWhatOneProcessFinds', async () => {
     const range = { from: 1, count: 5 };
     const shared = await runShared(range, { workers: forkWorkers(2), seedsAShare: 2 });
-    const alone = await runSeeds(range, { startNode: startRealNode });
+    const alone = await runSeeds(range, { startNode: startRealNode, plan: chosenPlan() });
     expect(shared.simulatedHours).to.be.closeTo(alone.simulatedHours, 1e-9);
     expect({ ...shared, simulatedHours: 0 }).to.deep.equal({ ...alone, simulatedHours: 0 });
   });

@@ -3,6 +3,7 @@ import { checkRegister } from '../histories/linearizability.js';
 import { Checks } from './checks.js';
 import { Client, ClientHistory } from './clients.js';
 import { Cluster } from './cluster.js';
+import type { Machine } from './cluster.js';
 import { converge, describeCluster, pause, readEverything } from './convergence.js';
 import type { Parties } from './convergence.js';
 import { Faults } from './faults.js';
@@ -16,6 +17,8 @@ import type { StartNode } from './sim-node.js';
 /** No schedule takes longer than this, healing included. */
 const SIMULATED_MS_MAX = 600_000;
 const SETUP_MS_MAX = 60_000;
+/** So that what is drawn of elections has nothing to do with what else is drawn. */
+const ELECTIONS = 0x2545_f491;
 
 export interface SimulateOptions {
   readonly startNode: StartNode;
@@ -43,7 +46,8 @@ export interface Result {
 /** Runs one schedule from beginning to end. */
 export async function simulate(seed: number, options: SimulateOptions): Promise<Result> {
   const random = seededRandom(seed);
-  const plan = drawPlan(random, seededRandom(~seed), options.plan ?? {});
+  const draws = { random, laterRandom: seededRandom(~seed), electionRandom: seededRandom(~seed ^ ELECTIONS) };
+  const plan = drawPlan(draws, options.plan ?? {});
   const { startNode, planted } = options;
   const checks = new Checks(planted?.table === undefined);
   const cluster = new Cluster({ ...plan, startNode, planted }, random, checks);
@@ -51,22 +55,28 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
   const operatorOptions = {
     isLossy: plan.isLossy,
     onlyPromotes: plan.onlyPromotes,
+    changesFailover: plan.failover === 'auto',
     pauseMsMax: plan.operatorPauseMsMax,
   };
   const operator = new Operator(cluster, checks, random, operatorOptions);
   const isFixed = options.isFixed === true;
   const parties: Parties = { cluster, checks, operator, history, isFixed };
-  const faults = new Faults(cluster, random, plan.faults);
+  const victim = plan.quiet && cluster.machines.at(-1);
+  const faults = new Faults(cluster, random, plan.faults, victim);
   const clients = Array.from({ length: plan.clients }, (_, at) => {
     return new Client(`c${String(at + 1)}`, cluster, checks, history, random, plan.clientOptions);
   });
 
   const script = async (): Promise<void> => {
     await setUp(parties, plan);
+    const [first] = cluster.machines;
+    if (victim !== undefined && first !== undefined) checks.staysInOffice(first.name);
     for (const client of clients) client.start();
     faults.start();
-    if (!isFixed) operator.start();
-    await pause(cluster, plan.durationMs, 'enough');
+    if (!isFixed && victim === undefined) operator.start();
+    await pause(cluster, plan.durationMs / 2, 'half of it');
+    if (plan.quiet?.removes === true && victim !== undefined) await takeOut(parties, victim);
+    await pause(cluster, plan.durationMs / 2, 'enough');
     for (const party of [faults, operator, ...clients]) party.isStopped = true;
     await operator.idle();
     await converge(parties);
@@ -122,6 +132,9 @@ async function setUp(parties: Parties, plan: Plan): Promise<void> {
   await until('a primary', () => cluster.primary !== undefined);
   if (isFixed) return;
   const [first, ...others] = cluster.machines;
+  const { acks, failover } = plan;
+  if (failover === 'auto')
+    await insist(cluster, () => operator.command(first!, { kind: 'setFailover', failover }));
   for (const { address } of others) {
     await insist(cluster, () => operator.command(first!, { kind: 'addBackup', address }));
     await until(`${address} is a member`, () => {
@@ -129,7 +142,15 @@ async function setUp(parties: Parties, plan: Plan): Promise<void> {
       return members.some((member) => member.address === address && member.state === 'member');
     });
   }
-  await insist(cluster, () => operator.command(first!, { kind: 'setAcks', acks: plan.acks }));
+  await insist(cluster, () => operator.command(first!, { kind: 'setAcks', acks }));
+}
+
+/** The operator removes a member, as far as that can be done while it may be anything but well. */
+async function takeOut({ cluster, operator }: Parties, machine: Machine): Promise<void> {
+  const [first] = cluster.machines;
+  if (first === undefined) return;
+  const { address } = machine;
+  await operator.command(first, { kind: 'removeBackup', address, backupIsDown: false });
 }
 
 /** Runs events until the script is through, or something is wrong. */

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { startRealNode } from './real-node.js';
 import type { Campaign } from './seeds.js';
-import { describeCampaign, describeFailure, runSeeds, seedRange } from './seeds.js';
+import { chosenPlan, describeCampaign, describeFailure, runSeeds, seedRange } from './seeds.js';
 import { forkWorkers, runShared } from './shared-run.js';
 import { simulate } from './simulate.js';
 
-const OPTIONS = { startNode: startRealNode };
+const OPTIONS = { startNode: startRealNode, plan: chosenPlan() };
 const SEEDS = 300;
 
 describe('The simulator', () => {
@@ -25,11 +25,14 @@ describe('The simulator', () => {
   }).timeout(36_000_000);
 
   it('SameSeedSameTrace', async () => {
-    const first = await simulate(7, OPTIONS);
-    const again = await simulate(7, OPTIONS);
-    const other = await simulate(8, OPTIONS);
-    expect(again).to.deep.equal(first);
-    expect(other.trace).to.not.equal(first.trace);
+    for (const failover of ['manual', 'auto'] as const) {
+      const options = { ...OPTIONS, plan: { failover } };
+      const first = await simulate(7, options);
+      const again = await simulate(7, options);
+      const other = await simulate(8, options);
+      expect(again).to.deep.equal(first);
+      expect(other.trace).to.not.equal(first.trace);
+    }
   });
 });
 

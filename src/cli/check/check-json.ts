@@ -60,6 +60,7 @@ function stateJson({ state }: NodeCheck): Record<string, unknown> | null {
     members: configuration?.members.map(({ address }) => address) ?? null,
     learners: configuration?.learners.map(({ address }) => address) ?? null,
     acks: configuration?.acks ?? null,
+    failover: configuration?.failover ?? null,
     leftOut: state.leftOutAt !== undefined,
     divergence: state.divergence ?? null,
     commit: state.commit,

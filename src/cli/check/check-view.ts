@@ -100,7 +100,9 @@ function stateRows(state: NodeState | undefined): Row[] {
     ...(state.divergence === undefined ? [] : [['answers nothing', state.divergence] as const]),
     ['term', String(termCount(state.term))],
     ['members', configuration === undefined ? 'itself' : addresses],
-    ...(configuration === undefined ? [] : [['acks', configuration.acks] as const]),
+    ...(configuration === undefined
+      ? []
+      : [['acks', configuration.acks] as const, ['failover', configuration.failover] as const]),
     ['commit', String(state.commit)],
     ['last stop', state.cleanEnd === undefined ? 'not a clean one' : 'clean'],
   ];

@@ -8,6 +8,7 @@ import {
   CATCH_UP_TIMEOUT_SECONDS,
   CHANGE_TIMEOUT_SECONDS,
   DEFAULT_DB_PATH,
+  FAILOVER_POLICIES,
   FORMAT_OPTION,
   FSYNC_POLICIES,
   LOG_LEVELS,
@@ -50,6 +51,11 @@ const SERVER: CommandSpec = {
       description: 'with --role backup: the only node that may add it',
     },
     {
+      name: 'join',
+      operand: 'HOST:PORT',
+      description: 'a node of the cluster that a new node asks to be added to, as a backup',
+    },
+    {
       name: 'advertise',
       operand: 'HOST:PORT',
       description: 'where other nodes reach this one, when not at --address',
@@ -58,6 +64,11 @@ const SERVER: CommandSpec = {
       name: 'acks',
       operand: ACKS_POLICIES.join('|'),
       description: 'how many members must hold a write; a setting of the cluster, set at its primary',
+    },
+    {
+      name: 'failover',
+      operand: FAILOVER_POLICIES.join('|'),
+      description: 'who makes another primary when it is lost: a person, or the members; set as --acks is',
     },
     {
       name: 'cluster-secret-file',
@@ -79,9 +90,13 @@ const SERVER: CommandSpec = {
   ],
   notes: [
     'The first line on stdout is "ready HOST:PORT role=… term=…"; logs go to stderr. Ctrl-C stops cleanly.',
-    '--role and --primary say how new data starts. Afterwards what the node knows of its cluster wins.',
-    'A new backup takes part once it was added: see "kv help add-backup". With --acks 0 a write is answered when',
-    'the primary alone holds it, and a promotion can lose it; the default of a new cluster is majority.',
+    'With --join it is there once the node is a member: until then the node asks to be added, and logs what it waits for.',
+    '--role, --primary and --join say how new data starts. Afterwards what the node knows of its cluster wins.',
+    'A new backup without --join takes part once it was added: see "kv help add-backup".',
+    '--acks and --failover are settings of the cluster: given at the primary they are changed there, elsewhere once',
+    'that node is the primary. With --acks 0 a write is answered when the primary alone holds it, and a promotion can lose',
+    'it; a new cluster has majority. With --failover auto three or more members replace a lost primary by themselves in',
+    'about a second, and one that is told to stop hands over first; a new cluster has manual, and "kv promote".',
     'Nodes on several machines need one secret, the same for all of them: "openssl rand -hex 32" makes a good one.',
     'The bounds are for what clients ask of this server; a backup follows its primary whatever these are. A SIZE is a',
     'number of bytes, or one with a unit: 65536, 64KiB, 1.5GiB.',
@@ -89,10 +104,9 @@ const SERVER: CommandSpec = {
   examples: [
     { line: 'kv server', meaning: `listen on ${DEFAULT_ADDRESS}, keep the data in kv-store.json` },
     { line: 'kv server --address 127.0.0.1:0 --db-path /tmp/try.json', meaning: 'a port that is free' },
-    {
-      line: 'kv server --role backup --primary 127.0.0.1:7001 --address 127.0.0.1:7002 --db-path backup.json',
-      meaning: '',
-    },
+    { line: 'kv server --failover auto --db-path a.json', meaning: 'the first of three nodes' },
+    { line: 'kv server --join 127.0.0.1:7001 --address 127.0.0.1:7002 --db-path b.json', meaning: '' },
+    { line: 'kv server --join 127.0.0.1:7001 --address 127.0.0.1:7003 --db-path c.json', meaning: '' },
   ],
   load: () => import('../commands/server.js'),
 };

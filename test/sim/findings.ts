@@ -1,0 +1,7 @@
+/** How the checks say what planted bugs lead to. */
+
+export const LOST =
+  /acknowledged .* which stands in no log|serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
+export const UNREADABLE = /term of .* went back|is damaged/;
+export const STALE = /is not linearizable/;
+export const FORCED_OUT = /was forced out/;

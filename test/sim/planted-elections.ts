@@ -1,0 +1,82 @@
+import { RULES } from '../../src/replication/rules.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
+import { countOldTerms } from '../replication/wrong-rules.js';
+import { forgetVote } from './defects.js';
+import { FORCED_OUT, LOST, STALE, UNREADABLE } from './findings.js';
+import type { Plan } from './plan.js';
+import type { Planted } from './planted.js';
+
+/** Three nodes that make their own primary, and nobody who does anything about it. */
+const ALONE: Partial<Plan> = {
+  nodes: 3,
+  acks: 'majority',
+  failover: 'auto',
+  fsync: 'always',
+  clients: 3,
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
+  isLossy: false,
+  operatorPauseMsMax: Infinity,
+  quiet: undefined,
+};
+
+/** One node hears nobody for a while, or nobody hears it, and the primary works on. */
+const ONE_AWAY: Partial<Plan> = {
+  ...ALONE,
+  faults: { kinds: ['isolate', 'deaf', 'mute', 'pause'], pauseMsMax: 2000, downMsMax: 500 },
+  quiet: { removes: false },
+};
+
+/** Whoever takes office loses it at once, and entries travel one by one. */
+const SHORT_TERMS: Partial<Plan> = {
+  ...ALONE,
+  timing: {
+    ...DEFAULT_TIMING,
+    automatic: {
+      heartbeatMs: 20,
+      leaseMs: 50,
+      answerMs: 60,
+      resendMs: 30,
+      electionMinMs: 80,
+      electionMaxMs: 240,
+    },
+  },
+  syncMsMax: 20,
+  latencyMsMax: 20,
+  windows: { bytes: 4096, messages: 1, messageBytes: 1 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000 },
+  faults: { kinds: ['crash in office', 'crash in office', 'kill'], pauseMsMax: 150, downMsMax: 400 },
+};
+
+/** A primary that is cut off, goes on reading, and is succeeded. */
+const CUT_PRIMARIES: Partial<Plan> = {
+  ...ALONE,
+  clients: 5,
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 200 },
+  faults: { kinds: ['isolate'], pauseMsMax: 3000, downMsMax: 500 },
+};
+
+/** Defects that matter where the members make their own primary. */
+export const PLANTED_ELECTIONS: readonly Planted[] = [
+  { name: 'no pre-vote', rules: { asksFirst: false }, plan: ONE_AWAY, finds: FORCED_OUT, from: 1 },
+  {
+    name: 'vote not persisted, with elections',
+    states: forgetVote,
+    plan: { ...ALONE, faults: { kinds: ['kill', 'crash in office'], pauseMsMax: 2000, downMsMax: 500 } },
+    finds: UNREADABLE,
+    from: 1,
+  },
+  {
+    name: 'old-term counting, with elections',
+    rules: { committable: countOldTerms },
+    plan: SHORT_TERMS,
+    finds: LOST,
+    from: 1,
+  },
+  {
+    name: 'lease longer than the election timeout',
+    rules: { countedLeaseMs: (grantedMs) => 4 * RULES.countedLeaseMs(grantedMs) },
+    plan: CUT_PRIMARIES,
+    finds: STALE,
+    from: 1,
+  },
+];
