@@ -50,6 +50,7 @@ export class Scene {
       latencyMsMax: 2,
       syncMsMax: 2,
       driftMax: 0.01,
+      sessionIdleMs: 3_600_000,
       startNode: startRealNode,
       planted: undefined,
     } as const;
