@@ -162,9 +162,11 @@ describe('A cluster that makes its own primary', function () {
     await expectNothingFailed(load, cluster);
   });
 
-  for (const links of ['open', 'cut'] as const) {
-    const name = { open: 'IsNotDisturbedBy', cut: 'HearsNothingWrongFrom' }[links];
-    it(`${name}APrimaryThatGoesOnWithReadsAndWritesInItsSockets`, async () => {
+  for (const [links, name] of [
+    ['open', 'IsNotDisturbedByAPrimaryThatGoesOnWithReadsAndWritesInItsSockets'],
+    ['cut', 'HearsNothingWrongFromAPrimaryThatGoesOnWithReadsAndWritesInItsSockets'],
+  ] as const) {
+    it(name, async () => {
       const cluster = await three(proxyFabric());
       const [old] = cluster;
       const before = await untilWhole(cluster);
