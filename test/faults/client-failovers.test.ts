@@ -51,7 +51,7 @@ describe('A client of members that make their own primary', () => {
     const random = seededRandom(seed);
     const cluster = await nodes.of(3, ['--failover', 'auto']);
     // Every key is put once and deleted once: a delete done twice finds nothing, and a put done twice leaves its key.
-    const load = new ClientLoad(clientOf(cluster), TIMEOUT_MS, 'load', true, 1);
+    const load = new ClientLoad(clientOf(cluster), TIMEOUT_MS, 'load', { deletesOneOf: 1 });
     load.start(WORKERS);
     let story = '';
     try {
