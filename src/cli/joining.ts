@@ -73,7 +73,8 @@ export class Joining implements JoiningCluster {
   /** Resolves once the node takes part, or is told to stop. */
   async join(joiner: Joiner): Promise<void> {
     const { clock, events } = this.#parts;
-    if (hasItsPart(joiner)) return;
+    // Named by its own log it was added before, and only starts: those who could say more may be down.
+    if (hasItsPart(joiner) || isNamed(joiner)) return;
     const backoff = new Backoff(BACKOFF, () => this.#parts.random());
     this.#say('info', this.#progress);
     while (!this.#stop.signal.aborted && !hasItsPart(joiner)) {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { showAddress } from '../client/address.js';
 import type { EventLog } from '../event-log.js';
 import { showPosition } from '../log/term.js';
@@ -24,9 +23,11 @@ export interface OpenedData {
 const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
 const NODE_ID_BYTES = 16;
 
-/** At least 0 and below 1, and nobody can foresee it. */
-export function random(): number {
-  return randomBytes(6).readUIntLE(0, 6) / 2 ** 48;
+/** Where chance comes from: nobody can foresee any of it. */
+export interface Chance {
+  /** At least 0 and below 1. */
+  readonly number: () => number;
+  readonly bytes: (count: number) => Buffer;
 }
 
 /**
@@ -34,8 +35,8 @@ export function random(): number {
  *
  * @throws StartFault or StorageFault; then nothing is left open.
  */
-export async function openData(options: StartOptions, events: EventLog): Promise<OpenedData> {
-  const { isNew, ...opened } = await openFiles(options, events);
+export async function openData(options: StartOptions, events: EventLog, chance: Chance): Promise<OpenedData> {
+  const { isNew, ...opened } = await openFiles(options, events, chance);
   const { data } = opened;
   const objection = options.join === undefined ? undefined : ownClusterObjection(data, options);
   if (objection !== undefined) {
@@ -49,8 +50,9 @@ export async function openData(options: StartOptions, events: EventLog): Promise
 async function openFiles(
   options: StartOptions,
   events: EventLog,
+  chance: Chance,
 ): Promise<OpenedData & { readonly isNew: boolean }> {
-  const store = new Store(new ArenaTable({ secret: randomBytes(HASH_SECRET_BYTES) }));
+  const store = new Store(new ArenaTable({ secret: chance.bytes(HASH_SECRET_BYTES) }));
   let isNew = false;
   const data = await openDataDirectory({
     files: options.files ?? systemFiles,
@@ -59,8 +61,8 @@ async function openFiles(
     segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
     firstStart: firstStartOf(options),
     isCommitted: committedWith,
-    random,
-    randomIdentity: () => randomBytes(NODE_ID_BYTES).toString('hex'),
+    random: () => chance.number(),
+    randomIdentity: () => chance.bytes(NODE_ID_BYTES).toString('hex'),
     report: (event) => {
       isNew ||= event.kind === 'created' || event.kind === 'imported';
       reportRecovery(events, options.dbPath, event);

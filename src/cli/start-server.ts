@@ -12,8 +12,8 @@ import type { RunningServer } from '../server/server.js';
 import type { DataDirectory } from '../storage/data-directory.js';
 import { Joining } from './joining.js';
 import { checkAddress, listenFault } from './listening-address.js';
-import { openData, random, stateAtStart } from './opening-data.js';
-import type { OpenedData } from './opening-data.js';
+import { openData, stateAtStart } from './opening-data.js';
+import type { Chance, OpenedData } from './opening-data.js';
 import { StartFault, checkOptions } from './start-options.js';
 import type { RunningNode, StartOptions } from './start-options.js';
 import { readVersion } from './version.js';
@@ -27,6 +27,11 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const WRITE_TIMEOUT_MS = 4000;
 const SETTLE_MS = 3000;
 const SETTLE_STEP_MS = 20;
+
+const CHANCE: Chance = {
+  number: () => randomBytes(6).readUIntLE(0, 6) / 2 ** 48,
+  bytes: (count) => randomBytes(count),
+};
 
 const SILENT: EventLog = {
   debug: () => undefined,
@@ -45,7 +50,7 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   checkOptions(options);
   await checkAddress(options);
   const events = options.events ?? SILENT;
-  return new Starting(options, events, await openData(options, events)).run();
+  return new Starting(options, events, await openData(options, events, CHANCE)).run();
 }
 
 /** The parts of a server on their way up. Each that is there is let go of again when a later one fails. */
@@ -68,7 +73,7 @@ class Starting {
     this.#opened = opened;
     this.#links = linksOf(options, events);
     const { join: at } = options;
-    this.#joining = at && new Joining({ at, clock: systemClock, events, random });
+    this.#joining = at && new Joining({ at, clock: systemClock, events, random: CHANCE.number });
     this.#failed = new Promise((resolve) => (this.#tellFailure = resolve));
     this.#listeningAt = options.address;
   }
@@ -128,7 +133,7 @@ class Starting {
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => this.#server?.connections ?? 0,
       address: () => this.#address,
-      random,
+      random: CHANCE.number,
       makeReady: () => data.makeReady(),
       failed: (error) => {
         this.#events.error({ err: error }, 'nothing more can be written; this node stops');
@@ -153,8 +158,15 @@ class Starting {
 }
 
 function linksOf({ clusterSecret: secret }: StartOptions, events: EventLog): PeerLinks {
-  const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');
-  return new PeerLinks({ clock: systemClock, events, limits: LINK_LIMITS, secret, random, nonce });
+  const nonce = (): string => CHANCE.bytes(NONCE_BYTES).toString('hex');
+  return new PeerLinks({
+    clock: systemClock,
+    events,
+    limits: LINK_LIMITS,
+    secret,
+    random: CHANCE.number,
+    nonce,
+  });
 }
 
 interface Parts {
@@ -226,9 +238,11 @@ async function stopAll(parts: Parts): Promise<void> {
 
 /** Of a primary whose members make their own: one of them takes over while this node still answers. */
 async function handOver({ engine, events }: Parts): Promise<void> {
-  const before = engine.status();
+  const { service, guarantees, members } = engine.status();
+  const isPlanned = service === 'serving' && guarantees.failover === 'auto' && members.length > 1;
+  if (isPlanned) events.info({}, 'stopping: another member takes over first');
   await engine.handOver();
-  if (before.service !== 'serving' || before.guarantees.failover === 'manual') return;
+  if (!isPlanned) return;
   const { role, primary } = engine.status();
   if (role === 'backup') events.info({ primary }, 'another member took over');
 }

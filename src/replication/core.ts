@@ -105,7 +105,6 @@ export function begin(beginning: Beginning): ReplicaState {
     leaseUntilMs,
     leaseHolder: undefined,
     patienceMs: timing.automatic.electionMaxMs,
-    // It may have agreed to somebody just before it started, and there may be a primary that it has not heard yet.
     votedMs: nowMs,
     tickedMs: nowMs,
     awakeFromMs: -Infinity,

@@ -2,12 +2,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { readCommandLine } from '../../src/cli/command-line.js';
 import { COMMANDS } from '../../src/cli/command-table.js';
-import { readServerOptions } from '../../src/cli/commands/server.js';
 import { UsageError } from '../../src/cli/exit.js';
 import { helpText, usageLine } from '../../src/cli/help.js';
 import { readAddress, readTimeoutMs } from '../../src/cli/options.js';
-import type { ServerOptions } from '../../src/cli/options.js';
 import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
+import { serverOptions } from './server-options.js';
 
 function operandsOf(words: readonly string[]): string[] {
   const read = readCommandLine(words);
@@ -19,12 +18,6 @@ function faultOf(...words: string[]): string {
   const read = readCommandLine(words);
   expect(read.kind, words.join(' ')).to.equal('usage error');
   return read.kind === 'usage error' ? read.message : '';
-}
-
-function serverOptions(words: readonly string[], environment: NodeJS.ProcessEnv = {}): ServerOptions {
-  const read = readCommandLine(['server', ...words]);
-  if (read.kind !== 'run') throw new UsageError(JSON.stringify(read));
-  return readServerOptions(read.invocation, environment);
 }
 
 describe('command line', () => {
@@ -255,14 +248,17 @@ describe('command line', () => {
       segmentBytes: undefined,
       role: undefined,
       primary: undefined,
+      join: undefined,
       advertise: undefined,
       acks: undefined,
+      failover: undefined,
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
       readsBehindMaxMs: undefined,
+      sessionIdleMs: 3_600_000,
     });
     const all =
-      '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --address [::]:0 --db-path d.json ' +
+      '--role backup --primary [::1]:7001 --advertise db-2:7002 --acks 0 --failover manual --address [::]:0 --db-path d.json ' +
       '--fsync everysec --cluster-secret-file secret.txt --allow-unauthenticated --log-level debug --log-segment-bytes 65536';
     expect(serverOptions(all.split(' '))).to.deep.equal({
       address: { host: '::', port: 0 },
@@ -274,11 +270,14 @@ describe('command line', () => {
       segmentBytes: 65_536,
       role: 'backup',
       primary: { host: '::1', port: 7001 },
+      join: undefined,
       advertise: { host: 'db-2', port: 7002 },
       acks: '0',
+      failover: 'manual',
       limits: DEFAULT_SERVER_LIMITS,
       dataBytesMax: undefined,
       readsBehindMaxMs: undefined,
+      sessionIdleMs: 3_600_000,
     });
     expect(serverOptions(['--allow-unauthenticated', 'false']).allowUnauthenticated).to.equal(false);
     expect(serverOptions(['--role', 'primary', '--acks', 'all'])).to.include({
@@ -289,6 +288,8 @@ describe('command line', () => {
       '--role x',
       '--acks 1',
       '--acks none',
+      '--failover on',
+      '--failover automatic',
       '--advertise h',
       '--advertise h:0',
       '--role backup --primary h:0',
@@ -303,7 +304,7 @@ describe('command line', () => {
   });
 
   it('ABackupNamesItsPrimaryAndNobodyElseDoes', () => {
-    expect(() => serverOptions(['--role', 'backup'])).to.throw(UsageError, 'needs --primary');
+    expect(() => serverOptions(['--role', 'backup'])).to.throw(UsageError, 'needs --join');
     for (const line of ['--primary h:1', '--role primary --primary h:1']) {
       expect(() => serverOptions(line.split(' ')), line).to.throw(UsageError, 'give --role backup');
     }
