@@ -139,20 +139,6 @@ export const USUAL: readonly Case[] = [
     ),
   },
   {
-    name: 'three that change their policy and read under leases, in larger steps',
-    bounds: three(
-      { writes: 1, crashes: 1, ticks: 2, orders: 2 },
-      {
-        ...LARGE_STEPS,
-        ...ELECTING_UNDER_LEASES,
-        failover: 'manual',
-        isCrashWhole: true,
-        only: { crashes: [1], ticks: [2] },
-        orders: ['set failover', 'promote'],
-      },
-    ),
-  },
-  {
     name: 'a pair that elects',
     bounds: pair({ writes: 1, crashes: 1, ticks: 2 }, { ...ELECTING, prompt: SMALL_TALK }),
   },
@@ -217,6 +203,43 @@ export const USUAL: readonly Case[] = [
 
 /** What takes minutes. */
 export const LARGE: readonly Case[] = [
+  {
+    name: 'three that change their policy and read under leases, in larger steps',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 2, orders: 2 },
+      {
+        ...LARGE_STEPS,
+        ...ELECTING_UNDER_LEASES,
+        failover: 'manual',
+        isCrashWhole: true,
+        only: { crashes: [1], ticks: [2] },
+        orders: ['set failover', 'promote'],
+      },
+    ),
+  },
+  {
+    name: 'three that elect, with what decides message by message',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 3 },
+      {
+        ...ELECTING,
+        prompt: allBut('fence', 'fence answer', 'append'),
+        areCrashesSeen: true,
+        isDiskPrompt: true,
+      },
+    ),
+  },
+  {
+    name: 'three that elect twice, in larger steps',
+    bounds: three({ writes: 1, crashes: 2, ticks: 5 }, { ...LARGE_STEPS, ...ELECTING }),
+  },
+  {
+    name: 'three that elect, are removed and hand over, in larger steps',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 2, orders: 2 },
+      { ...LARGE_STEPS, ...ELECTING, orders: ['leave', 'remove', 'set failover', 'promote'] },
+    ),
+  },
   {
     name: 'a pair that gives up data while it writes, and comes together again',
     bounds: pair(
