@@ -8,6 +8,7 @@ import { leaveAsRemoved } from './leaving-office.js';
 import { isAutomatic } from './pace.js';
 import type { Requirement } from './quorum.js';
 import { isReachable, showPeers, unreachableMembers } from './refusals.js';
+import { idleFailover } from './standing.js';
 import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
 import { feedAll, renewProgress } from './streaming.js';
 import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
@@ -170,6 +171,9 @@ export function settleChange(step: Step, office: PrimaryOffice): void {
   const { members, learners, acks, failover } = configurationInForce(state);
   const facts = { members: showPeers(members), learners: showPeers(learners), acks, failover };
   tell(step, 'info', facts, 'the configuration changed');
+  // Who is added gets a moment to become a member.
+  const idle = pending.kind === 'add learner' ? undefined : idleFailover(state);
+  if (idle !== undefined) tell(step, 'warn', {}, idle);
   if (pending.removed?.node === state.self) {
     answerDone(step, pending.command);
     leaveAsRemoved(step, office, pending.removed);

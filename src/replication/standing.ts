@@ -160,7 +160,7 @@ function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number
 }
 
 /** Why automatic failover does not help as it is. */
-function idleFailover(state: ReplicaState): string | undefined {
+export function idleFailover(state: ReplicaState): string | undefined {
   const { failover, members, acks } = configurationInForce(state);
   if (failover === 'manual') return undefined;
   if (acks === 'all')

@@ -3,7 +3,7 @@ import { formatPromotion } from '../../src/cli/commands/promote.js';
 import { progressLine } from '../../src/cli/progress.js';
 import { greeting } from '../../src/cli/greeting.js';
 import type { Term } from '../../src/engine.js';
-import { NOTHING, OK, notPrimary, ok, refused, value } from '../client/resp-answers.js';
+import { NOTHING, OK, notPrimary, ok, refused, value, values } from '../client/resp-answers.js';
 import { startScriptedServer } from '../client/scripted-server.js';
 import type { Script, ScriptedServer } from '../client/scripted-server.js';
 import { runKv } from './run-kv.js';
@@ -149,6 +149,24 @@ describe('kv and replication', () => {
     const json = await output([...words, '--backup-is-down', '--format', 'json']);
     expect(JSON.parse(json)).to.deep.equal({ primary: primary.address, backup: 'b:2', state: 'removed' });
     expect(primary.lines).to.deep.equal(['REMOVE_BACKUP b:2', 'REMOVE_BACKUP b:2 BACKUP_IS_DOWN']);
+  });
+
+  it('RemoveBackupOfThePrimaryItselfSaysWhoTakesOver', async () => {
+    let asked = 0;
+    const primary: ScriptedServer = await node((line) => {
+      if (line !== 'STATUS') return OK;
+      const isFirst = asked++ === 0;
+      return isFirst ? values('role=primary', 'primary=a:1') : values('role=backup', 'primary=b:2');
+    });
+    const words = ['remove-backup', '--primary', primary.address, '--backup', primary.address];
+    expect(await output(words)).to.equal(
+      `${primary.address} takes part no more, and b:2 is the primary now.\n` +
+        `Next: stop it, or bring it back with "kv add-backup --primary b:2 --backup ${primary.address}".\n`,
+    );
+    expect(primary.lines).to.deep.equal([`REMOVE_BACKUP ${primary.address}`, 'STATUS', 'STATUS']);
+    const silent = await node((line) => (line === 'STATUS' ? values('role=backup', 'primary=none') : OK));
+    const unknown = ['remove-backup', '--primary', silent.address, '--backup', silent.address];
+    expect(await output([...unknown, '--timeout', '0.5'])).to.match(/does not know yet who takes over/);
   });
 
   describe('promote', () => {

@@ -179,7 +179,8 @@ const REMOVE_BACKUP: CommandSpec = {
   ],
   notes: [
     'It is done when the backup knows of it, too. One that is down cannot be told: say so with --backup-is-down,',
-    'and only when it is so.',
+    'and only when it is so. Where the members make their own primary (--failover auto), the primary can be removed, too:',
+    'name it twice. Another member takes over first.',
   ],
   examples: [
     { line: 'kv remove-backup --primary 127.0.0.1:7001 --backup 127.0.0.1:7002', meaning: '' },
