@@ -30,3 +30,16 @@ export function ratiosOf(
   }
   return ratios;
 }
+
+/**
+ * The value at or below which this share of them lies (nearest rank): 0.99 of a hundred is the second largest.
+ *
+ * @param values - at least one.
+ */
+export function percentileOf(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  const rank = Math.max(1, Math.ceil(share * sorted.length));
+  const value = sorted[rank - 1];
+  if (value === undefined) throw new RangeError('there is no value');
+  return value;
+}

@@ -25,10 +25,15 @@ export function seededRandom(seed: number): Random {
   };
 }
 
+/** Where the reporter of the suite looks for seeds: a test that takes too long, or asserts elsewhere, does not name its own. */
+const DRAWN = Symbol.for('understudy: seeds that were drawn');
+
 /** The seed of a randomised test: new each time, or the one in `KV_SEED` to repeat a run. */
 export function testSeed(): number {
   const given = process.env.KV_SEED;
-  return given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
+  const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
+  (globalThis as { [DRAWN]?: number[] })[DRAWN]?.push(seed);
+  return seed;
 }
 
 /** Runs a randomised test, and names its seed when it fails. */

@@ -4,9 +4,11 @@ export interface BackoffLimits {
   readonly delayMinMs: number;
   /** No delay is longer. */
   readonly delayMaxMs: number;
-  /** What the limit is multiplied with from attempt to attempt; above 1. */
-  readonly growth: number;
+  /** What the limit is multiplied with from attempt to attempt; above 1, and 2 when not given. */
+  readonly growth?: number;
 }
+
+const GROWTH = 2;
 
 /**
  * Exponential backoff with full jitter: each delay is drawn evenly between nothing and a limit that grows. So
@@ -26,7 +28,8 @@ export class Backoff {
 
   nextMs(): number {
     const limitMs = this.#limitMs;
-    this.#limitMs = Math.min(this.#limits.delayMaxMs, limitMs * this.#limits.growth);
+    const { delayMaxMs, growth = GROWTH } = this.#limits;
+    this.#limitMs = Math.min(delayMaxMs, limitMs * growth);
     return this.#random() * limitMs;
   }
 

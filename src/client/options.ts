@@ -68,8 +68,6 @@ const REQUEST_BYTES_MAX = 256 * 1024 * 1024;
 const CONNECTIONS_MAX = 2;
 const RECONNECT_DELAY_MIN_MS = 50;
 const RECONNECT_DELAY_MAX_MS = 2_000;
-/** A server that all clients have lost is left alone for about as long as it is gone already. */
-const GROWTH_OF_ONE = 2;
 /**
  * Of several servers some are there and answer at little cost, and soon another one is the primary: the delays stay below a
  * tenth of the time for which it has been searched.
@@ -184,7 +182,7 @@ function readBackoff(options: ClientOptions<ValueKind>, servers: number): Caller
   const delayMaxMs = options.reconnectDelayMaxMs ?? Math.max(RECONNECT_DELAY_MAX_MS, delayMinMs);
   const areNumbers = [delayMinMs, delayMaxMs].every(Number.isFinite);
   if (areNumbers && delayMinMs > 0 && delayMinMs <= delayMaxMs && delayMaxMs <= TIMEOUT_MS_MAX) {
-    return { delayMinMs, delayMaxMs, growth: servers === 1 ? GROWTH_OF_ONE : GROWTH_OF_SEVERAL };
+    return servers === 1 ? { delayMinMs, delayMaxMs } : { delayMinMs, delayMaxMs, growth: GROWTH_OF_SEVERAL };
   }
   const order = 'reconnectDelayMinMs is above 0 and at most reconnectDelayMaxMs';
   throw new KvError('BAD_OPTION', `${order}, and that is at most ${String(TIMEOUT_MS_MAX)}`);

@@ -16,8 +16,10 @@ export interface Ticket {
 export class WriteSession {
   readonly #head: string;
   #next = 1;
-  /** The numbers whose answers somebody waits for. Handed out in order, so the first one is the lowest. */
-  readonly #awaited = new Set<number>();
+  /** The lowest number whose answer somebody waits for, or the next one. */
+  #lowest = 1;
+  /** Which of the numbers from the lowest on nobody waits for, each at its place modulo the length. */
+  readonly #isReleased = new Uint8Array(SESSION_WRITES_MAX);
   /** The servers know it no more. */
   isExpired = false;
 
@@ -30,20 +32,17 @@ export class WriteSession {
     return this.#lowest + SESSION_WRITES_MAX - this.#next;
   }
 
-  get #lowest(): number {
-    const [lowest = this.#next] = this.#awaited;
-    return lowest;
-  }
-
   takeNumber(): Ticket {
-    const number = this.#next++;
-    this.#awaited.add(number);
-    return { session: this, number };
+    return { session: this, number: this.#next++ };
   }
 
   /** Nobody waits for the answer any more: whatever of the write is still on its way must not be done behind later ones. */
   release(number: number): void {
-    this.#awaited.delete(number);
+    this.#isReleased[number % SESSION_WRITES_MAX] = 1;
+    while (this.#isReleased[this.#lowest % SESSION_WRITES_MAX] === 1) {
+      this.#isReleased[this.#lowest % SESSION_WRITES_MAX] = 0;
+      this.#lowest++;
+    }
   }
 
   /** What stands in front of the write, on the wire. */

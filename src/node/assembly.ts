@@ -7,6 +7,7 @@ import { notPrimary, showPeers } from '../replication/refusals.js';
 import { primaryAddress, serviceOf, writeObjection } from '../replication/standing.js';
 import type { ReplicaState } from '../replication/state.js';
 import { knownPeers } from '../replication/turn.js';
+import { admit } from './admission.js';
 import { ApplyLoop } from './apply-loop.js';
 import { beginning } from './beginning.js';
 import { ClockWatch } from './clock-watch.js';
@@ -286,11 +287,7 @@ export class Assembly {
       waitingBytesMax,
       writeTimeoutMs,
       objection: () => this.objection(),
-      // What was applied already adds nothing, and is to be answered as it was the first time.
-      admit: (operation, tag) =>
-        tag !== undefined && store.sessions.isDecided(tag.session, tag.number)
-          ? undefined
-          : this.#dataBound.admit(operation),
+      admit: (operation, tag) => admit(store.sessions, this.#dataBound, operation, tag),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       isLogBusy: () => !this.writer.isIdle,
       isStuck: () => this.room.isStuck,

@@ -50,7 +50,7 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
     startedMs: nowMs,
     phaseMs: nowMs,
     askedMs: nowMs,
-    peers: new Map(knownPeers(state).map((peer) => [peer.node, peer])),
+    peers: new Map(peersFor(state, purpose).map((peer) => [peer.node, peer])),
     unreachable: new Set(),
     surveyed: new Map(),
     fenced: new Map(),
@@ -64,6 +64,14 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
   state.attempt = attempt;
   closeLinksTo(step, attempt.down);
   survey(step, attempt);
+}
+
+/** The primary that asks this node to take over may be a member no more. */
+function peersFor(state: ReplicaState, purpose: Purpose): Peer[] {
+  const { office } = state;
+  const isAsked = purpose.kind === 'elect' && purpose.isAsked;
+  const primary = isAsked && office.kind === 'backup' ? office.primary : undefined;
+  return primary === undefined ? knownPeers(state) : [...knownPeers(state), primary];
 }
 
 function survey(step: Step, attempt: Attempt): void {

@@ -81,6 +81,19 @@ export function votes(state: ReplicaState, attempt: Attempt): PromotionAnswer[] 
   return [ownAnswer(state), ...granted.map(({ answer }) => answer)];
 }
 
+/** A multiple of how long those wait who agreed, until they try themselves. */
+const FETCHED_IN_VAIN = 3;
+
+/**
+ * How long a node that asked for votes in vain leaves the next try to others. One that got them, and could not get what its log lacks,
+ * gets them again whenever it asks: it waits until those who have it have tried.
+ */
+function leaveToOthersMs({ state, random }: Step, { phase }: Attempt): number {
+  const { timing } = state;
+  const onceMs = electionTimeoutMs(timing, random);
+  return phase === 'fetch' ? FETCHED_IN_VAIN * timing.automatic.electionMaxMs + onceMs : onceMs;
+}
+
 /** Gives up the attempt, and tells whoever asked for it. */
 export function failAttempt(step: Step, refused: Refusal): void {
   const { state, nowMs } = step;
@@ -95,11 +108,11 @@ export function failAttempt(step: Step, refused: Refusal): void {
       break;
     case 'own place':
     case 'elect':
-      // Who asked for votes in vain leaves the next try to others; who only looked around may look again soon.
+      // Who only looked around may look again soon.
       state.askAtMs =
         nowMs +
         (isElection(state, purpose) && attempt.phase !== 'survey'
-          ? electionTimeoutMs(state.timing, step.random)
+          ? leaveToOthersMs(step, attempt)
           : heartbeatMs * (1 + step.random));
       break;
     default:

@@ -18,7 +18,7 @@ import { failAttempt } from './attempt.js';
 import { contradictionIn, refuseLink } from './contradictions.js';
 import { noteTick, wantsElection } from './electing.js';
 import { isNamedAgain } from './leaving-out.js';
-import { onLeave } from './leaving-office.js';
+import { abandonLeave, onLeave } from './leaving-office.js';
 import { onFetch, onSupplied, takeSupply } from './fetching.js';
 import {
   acknowledge,
@@ -105,7 +105,6 @@ export function begin(beginning: Beginning): ReplicaState {
     leaseUntilMs,
     leaseHolder: undefined,
     patienceMs: timing.automatic.electionMaxMs,
-    // It may have agreed to somebody just before it started, and there may be a primary that it has not heard yet.
     votedMs: nowMs,
     tickedMs: nowMs,
     awakeFromMs: -Infinity,
@@ -131,9 +130,13 @@ export function begin(beginning: Beginning): ReplicaState {
  */
 export function step(state: ReplicaState, input: Input, nowMs: number, random: number): Effect[] {
   const turn: Step = { state, nowMs, random, effects: [] };
-  if (state.divergence === undefined || input.kind === 'command') dispatch(turn, input);
+  const isAsked = input.kind === 'command' || input.kind === 'leave';
+  if (state.divergence === undefined || isAsked) dispatch(turn, input);
   // Whoever halts in the middle of something leaves nobody waiting for it.
-  if (state.divergence !== undefined) failAttempt(turn, refusal('DIVERGED', state.divergence));
+  if (state.divergence !== undefined) {
+    failAttempt(turn, refusal('DIVERGED', state.divergence));
+    abandonLeave(turn);
+  }
   return turn.effects;
 }
 

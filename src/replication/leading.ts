@@ -11,7 +11,7 @@ import { setCommit } from './committing.js';
 import { checkQuorum } from './electing.js';
 import { tickLeave } from './leaving-office.js';
 import type { HandOver, HeartbeatAnswer, Message } from './message.js';
-import { isAutomatic, longestLeaseMs, paceOf } from './pace.js';
+import { isAutomatic, longestLeaseMs, paceOf, shortestLeaseMs } from './pace.js';
 import type { PromotionGrant } from './promotion.js';
 import { showPeers, unreachableMembers } from './refusals.js';
 import { onStateChecksum, tickStateChecks } from './state-checking.js';
@@ -239,14 +239,18 @@ function renewLease(step: Step, office: PrimaryOffice, link: OpenLink, message: 
   const progress = office.progress.get(link.node);
   const sentMs = office.roundsMs.get(message.round);
   if (progress === undefined || sentMs === undefined || message.term !== step.state.term) return;
+  const isOfThisLink = progress.link === link.id;
+  const grantedMs = isOfThisLink
+    ? message.leaseMs
+    : Math.min(message.leaseMs, shortestLeaseMs(step.state.timing));
   if (sentMs > progress.leaseFromMs) {
     progress.leaseFromMs = sentMs;
-    progress.leaseMs = message.leaseMs;
+    progress.leaseMs = grantedMs;
   } else if (sentMs === progress.leaseFromMs) {
-    progress.leaseMs = Math.max(progress.leaseMs, message.leaseMs);
+    progress.leaseMs = Math.max(progress.leaseMs, grantedMs);
   }
   progress.answeredRound = Math.max(progress.answeredRound, message.round);
-  if (progress.link === link.id) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
+  if (isOfThisLink) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
 }
 
 function answerDone(step: Step, command: OpenPromotion['command']): void {

@@ -23,7 +23,14 @@ export function onLeave(step: Step, command: CommandId): void {
   const answer = (): void => {
     step.effects.push({ kind: 'answer', command, outcome: NOTHING });
   };
-  if (office.kind !== 'primary' || !office.isServing || !isAutomatic(state) || office.leave !== undefined) {
+  const isHalted = state.divergence !== undefined;
+  if (
+    isHalted ||
+    office.kind !== 'primary' ||
+    !office.isServing ||
+    !isAutomatic(state) ||
+    office.leave !== undefined
+  ) {
     answer();
   } else if (successorOf(step, office) === undefined) {
     tell(step, 'warn', {}, 'no member can take over: this node stops as the primary');
@@ -35,6 +42,15 @@ export function leaveOffice(step: Step, office: PrimaryOffice, command: CommandI
   const untilMs = step.nowMs + step.state.timing.handOverMs;
   office.leave = { command, untilMs, askedMs: -Infinity, asked: new Set() };
   tickLeave(step, office);
+}
+
+/** Whoever halts while it lets another one take over leaves nobody waiting for that. */
+export function abandonLeave({ state, effects }: Step): void {
+  const { office } = state;
+  if (office.kind !== 'primary' || office.leave === undefined) return;
+  const { command } = office.leave;
+  office.leave = undefined;
+  if (command !== undefined) effects.push({ kind: 'answer', command, outcome: NOTHING });
 }
 
 /** Asks another one where the last one did not take over in time, until it has taken too long. */

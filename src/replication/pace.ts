@@ -30,7 +30,7 @@ export function electionTimeoutMs({ automatic }: Timing, random: number): number
  * one is asked only of whoever has a configuration that allows it, and while none is on its way that does not.
  */
 export function leaseToAskMs({ configurations, timing }: ReplicaState, match: Index): number {
-  const shorterMs = Math.min(timing.leaseMs, timing.automatic.leaseMs);
+  const shorterMs = shortestLeaseMs(timing);
   if (configurations === undefined) return shorterMs;
   const { committed, open } = configurations;
   const isSettled = match >= committed.position.index;
@@ -43,6 +43,11 @@ export function forgottenLeaseMs(configurations: Configurations | undefined, tim
   if (configurations === undefined) return longestLeaseMs(timing);
   const { committed, open } = configurations;
   return Math.max(...[committed, ...open].map(({ failover }) => leaseMsOf(failover, timing)));
+}
+
+/** No node remembers less than this over a restart, whatever its configurations are. */
+export function shortestLeaseMs({ leaseMs, automatic }: Timing): number {
+  return Math.min(leaseMs, automatic.leaseMs);
 }
 
 export function longestLeaseMs({ leaseMs, automatic }: Timing): number {

@@ -269,7 +269,10 @@ export interface ReplicaState {
   leaseHolder: NodeId | undefined;
   /** How long it waits for a primary that it does not hear, before it wants to be one. Drawn anew whenever one is heard. */
   patienceMs: number;
-  /** When it last agreed to another node, which may be about to serve. */
+  /**
+   * When it last agreed to another node, which may be about to serve. When it started: it may have agreed to one just before, and there may
+   * be a primary that it has not heard yet.
+   */
   votedMs: number;
   /** When it last looked at the clock. A long time ago: it was paused, and what it did not hear meanwhile proves nothing. */
   tickedMs: number;

@@ -4,7 +4,7 @@ import { lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
-import { leaseToAskMs } from './pace.js';
+import { leaseToAskMs, shortestLeaseMs } from './pace.js';
 import { holdsLease } from './standing.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
 import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
@@ -69,6 +69,8 @@ export function connect(step: Step, progress: Progress): void {
   progress.matchBefore = progress.match;
   progress.isUnreachable = false;
   progress.echoMs = undefined;
+  // Its node may have started anew, with a configuration by which it remembers no more than this; what it then acknowledges may be another.
+  progress.leaseMs = Math.min(progress.leaseMs, shortestLeaseMs(step.state.timing));
   const syncs = step.state.fsync !== 'always' || link.fsync === 'always';
   progress.isCounted = syncs && !progress.hasForgotten;
   probe(step, progress);

@@ -59,6 +59,12 @@ export class Sessions {
     session.record(number, answer);
   }
 
+  /** Somebody uses it just now. */
+  touch(id: number): void {
+    const session = this.#byId.get(id);
+    if (session !== undefined) session.usedMs = this.nowMs;
+  }
+
   /** Whether a write was applied already, or never will be: it adds nothing to the map. */
   isDecided(id: number, number: number): boolean {
     return this.#byId.get(id)?.verdictOn(number) !== 'new';

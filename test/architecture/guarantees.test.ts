@@ -7,7 +7,7 @@ import { repositoryRoot } from '../repository-root.js';
 function testSources(): string {
   const folder = path.join(repositoryRoot, 'test');
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (name) => /\.(test|tools)\.ts$/.test(name) || name.endsWith('-contract.ts'),
+    (name) => /\.(test|alone|tools)\.ts$/.test(name) || name.endsWith('-contract.ts'),
   );
   return names.map((name) => readFileSync(path.join(folder, name), 'utf8')).join('\n');
 }

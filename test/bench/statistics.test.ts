@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ratiosOf, spreadOf } from '../../bench/statistics.js';
+import { percentileOf, ratiosOf, spreadOf } from '../../bench/statistics.js';
 
 describe('The statistics of a bench', () => {
   it('TheMedianOfAnOddNumberIsTheMiddleOne', () => {
@@ -28,5 +28,11 @@ describe('The statistics of a bench', () => {
   it('ARoundWithoutTheOtherSideHasNoRatio', () => {
     expect(ratiosOf([10, 30, undefined, 4], [undefined, 10, 5, 0])).to.deep.equal([3]);
     expect(ratiosOf([10], [])).to.deep.equal([]);
+  });
+
+  it('APercentileIsOneOfTheValuesAndTheSecondLargestOfAHundredIsTheNinetyNinth', () => {
+    const values = Array.from({ length: 100 }, (_, at) => 100 - at);
+    expect([0, 0.5, 0.99, 1].map((share) => percentileOf(values, share))).to.deep.equal([1, 50, 99, 100]);
+    expect(percentileOf([7], 0.99)).to.equal(7);
   });
 });

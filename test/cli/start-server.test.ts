@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { freePort } from '../free-port.js';
 import { talk } from '../server/conversation.js';
 import { serverFixture } from '../server/running-server.js';
 
@@ -21,12 +22,6 @@ async function listener(host: string): Promise<{ port: number; close: () => Prom
       await once(server, 'close');
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const { port, close } = await listener('127.0.0.1');
-  await close();
-  return port;
 }
 
 describe('The port of a server that starts', () => {

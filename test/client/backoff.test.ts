@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { Backoff } from '../../src/client/backoff.js';
 import { testSeed, withSeed } from '../random.js';
 
-const LIMITS = { delayMinMs: 50, delayMaxMs: 2000, growth: 2 };
+const LIMITS = { delayMinMs: 50, delayMaxMs: 2000 };
 
 describe('backoff', () => {
-  it('GrowsUpToItsBoundAndBeginsAgainAfterAReset', () => {
+  it('DoublesUpToItsBoundAndBeginsAgainAfterAReset', () => {
     const backoff = new Backoff(LIMITS, () => 1);
     const delays = Array.from({ length: 9 }, () => backoff.nextMs());
     expect(delays).to.deep.equal([50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);

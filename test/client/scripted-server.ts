@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { RespReplyReader } from '../../src/protocol/resp-reply-reader.js';
+import { freePort } from '../free-port.js';
 
 /**
  * What the script does with one request: answer with bytes, or something else on the socket, or nothing. `line` is the
@@ -30,7 +31,9 @@ export interface ScriptedServer {
   close(): Promise<void>;
 }
 
-export async function startScriptedServer(script: Script, port = 0): Promise<ScriptedServer> {
+/** @param given - the port; without it one at which nobody listens once this server is closed. */
+export async function startScriptedServer(script: Script, given?: number): Promise<ScriptedServer> {
+  const port = given ?? (await freePort());
   const sockets = new Set<Socket>();
   const lines: string[] = [];
   const chunks: number[] = [];

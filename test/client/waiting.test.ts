@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Socket } from 'node:net';
 import { createClient } from '../../src/client/client.js';
+import { freePort } from '../free-port.js';
 import { failureOf, useScriptedServers } from './client-fixture.js';
 import { ManualClock } from './manual-clock.js';
 import { OK, text, value } from './resp-answers.js';
@@ -10,13 +11,6 @@ const MIB = 1024 * 1024;
 
 describe('calls to a server out of reach', () => {
   const start = useScriptedServers();
-
-  /** A port at which nobody listens. */
-  async function freePort(): Promise<number> {
-    const gone = await startScriptedServer(() => undefined);
-    await gone.close();
-    return gone.port;
-  }
 
   it('WaitForItAndTheWritesGoThereInOrder', async () => {
     const port = await freePort();

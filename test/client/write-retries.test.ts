@@ -62,7 +62,7 @@ describe('numbered writes that are sent again', () => {
     befall(node, 'done in silence');
     const [write, read, startMs] = [kv.delete('a'), kv.get('b'), clock.nowMs()];
     await node.server.until(() => store().applied.length === 2);
-    while (node.server.connections() < 2) {
+    while (node.server.connections() < 2 && clock.nowMs() < 6_000) {
       await new Promise((resolve) => setImmediate(resolve));
       clock.advance(100);
     }

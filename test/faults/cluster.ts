@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import net from 'node:net';
 import path from 'node:path';
 import { runKv } from '../cli/run-kv.js';
 import type { Finished } from '../cli/run-kv.js';
+import { freePort } from '../free-port.js';
 import { talk } from '../server/conversation.js';
 import { serverProcesses } from './server-process.js';
 import type { LaunchOptions, ServerProcess, ServerProcesses } from './server-process.js';
@@ -243,10 +243,9 @@ export interface Clusters {
 /** Clusters of real processes for the tests of the enclosing suite, all gone when a test is over. */
 export function clusters(): Clusters {
   const servers = serverProcesses();
-  const taken = new Set<number>();
   const loopback: Surroundings = {
     async place() {
-      const address = `127.0.0.1:${String(await freePort(taken))}`;
+      const address = `127.0.0.1:${String(await freePort())}`;
       return { address, advertised: address };
     },
   };
@@ -309,25 +308,4 @@ export async function promote(node: ClusterNode, consents = ''): Promise<string>
   if (!answer.startsWith('OK role=primary '))
     throw new Error(`PROMOTE ${consents} of ${node.name}: ${answer}`);
   return answer;
-}
-
-const FIRST_PORT = 15_000;
-const PORTS = 15_000;
-
-/** A port that is free now, and that the system gives to nobody who asks for any: a node comes back to it. */
-export async function freePort(taken: Set<number>): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    if (taken.has(port) || !(await isFree(port))) continue;
-    taken.add(port);
-    return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

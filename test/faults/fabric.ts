@@ -1,5 +1,5 @@
+import { freePort } from '../free-port.js';
 import type { Place, Surroundings } from './cluster.js';
-import { freePort } from './cluster.js';
 import { LinkProxy } from './link-proxy.js';
 
 /** So that what goes over the links is sealed, as it is between machines. */
@@ -20,11 +20,10 @@ export interface Fabric extends Surroundings {
 /** A proxy of our own between nodes on loopback: needs no rights. */
 export function proxyFabric(): Fabric {
   const proxy = new LinkProxy();
-  const taken = new Set<number>();
   return {
     kind: 'proxy',
     async place(name): Promise<Place> {
-      const address = `127.0.0.1:${String(await freePort(taken))}`;
+      const address = `127.0.0.1:${String(await freePort())}`;
       return { address, advertised: await proxy.listen(name, address), secret: TEST_SECRET };
     },
     cutOneWay: (from, to, flow) => {

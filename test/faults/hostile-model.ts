@@ -1,5 +1,5 @@
-import { isWrite } from '../../src/commands/command.js';
-import { resolveCommand, takesRest } from '../../src/commands/resolve.js';
+import { isNumbering, isWrite } from '../../src/commands/command.js';
+import { findCommand, resolveCommand, takesRest } from '../../src/commands/resolve.js';
 import type { ByteRange, Operation } from '../../src/engine.js';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import { isViolation } from '../../src/protocol/request.js';
@@ -21,6 +21,8 @@ function text(word: ByteRange): string {
 export function applyStream(stream: Buffer, content: Map<string, string>): Effect {
   const reader = new RequestReader({ limits: DEFAULT_REQUEST_LIMITS, takesRest });
   const effect = { inputs: 0, violations: 0, writes: 0 };
+  // No session that is named here is open, so what is to be a write of one is not done.
+  let isNamed = false;
   reader.feed(stream);
   for (const isEnd of [false, true]) {
     if (isEnd) reader.end();
@@ -28,17 +30,28 @@ export function applyStream(stream: Buffer, content: Map<string, string>): Effec
       effect.inputs++;
       if (isViolation(outcome)) {
         effect.violations++;
+        isNamed = namesNext(outcome.name) ?? isNamed;
         continue;
       }
       const command = resolveCommand(outcome, DEFAULT_REQUEST_LIMITS);
+      const isOfNoSession = isNamed;
+      const isOpening = !('code' in command) && isNumbering(command) && command.asked(outcome) === 'open';
+      if (!isOpening) isNamed = namesNext(outcome.words[0]) ?? isNamed;
       if ('code' in command) continue;
       if (command.name === 'QUIT') return effect;
       if (!isWrite(command)) continue;
       effect.writes++;
-      apply(command.operation(outcome), content);
+      if (!isOfNoSession) apply(command.operation(outcome), content);
     }
   }
   return effect;
+}
+
+/** Whether the next write is one of a session, behind a request of this name; undefined where that stays as it is. */
+function namesNext(name: ByteRange | undefined): boolean | undefined {
+  const command = name === undefined ? undefined : findCommand(name);
+  if (command === undefined || !(isWrite(command) || isNumbering(command))) return undefined;
+  return isNumbering(command);
 }
 
 function apply(operation: Operation, content: Map<string, string>): void {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { clusters, eventually, freePort, untilMember } from './cluster.js';
+import { freePort } from '../free-port.js';
+import { clusters, eventually, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
 
 describe('A new node that joins a cluster', () => {
@@ -177,7 +178,7 @@ describe('A new node that joins a cluster', () => {
   });
 
   it('EndsAtOnceWhenItIsToldToStopWhileItWaits', async () => {
-    const nobody = `127.0.0.1:${String(await freePort(new Set()))}`;
+    const nobody = `127.0.0.1:${String(await freePort())}`;
     const node = await nodes.node('node2', { options: ['--join', nobody] });
     const process = node.launch();
     await process.until(() => process.stderr.includes('this node waits to be added'));

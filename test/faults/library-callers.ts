@@ -12,7 +12,7 @@ const THINK_MS = 6;
  * times is one operation to them, so one that took effect twice is one that no order of the operations explains.
  */
 export class LibraryCallers {
-  failed = 0;
+  readonly failures: KvError[] = [];
   readonly #client: KvClient<string>;
   readonly #recording: Recording;
   readonly #random: Random;
@@ -80,7 +80,7 @@ export class LibraryCallers {
       return { is: await work };
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      this.failed++;
+      this.failures.push(error);
       return error.outcomeUnknown ? 'unknown' : 'not done';
     }
   }

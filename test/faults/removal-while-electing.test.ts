@@ -8,7 +8,7 @@ import { addBackup, clusters, eventually } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
 
 /** Longer than anybody waits before an election. */
-const LONG_MS = 2500;
+const LONG_MS = 1600;
 const WORKERS = 8;
 const TIMEOUT_MS = 5000;
 

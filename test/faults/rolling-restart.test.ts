@@ -4,6 +4,7 @@ import type { KvClient } from '../../src/client/client.js';
 import { AUTOMATIC, untilWhole } from './automatic.js';
 import { ClientLoad } from './client-load.js';
 import { clusters } from './cluster.js';
+import type { ClusterNode } from './cluster.js';
 
 const WORKERS = 8;
 /** As it is where nobody says anything. */
@@ -17,10 +18,20 @@ describe('A rolling restart of a cluster that makes its own primary', () => {
 
   afterEach(() => client?.close());
 
+  /** Each of them is started again with the same words. */
+  async function threeCommands(): Promise<ClusterNode[]> {
+    const first = await nodes.node('node1', { options: AUTOMATIC });
+    await first.start();
+    const join = { options: ['--join', first.advertised] };
+    const others = [await nodes.node('node2', join), await nodes.node('node3', join)];
+    for (const node of others) await node.start();
+    await untilWhole([first, ...others]);
+    return [first, ...others];
+  }
+
   it('FailsNoCallOfTheClientLibrary', async function () {
     this.timeout(30_000 + ROUNDS * 60_000);
-    const cluster = await nodes.of(3, AUTOMATIC);
-    await untilWhole(cluster);
+    const cluster = await threeCommands();
     client = createClient({ addresses: cluster.map(({ address }) => address) });
     const load = new ClientLoad(client, TIMEOUT_MS, 'load', { deletesOneOf: 1 });
     load.start(WORKERS);

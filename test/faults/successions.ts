@@ -119,7 +119,9 @@ export class Successions {
     for (const node of this.#nodes) await node.kill();
     await this.#compareLogs(contents);
     this.figures.acknowledged = this.#recording.acknowledged + this.#load.figures.acknowledged;
-    this.figures.failed = this.#callers.failed + this.#load.failures.length;
+    const failures = [...this.#callers.failures, ...this.#load.failures];
+    this.figures.failed = failures.length;
+    for (const { code, message } of failures) this.events.push(`a call failed: ${code} ${message}`);
     this.figures.readsChecked = this.#recording.reads;
   }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { freePort, clusters, promote, untilMember } from './cluster.js';
+import { freePort } from '../free-port.js';
+import { clusters, promote, untilMember } from './cluster.js';
 import type { ClusterNode, Surroundings } from './cluster.js';
 import { Asking } from './asking.js';
 import { LinkProxy } from './link-proxy.js';
@@ -47,10 +48,9 @@ describe('Voters that restart while the primary that they gave a lease to is cut
   afterEach(() => proxy.close());
 
   function behindProxy(): Surroundings {
-    const taken = new Set<number>();
     return {
       async place(name) {
-        const address = `127.0.0.1:${String(await freePort(taken))}`;
+        const address = `127.0.0.1:${String(await freePort())}`;
         return { address, advertised: await proxy.listen(name, address) };
       },
     };

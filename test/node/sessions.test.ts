@@ -6,6 +6,7 @@ import { LOOKS_A_TICK, SESSION_IDLE_MS, SessionExpiry } from '../../src/node/ses
 import { Sessions } from '../../src/store/sessions.js';
 import { testSeed, withSeed } from '../random.js';
 import { HeldClock, codeOf, get, put, startEngine, until } from './engine-fixture.js';
+import type { Outcome } from './engine-fixture.js';
 import { openSession, openedSession, operationOf, write } from './session-writes.js';
 
 describe('A write under a session', () => {
@@ -114,6 +115,21 @@ describe('Sessions of an engine', () => {
     expect(await write(engine, operationOf('put a 3'), { session: used, number: 2, lowest: 2 })).to.equal(1);
   });
 
+  it('AreNotEndedWhileAWriteOfTheirsIsUnderWay', async () => {
+    const { engine, log, clock } = await startEngine({ sessionIdleMs: 3000 });
+    const session = await openedSession(engine);
+    clock.pass(2500);
+    log.hold = true;
+    const written = write(engine, operationOf('put a 1'), { session, number: 1, lowest: 1 });
+    await until(() => log.held.length === 1);
+    clock.pass(2500);
+    log.hold = false;
+    log.held[0]!.release();
+    expect(await written).to.equal(1);
+    expect(await write(engine, operationOf('put a 2'), { session, number: 2, lowest: 2 })).to.equal(1);
+    expect(engine.status().sessions).to.equal(1);
+  });
+
   it('AreInASnapshotExactlyAsTheyWereAtItsPositionWhileWritesGoOn', async () => {
     await withSeed(testSeed(), async (random) => {
       const { engine, snapshots, log } = await startEngine({ waitingBytesMax: Infinity });
@@ -155,24 +171,29 @@ describe('Sessions of an engine', () => {
     });
   });
 
-  it('MakeApplyingWaitWhenTheFileOfASnapshotFallsBehind', async () => {
-    const { engine, snapshots } = await startEngine();
-    const ids: number[] = [];
-    for (let at = 0; at < 30; at++) ids.push(await openedSession(engine));
-    snapshots.isSlow = true;
-    const snapshot = engine.snapshot();
-    const writes = ids.map((session) =>
-      write(engine, operationOf('put a 1'), { session, number: 1, lowest: 1 }),
-    );
-    let done = 0;
-    for (const each of writes) void each.then(() => done++);
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(done).to.be.below(ids.length);
-    snapshots.isSlow = false;
-    snapshots.catchUp();
-    await Promise.all([snapshot, ...writes]);
-    expect([...snapshots.sessions.values()].map(({ answers }) => answers)).to.deep.equal(ids.map(() => []));
-  });
+  for (const repeats of [false, true]) {
+    const what = repeats ? 'RepeatedWrites' : 'Writes';
+    it(`MakeApplyingOf${what}WaitWhenTheFileOfASnapshotFallsBehind`, async () => {
+      const { engine, snapshots } = await startEngine();
+      const ids: number[] = [];
+      for (let at = 0; at < 30; at++) ids.push(await openedSession(engine));
+      const writeAll = (): Promise<Outcome>[] =>
+        ids.map((session) => write(engine, operationOf('put a 1'), { session, number: 1, lowest: 1 }));
+      if (repeats) await Promise.all(writeAll());
+      snapshots.isSlow = true;
+      const snapshot = engine.snapshot();
+      const writes = writeAll();
+      let done = 0;
+      for (const each of writes) void each.then(() => done++);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(done).to.be.below(ids.length);
+      snapshots.isSlow = false;
+      snapshots.catchUp();
+      await Promise.all([snapshot, ...writes]);
+      const before = ids.map(() => (repeats ? [1] : []));
+      expect([...snapshots.sessions.values()].map(({ answers }) => answers)).to.deep.equal(before);
+    });
+  }
 });
 
 describe('The expiry of sessions', () => {

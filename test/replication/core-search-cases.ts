@@ -112,8 +112,44 @@ const FORCING: Bounds['orders'] = ['others are down', 'remove', 'backup is down'
 const LARGE_STEPS: Partial<Bounds> = { prompt: ALL_TALK, areCrashesSeen: true, isDiskPrompt: true };
 const LEASES: Partial<Bounds> = { isClockShared: true, timing: { ...TIMING, leaseMs: 3000 } };
 
+export const ELECTING: Partial<Bounds> = { failover: 'auto', orders: [] };
+/** Leases last longer than one tick, and a primary that hears nobody stays longer than another one needs to be elected. */
+export const ELECTING_UNDER_LEASES: Partial<Bounds> = {
+  ...ELECTING,
+  isClockShared: true,
+  ticksMs: [TICK_MS, 4 * TICK_MS],
+  timing: {
+    ...TIMING,
+    automatic: { ...TIMING.automatic, leaseMs: 3000, electionMinMs: 3500, electionMaxMs: 6000 },
+  },
+};
+
 /** Everything that can happen within these is tried in each run of the tests. */
 export const USUAL: readonly Case[] = [
+  {
+    name: 'three that hand over and read under leases',
+    bounds: three(
+      { writes: 1, ticks: 1, orders: 1 },
+      {
+        ...LARGE_STEPS,
+        ...ELECTING_UNDER_LEASES,
+        prompt: allBut('fence', 'fence answer'),
+        orders: ['leave'],
+      },
+    ),
+  },
+  {
+    name: 'a pair that elects',
+    bounds: pair({ writes: 1, crashes: 1, ticks: 2 }, { ...ELECTING, prompt: SMALL_TALK }),
+  },
+  {
+    name: 'three that elect, in larger steps',
+    bounds: three({ writes: 1, crashes: 1, ticks: 3 }, { ...LARGE_STEPS, ...ELECTING }),
+  },
+  {
+    name: 'three that elect and read under leases, in larger steps',
+    bounds: three({ writes: 1, ticks: 2, breaks: 1 }, { ...LARGE_STEPS, ...ELECTING_UNDER_LEASES }),
+  },
   {
     name: 'a pair, message by message',
     bounds: pair({ crashes: 1, ticks: 1, orders: 1 }),
@@ -167,6 +203,43 @@ export const USUAL: readonly Case[] = [
 
 /** What takes minutes. */
 export const LARGE: readonly Case[] = [
+  {
+    name: 'three that change their policy and read under leases, in larger steps',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 2, orders: 2 },
+      {
+        ...LARGE_STEPS,
+        ...ELECTING_UNDER_LEASES,
+        failover: 'manual',
+        isCrashWhole: true,
+        only: { crashes: [1], ticks: [2] },
+        orders: ['set failover', 'promote'],
+      },
+    ),
+  },
+  {
+    name: 'three that elect, with what decides message by message',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 3 },
+      {
+        ...ELECTING,
+        prompt: allBut('fence', 'fence answer', 'append'),
+        areCrashesSeen: true,
+        isDiskPrompt: true,
+      },
+    ),
+  },
+  {
+    name: 'three that elect twice, in larger steps',
+    bounds: three({ writes: 1, crashes: 2, ticks: 5 }, { ...LARGE_STEPS, ...ELECTING }),
+  },
+  {
+    name: 'three that elect, are removed and hand over, in larger steps',
+    bounds: three(
+      { writes: 1, crashes: 1, ticks: 2, orders: 2 },
+      { ...LARGE_STEPS, ...ELECTING, orders: ['leave', 'remove', 'set failover', 'promote'] },
+    ),
+  },
   {
     name: 'a pair that gives up data while it writes, and comes together again',
     bounds: pair(

@@ -3,6 +3,7 @@ import type { Position } from '../../src/engine.js';
 import type { PlacedConfiguration } from '../../src/log/control.js';
 import type { Frame } from '../../src/log/frame.js';
 import type { Configurations } from '../../src/replication/membership.js';
+import { longestLeaseMs } from '../../src/replication/pace.js';
 import type { Requirement } from '../../src/replication/quorum.js';
 import type { Attempt, Effect, PrimaryOffice, Progress, ReplicaState } from '../../src/replication/state.js';
 import { fenceText, messageText, surveyText } from './core-search-messages.js';
@@ -80,6 +81,7 @@ function stateKey(state: ReplicaState, bounds: Bounds): string {
     const { by, sinceMs } = state.contradicted;
     parts.push('contradicted', by, age(sinceMs, state.timing.silentMs));
   }
+  if (bounds.failover === 'auto') parts.push(electionKey(state));
   if (state.wantsPlace || office.kind === 'backup') parts.push(due(state.askAtMs));
   if (hasLeases) parts.push(due(state.leaseUntilMs), state.leaseHolder);
   parts.push(peers.sort().join(''));
@@ -90,6 +92,14 @@ function stateKey(state: ReplicaState, bounds: Bounds): string {
   if (state.attempt !== undefined) parts.push('attempt', attemptKey(state.attempt, state));
   parts.push(office.kind === 'primary' ? officeKey(office, state, hasLeases) : backupKey(state));
   return parts.join();
+}
+
+/** What decides when a node acts by itself, or helps another one. */
+function electionKey({ patienceMs, votedMs, tickedMs, awakeFromMs, timing }: ReplicaState): string {
+  const { electionMinMs, electionMaxMs, heartbeatMs } = timing.automatic;
+  const parts: Part[] = [Math.round(patienceMs), age(votedMs, electionMinMs)];
+  parts.push(age(tickedMs, electionMinMs), age(awakeFromMs, Math.max(electionMaxMs, 2 * heartbeatMs)));
+  return parts.join('.');
 }
 
 function linkedTo(state: ReplicaState, link: PrimaryLink): string {
@@ -110,7 +120,7 @@ function backupKey(state: ReplicaState): string {
 }
 
 function officeKey(office: PrimaryOffice, state: ReplicaState, hasLeases: boolean): string {
-  const { handOver, promotion, pending } = office;
+  const { handOver, leave, promotion, pending } = office;
   const ranges = office.ranges.map(({ last, needs, isWhole }) =>
     [last, needsKey(needs), Number(isWhole)].join('~'),
   );
@@ -121,6 +131,10 @@ function officeKey(office: PrimaryOffice, state: ReplicaState, hasLeases: boolea
     parts.push('pending', command, index, kind, removed?.node, due(deadlineMs));
   }
   if (handOver !== undefined) parts.push('to', handOver.to, String(handOver.isReady), due(handOver.untilMs));
+  if (leave !== undefined) {
+    const { command, untilMs, askedMs, asked } = leave;
+    parts.push('leave', command, due(untilMs), age(askedMs, 1000), [...asked].sort().join(''));
+  }
   if (promotion !== undefined) parts.push('promoted', due(promotion.deadlineMs));
   for (const [node, progress] of office.progress) parts.push(node, progressKey(progress, state, hasLeases));
   for (const [node, leaving] of office.leaving) {
@@ -144,7 +158,7 @@ function progressKey(progress: Progress, state: ReplicaState, hasLeases: boolean
   parts.push(progress.inFlight.map(({ last }) => last).join('+'));
   parts.push(age(progress.heardMs, Math.max(timing.silentMs, timing.answerMs, 1000)));
   parts.push(age(progress.askedMs, 4 * timing.resendMs));
-  if (hasLeases) parts.push(age(progress.leaseFromMs, timing.leaseMs));
+  if (hasLeases) parts.push(age(progress.leaseFromMs, longestLeaseMs(timing)), progress.leaseMs);
   if (snapshot !== undefined) parts.push('snapshot', place(snapshot.end), snapshot.offset);
   return parts.join('.');
 }
@@ -153,6 +167,7 @@ function attemptKey(attempt: Attempt, { timing }: ReplicaState): string {
   const { purpose, grant, source } = attempt;
   const limitMs = Math.max(timing.answerMs, timing.handOverMs);
   const parts: Part[] = [purpose.kind, place(attempt.own), attempt.phase, attempt.tries, attempt.term];
+  if (purpose.kind === 'elect') parts.push(Number(purpose.isAsked));
   if (purpose.kind === 'promote') parts.push(Number(purpose.othersAreDown), Number(purpose.acceptDataLoss));
   if (purpose.kind === 'remove') parts.push(purpose.peer.node);
   parts.push(age(attempt.startedMs, timing.commandMs), age(attempt.askedMs, timing.resendMs));
@@ -185,7 +200,7 @@ function sentKey(sent: Sent, sender: NodeWorld, receiver: NodeWorld, bounds: Bou
     case 'heartbeat':
     case 'heartbeat answer':
       if (bounds.nodes < 3) return sent.key;
-      return sent.key + roundAge(message.kind === 'heartbeat' ? sender : receiver, message.round);
+      return `${sent.key}~${String(message.leaseMs)}~${roundAge(message.kind === 'heartbeat' ? sender : receiver, message.round)}`;
     case 'probe':
       return sent.key + standing(probeOf(sender, receiver), message.probe);
     case 'probe answer':
@@ -207,7 +222,7 @@ function sentKey(sent: Sent, sender: NodeWorld, receiver: NodeWorld, bounds: Bou
 function roundAge({ state }: NodeWorld, round: number): string {
   if (state?.office.kind !== 'primary') return '-';
   const sentMs = state.office.roundsMs.get(round);
-  return sentMs === undefined ? '-' : String(age(sentMs, state.timing.leaseMs));
+  return sentMs === undefined ? '-' : String(age(sentMs, longestLeaseMs(state.timing)));
 }
 
 function probeOf({ state }: NodeWorld, { at }: NodeWorld): number | undefined {

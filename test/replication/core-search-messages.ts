@@ -70,9 +70,9 @@ function historyOf({ spans, last }: Extract<Message, { kind: 'probe' }>['history
 }
 
 export function surveyText(answer: SurveyAnswer): string {
-  const { term, role, primary, hearsPrimary, wantsPlace, excludedBy, peers } = answer;
+  const { term, role, primary, hearsPrimary, wantsPlace, isWilling, excludedBy, peers } = answer;
   const parts: Part[] = [term, role, answerText(answer.answer), primary, hearsPrimary, wantsPlace];
-  return [...parts, placed(excludedBy), peers.map(({ node }) => node).join('')].join('.');
+  return [...parts, isWilling, placed(excludedBy), peers.map(({ node }) => node).join('')].join('.');
 }
 
 export function fenceText({ term, isGranted, reason, waitMs, answer, alive }: FenceAnswer): string {

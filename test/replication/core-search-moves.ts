@@ -234,13 +234,31 @@ function isOpen({ budget }: World, { only }: Bounds, kind: keyof Budget, at: num
   return budget[kind] > 0 && only?.[kind]?.includes(at) !== false;
 }
 
-function* ticks(world: World, { ticksMs, isClockShared }: Bounds, { at }: NodeWorld): Generator<Move> {
+function* ticks(world: World, bounds: Bounds, { at }: NodeWorld): Generator<Move> {
+  const { ticksMs, isClockShared, failover } = bounds;
   for (const passedMs of ticksMs) {
+    const others = isClockShared ? [...world.nodes.keys()].filter((other) => other !== at) : [];
     const play = (turn: Turn): void => {
-      for (const other of isClockShared ? world.nodes.keys() : [at]) turn.pass(other, passedMs);
+      if (failover === 'auto') {
+        passWatched(turn, [at, ...others], passedMs, bounds);
+        return;
+      }
+      for (const other of [at, ...others]) turn.pass(other, passedMs);
       turn.input(at, { kind: 'tick' });
     };
     yield { name: `${NAMES[at]!} ticks after ${String(passedMs)} ms`, spends: 'ticks', play };
+  }
+}
+
+/** Time passes in parts so small that nobody thinks that it was paused; the first of these looks at the clock first. */
+function passWatched(turn: Turn, watching: readonly number[], passedMs: number, { timing }: Bounds): void {
+  const parts = Math.ceil(passedMs / (timing.automatic.electionMinMs / 2));
+  for (let part = 0; part < parts; part++) {
+    for (const at of watching) turn.pass(at, passedMs / parts);
+    for (const at of watching) {
+      turn.input(at, { kind: 'tick' });
+      turn.run();
+    }
   }
 }
 
@@ -269,7 +287,12 @@ function* orders(world: World, bounds: Bounds, node: NodeWorld): Generator<Move>
     if (named('accept loss')) yield give('promote accept-data-loss', promote(true, true), true, stopped);
   }
   if (!isPrimary) return;
-  const { members, learners } = configurationInForce(state);
+  if (named('leave')) yield leave(at);
+  const { members, learners, failover } = configurationInForce(state);
+  if (named('set failover')) {
+    const other = failover === 'auto' ? 'manual' : 'auto';
+    yield give(`set failover ${other}`, { kind: 'setFailover', failover: other }, false);
+  }
   const known = nodesOf([...members, ...learners]);
   for (const other of world.nodes) {
     if (other.at === at) continue;
@@ -287,6 +310,15 @@ function* orders(world: World, bounds: Bounds, node: NodeWorld): Generator<Move>
       yield give(`remove ${peer.node}, which is down`, change, true, [other.at]);
     }
   }
+}
+
+/** A primary is to stop, and lets another one take over first. */
+function leave(at: number): Move {
+  const play = (turn: Turn): void => {
+    turn.order(at, { stopped: [], isOthersDown: false });
+    turn.input(at, { kind: 'leave', command: COMMAND });
+  };
+  return { name: `${NAMES[at]!} is to stop`, spends: 'orders', play };
 }
 
 function* newLinks(world: World): Generator<Move> {

@@ -1,7 +1,17 @@
 import type { ReplicationRules } from '../../src/replication/rules.js';
-import { ALL_TALK, NO_LEASE, SMALL_TALK, TIMING, allBut, pair, three } from './core-search-cases.js';
+import {
+  ALL_TALK,
+  ELECTING,
+  ELECTING_UNDER_LEASES,
+  NO_LEASE,
+  SMALL_TALK,
+  TIMING,
+  allBut,
+  pair,
+  three,
+} from './core-search-cases.js';
 import type { Case } from './core-search-cases.js';
-import { askNewest, countOldTerms, countUnderLater, takeAnyHalf } from './wrong-rules.js';
+import { askNewest, countOldTerms, countUnderLater, takeAnyHalf, takeOwnLog } from './wrong-rules.js';
 
 /** Wrong rules, which the search must find. They are those that the simulator finds. */
 
@@ -110,5 +120,43 @@ export const PLANTED: readonly Planted[] = [
     ),
     finds: LOST,
     after: ['a client writes to A', 'A crashes', 'B: promote', 'B crashes'],
+  },
+  {
+    name: 'the log of whoever is elected is taken as it is',
+    rules: { decidePromotion: takeOwnLog },
+    bounds: three(
+      { writes: 1, crashes: 2, ticks: 4 },
+      {
+        ...ELECTING,
+        prompt: allBut('append'),
+        only: { crashes: [0], ticks: [1, 2] },
+        areCrashesSeen: true,
+        areLinksPrompt: true,
+        isDiskPrompt: true,
+        isCrashWhole: true,
+      },
+    ),
+    finds: LOST,
+  },
+  {
+    name: 'position reuse where the members elect',
+    rules: { takesNewTerm: false },
+    bounds: pair({ writes: 2, crashes: 1, ticks: 2 }, { ...ELECTING, prompt: SMALL_TALK }),
+    finds: /other bytes|is held by/,
+  },
+  {
+    name: 'a lease that is counted for longer than it was granted',
+    rules: { countedLeaseMs: (grantedMs) => 10 * grantedMs },
+    bounds: three(
+      { writes: 1, ticks: 2, breaks: 1 },
+      {
+        ...ELECTING_UNDER_LEASES,
+        prompt: ALL_TALK,
+        only: { breaks: [0], ticks: [1] },
+        areCrashesSeen: true,
+        isDiskPrompt: true,
+      },
+    ),
+    finds: /misses/,
   },
 ];

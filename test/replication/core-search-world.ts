@@ -1,4 +1,4 @@
-import type { ClusterId, Index, NodeId, Position, Role, Term } from '../../src/engine.js';
+import type { ClusterId, FailoverPolicy, Index, NodeId, Position, Role, Term } from '../../src/engine.js';
 import { controlEntryOf } from '../../src/log/control.js';
 import type { Peer, PlacedConfiguration } from '../../src/log/control.js';
 import { FrameBuilder } from '../../src/log/entry.js';
@@ -114,7 +114,15 @@ export interface World {
   readonly budget: Budget;
 }
 
-export type OrderName = 'promote' | 'others are down' | 'accept loss' | 'add' | 'remove' | 'backup is down';
+export type OrderName =
+  | 'leave'
+  | 'set failover'
+  | 'promote'
+  | 'others are down'
+  | 'accept loss'
+  | 'add'
+  | 'remove'
+  | 'backup is down';
 
 export interface Bounds {
   /** So many of the nodes are members at first; all when it is not said. */
@@ -144,6 +152,8 @@ export interface Bounds {
   readonly ticksMs: readonly number[];
   /** All clocks go alike. */
   readonly isClockShared: boolean;
+  /** Who makes another primary: a person, unless it is said. Where the members do, they look at the clock all the while that time passes. */
+  readonly failover?: FailoverPolicy;
   readonly termsMax: number;
   readonly timing: Timing;
   readonly rules?: Partial<ReplicationRules>;
@@ -266,10 +276,10 @@ export function started(at: number, disk: Disk, bounds: Bounds, rules: Replicati
   const alone = {
     members: [peerOf(at)],
     learners: [],
-    acks: 'majority',
-    failover: 'manual',
+    acks: 'majority' as const,
+    failover: bounds.failover ?? 'manual',
     position: { term: replayed.term, index: 0 as Index },
-  } as const;
+  } satisfies PlacedConfiguration;
   return begin({
     self,
     cluster: disk.cluster,

@@ -6,11 +6,14 @@ import type { Frame, LogEnd } from '../../src/log/frame.js';
 import { addToSpans } from '../../src/log/history.js';
 import type { History, TermSpan } from '../../src/log/history.js';
 import { termAfter, termCount } from '../../src/log/term.js';
-import { begin, step } from '../../src/replication/core.js';
+import { step } from '../../src/replication/core.js';
 import { takeOffice } from '../../src/replication/leading.js';
 import type { Message } from '../../src/replication/message.js';
+import { longestLeaseMs } from '../../src/replication/pace.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
 import { frameAfter } from '../node/frames.js';
+import { nodeOf as begun } from './begun.js';
 
 const NOW_MS = 100_000;
 const LINK = 1 as LinkId;
@@ -55,22 +58,7 @@ function historyOf(frames: readonly Frame[]): History {
 }
 
 function nodeOf(self: NodeId, vote: NodeId): ReplicaState {
-  return begin({
-    self,
-    cluster: CLUSTER,
-    fsync: 'always',
-    role: 'backup',
-    term: TERM,
-    vote,
-    leftOutAt: undefined,
-    lastPrimary: undefined,
-    configurations: { committed: CONFIGURATION, open: [] },
-    last: LAST,
-    spans: spansOf(FRAMES),
-    commit: COMMIT,
-    nowMs: NOW_MS,
-    address: () => `${self}:1`,
-  });
+  return begun({ self, vote, term: TERM, configuration: CONFIGURATION, frames: FRAMES, commit: COMMIT });
 }
 
 /** One node, and another one that it has a link to and that says what the test has it say. */
@@ -190,6 +178,13 @@ const TO_A_BACKUP: readonly (readonly [string, NodeId, Message])[] = [
     append(endOf(otherFrame(13)), [frameAfter(endOf(otherFrame(13)), { term: TERM })]),
   ],
   ['OtherBytesInAHeartbeat', A, heartbeat({ last: endOf(otherFrame(13)) })],
+  [
+    'ALeaseThatNoPrimaryNeeds',
+    A,
+    { ...heartbeat({}), leaseMs: longestLeaseMs(DEFAULT_TIMING) + 1 } as Message,
+  ],
+  ['ATakeOverOfItsOwnTermByAnother', C, { kind: 'take over', term: TERM }],
+  ['ATakeOverOfAnAbsurdTerm', A, { kind: 'take over', term: ABSURD }],
   ['ItsOwnTermByAnother', C, heartbeat({})],
   ['FramesOfItsOwnTermByAnother', C, append(LAST, [NEXT])],
   ['ALogThatLacksWhatIsCommitted', C, probe(historyOf(FRAMES.slice(0, 11)), LATER)],
@@ -266,22 +261,7 @@ describe('A primary closes the link, tells it once and changes nothing on', () =
 
 describe('A backup with nothing', () => {
   it('TakesWhatAPrimarySaysThatWasBegunWithContentOfNoTerm', () => {
-    const state = begin({
-      self: B,
-      cluster: CLUSTER,
-      fsync: 'always',
-      role: 'backup',
-      term: TERM_BEFORE,
-      vote: undefined,
-      leftOutAt: undefined,
-      lastPrimary: undefined,
-      configurations: { committed: CONFIGURATION, open: [] },
-      last: EMPTY_LOG,
-      spans: [],
-      commit: 0 as Index,
-      nowMs: NOW_MS,
-      address: () => 'B:1',
-    });
+    const state = begun({ self: B, term: TERM_BEFORE, configuration: CONFIGURATION });
     const spans = [{ term: 0 as Term, firstIndex: 1 as Index, isLossy: false }, ...spansOf([NEXT])];
     const effects = new Victim(state, A).hear(probe({ spans, last: endOf(NEXT) }));
     expect(effects.map(({ kind }) => kind)).to.not.include('close link');
@@ -369,6 +349,10 @@ describe('What is told of refused links', () => {
 describe('A backup takes from the primary that it follows', () => {
   for (const [name, message] of [
     ['AHeartbeat', heartbeat({})],
+    [
+      'AHeartbeatThatAsksForTheLongestLease',
+      { ...heartbeat({}), leaseMs: longestLeaseMs(DEFAULT_TIMING) } as Message,
+    ],
     ['AHeartbeatOfALongerLog', heartbeat({ last: endOf(FAR) })],
     ['FramesThatFollow', append(LAST, [NEXT, FAR])],
     ['FramesThatItHasAlready', append(endOf(FRAMES[11]!), [FRAMES[12]!, NEXT])],

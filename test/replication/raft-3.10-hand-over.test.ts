@@ -49,6 +49,25 @@ describe('Section 3.10 of the Raft thesis: leadership transfer', () => {
     );
   });
 
+  it('3.10 ANodeThatAnswersNothingMoreStopsAtOnceAndHandsNothingOver', () => {
+    const cluster = serving();
+    for (const letter of ['A', 'B']) {
+      cluster.state(letter).divergence = 'its state differs';
+      expect(cluster.answer(cluster.leave(letter)), letter).to.equal('done');
+    }
+    expect(askedToTakeOver(cluster)).to.deep.equal([]);
+  });
+
+  it('3.10 APrimaryThatHaltsWhileItLetsAnotherOneTakeOverKeepsNobodyWaiting', () => {
+    const cluster = serving();
+    makeLate(cluster, 'A');
+    const command = cluster.leave('A');
+    expect(cluster.answer(command)).to.equal('waits');
+    cluster.state('A').divergence = 'its state differs';
+    cluster.advance(40);
+    expect(cluster.answer(command)).to.equal('done');
+  });
+
   it('3.10 NothingMoreIsTakenByTheOldPrimaryOnceItIsReadyToLetGo', () => {
     const cluster = serving();
     makeLate(cluster, 'A');

@@ -52,7 +52,7 @@ export interface Begins {
   /** Was the primary, and asks for its place. A, unless it is said; nobody by ''. */
   readonly primary?: string;
   readonly rules?: Partial<ReplicationRules>;
-  readonly chance?: () => number;
+  readonly chance?: (letter: string) => number;
 }
 
 export class SmallCluster {
@@ -62,6 +62,8 @@ export class SmallCluster {
   readonly #machines = new Map<string, Machine>();
   readonly #links = new Map<number, readonly [string, string]>();
   readonly #answers = new Map<CommandId, Refusal | CommandOutcome>();
+  /** How many a message holds at most. */
+  framesMax = Infinity;
   /** Of whoever starts from now on. */
   rules: ReplicationRules;
   readonly #chance: ((letter: string) => number) | undefined;
@@ -172,6 +174,10 @@ export class SmallCluster {
   /** What survives a crash of it, but for the log. */
   saved(letter: string): unknown {
     return this.#machine(letter).disk.saved;
+  }
+
+  runs(letter: string): boolean {
+    return this.#machine(letter).state !== undefined;
   }
 
   start(letter: string): void {
@@ -354,12 +360,24 @@ export class SmallCluster {
         break;
       case 'feed': {
         const { peer, link, after } = effect;
-        this.input(letter, { kind: 'fed', peer, link, after, frames: readBehind(machine, after) });
+        this.input(letter, {
+          kind: 'fed',
+          peer,
+          link,
+          after,
+          frames: readBehind(machine, after, this.framesMax),
+        });
         break;
       }
       case 'supply': {
         const { link, term, after } = effect;
-        this.input(letter, { kind: 'supplied', link, term, after, frames: readBehind(machine, after) });
+        this.input(letter, {
+          kind: 'supplied',
+          link,
+          term,
+          after,
+          frames: readBehind(machine, after, this.framesMax),
+        });
         break;
       }
       case 'feed snapshot': {

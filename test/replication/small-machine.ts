@@ -67,9 +67,13 @@ export function begunFrom({ letter, disk }: Machine, nowMs: number, rules: Repli
   return state;
 }
 
-export function readBehind({ disk, unwritten }: Machine, after: Index): readonly Frame[] | 'trimmed' {
+export function readBehind(
+  { disk, unwritten }: Machine,
+  after: Index,
+  framesMax: number,
+): readonly Frame[] | 'trimmed' {
   if (after < disk.base.index) return 'trimmed';
-  return [...disk.frames, ...unwritten].filter((frame) => lastIndexOf(frame) > after);
+  return [...disk.frames, ...unwritten].filter((frame) => lastIndexOf(frame) > after).slice(0, framesMax);
 }
 
 /** Where its snapshot ends: with what is committed. */

@@ -43,6 +43,11 @@ export class SmallNetwork {
     this.cutOneWay(other, one);
   }
 
+  join(one: string, other: string): void {
+    this.#cut.delete(one + other);
+    this.#cut.delete(other + one);
+  }
+
   heal(): void {
     this.#cut.clear();
     this.isLost = () => false;

@@ -33,3 +33,9 @@ export const countUnderLater: ReplicationRules['committable'] = (open, durable) 
     durable,
   );
 };
+
+/** Whoever is elected keeps to its own log. */
+export const takeOwnLog: ReplicationRules['decidePromotion'] = (candidate, answers, terms) => {
+  const decision = RULES.decidePromotion(candidate, answers, terms);
+  return decision.kind === 'granted' ? { ...decision, longest: candidate } : decision;
+};

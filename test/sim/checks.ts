@@ -132,7 +132,14 @@ export class Checks {
    * ever so before. Undefined when it never was.
    */
   placeOf(key: string, value: string | null, from: number): number | undefined {
-    if (value !== null) return this.#places.get(value)?.at(-1)?.index;
+    if (value !== null) {
+      const places = this.#places.get(value) ?? [];
+      // What was sent again stands in the log more than once, and was applied where it stands first.
+      const first = places.find((place) =>
+        this.#committed.get(place.index)?.some((each) => isSame(each, place)),
+      );
+      return (first ?? places.at(-1))?.index;
+    }
     const deletions = this.#deletions.get(key)?.map(({ index }) => index) ?? [];
     // Before its first put a key has no value either.
     return from === 0 ? 0 : deletions.filter((index) => index >= from).sort((a, b) => a - b)[0];

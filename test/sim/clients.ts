@@ -4,6 +4,8 @@ import type { Engine, Refusal, ValueSink } from '../../src/engine.js';
 import type { Operation } from '../histories/linearizability.js';
 import type { Random } from '../random.js';
 import type { Checks } from './checks.js';
+import { ClientSession } from './client-session.js';
+import type { ClientWrite, Outcome } from './client-session.js';
 import type { Cluster, Machine } from './cluster.js';
 import type { Process } from './scheduler.js';
 import type { RunningNode } from './sim-node.js';
@@ -33,6 +35,8 @@ export interface ClientOptions {
   readonly valueBytesMax: number;
   /** They give up after this long. */
   readonly timeoutMs: number;
+  /** They write under sessions, and send again what they had no answer to. */
+  readonly usesSessions: boolean;
 }
 
 /** Gathers one value: undefined before any answer. */
@@ -49,7 +53,7 @@ class OneValue implements ValueSink {
   }
 }
 
-type Outcome = { readonly kind: 'done'; readonly count: number } | { readonly kind: 'refused' | 'unknown' };
+type Answer = (outcome: Outcome, refused?: Refusal) => void;
 
 /** Asks one thing after the other, each time the node that it takes for the primary. */
 export class Client {
@@ -62,6 +66,7 @@ export class Client {
   readonly #options: ClientOptions;
   #target: Machine;
   #operations = 0;
+  readonly #session: ClientSession | undefined;
   /** By process and key, the last position that was seen of it. */
   readonly #seen = new WeakMap<Process, Map<string, number>>();
 
@@ -80,6 +85,7 @@ export class Client {
     this.#random = random;
     this.#options = options;
     this.#target = cluster.machines[0]!;
+    this.#session = options.usesSessions ? new ClientSession() : undefined;
   }
 
   start(): void {
@@ -94,6 +100,16 @@ export class Client {
 
   #act(): void {
     const random = this.#random;
+    const session = this.#session;
+    if (session !== undefined && session.id === undefined) {
+      this.#openSession(session);
+      return;
+    }
+    const again = session?.toSendAgain(random.next());
+    if (again !== undefined) {
+      this.#send(again);
+      return;
+    }
     const key = random.pick(this.#options.keys);
     const chance = random.next();
     if (chance < 0.5) this.#put(key);
@@ -135,23 +151,52 @@ export class Client {
     const operation = label.startsWith('put')
       ? ({ kind: 'put', key: first!, value: second! } as const)
       : ({ kind: 'delete', keys: [first!, second!] } as const);
-    const begin = (engine: Engine, answer: (outcome: Outcome, refused?: Refusal) => void): void => {
-      const { name } = this.#target;
+    const number = this.#session?.nextNumber();
+    const write: ClientWrite = { label, unique, operation, number, doubts: 0, record };
+    this.#session?.begin(write);
+    this.#send(write);
+  }
+
+  #send(write: ClientWrite): void {
+    const machine = this.#target;
+    const tag = this.#session?.tagOf(write);
+    write.doubts++;
+    const begin = (engine: Engine, answer: Answer): void => {
       const written = (refused: Refusal | undefined, count: number): void => {
         if (refused === undefined) {
-          this.#acknowledge(name, unique);
+          this.#acknowledge(machine.name, write.unique);
           answer({ kind: 'done', count });
         } else {
           answer({ kind: refused.code === 'UNCONFIRMED' ? 'unknown' : 'refused' }, refused);
         }
       };
-      engine.write(operation, { written });
+      engine.write(write.operation, { written }, tag);
     };
-    this.#call(this.#target, label, begin, (outcome) => {
+    this.#call(machine, write.label, begin, (outcome, refused) => {
       if (outcome.kind === 'done') this.#history.acknowledged++;
       else this.#history[outcome.kind]++;
-      record(outcome);
+      if (outcome.kind === 'refused') write.doubts--;
+      if (this.#session === undefined) write.record(outcome);
+      else if (refused?.code === 'SESSION_EXPIRED') this.#session.giveUp();
+      else if (outcome.kind === 'done' || write.doubts === 0) this.#session.end(write, outcome);
     });
+  }
+
+  #openSession(session: ClientSession): void {
+    const begin = (engine: Engine, answer: Answer): void => {
+      const written = (refused: Refusal | undefined, count: number): void => {
+        answer(refused === undefined ? { kind: 'done', count } : { kind: 'refused' }, refused);
+      };
+      engine.openSession({ written });
+    };
+    this.#call(this.#target, 'opens a session', begin, (outcome) => {
+      if (outcome.kind === 'done') session.id = outcome.count;
+    });
+  }
+
+  /** Nothing is sent any more. */
+  giveUp(): void {
+    this.#session?.giveUp();
   }
 
   #acknowledge(name: string, unique: string): void {
@@ -167,7 +212,7 @@ export class Client {
     const sink = new OneValue();
     let isLinearizable = false;
     const { node, process } = machine;
-    const begin = (engine: Engine, answer: (outcome: Outcome, refused?: Refusal) => void): void => {
+    const begin = (engine: Engine, answer: Answer): void => {
       const range = wholeRange(Buffer.from(key));
       isLinearizable = isServing(node);
       const done = (refused?: Refusal): void => {
@@ -207,8 +252,8 @@ export class Client {
   #call(
     machine: Machine,
     label: string,
-    begin: (engine: Engine, answer: (outcome: Outcome, refused?: Refusal) => void) => void,
-    record: (outcome: Outcome) => void,
+    begin: (engine: Engine, answer: Answer) => void,
+    record: Answer,
   ): void {
     const { world, network, scheduler } = this.#cluster;
     const { node, process } = machine;
@@ -224,7 +269,7 @@ export class Client {
       isOver = true;
       for (const watch of watches) watch.cancel();
       scheduler.note(`${this.#name} ${label}: ${outcome.kind} ${refused?.code ?? ''}`);
-      record(outcome);
+      record(outcome, refused);
       if (outcome.kind !== 'done') this.#follow(refused);
       this.#next(this.#random.next() * this.#options.thinkMsMax);
     };

@@ -24,6 +24,7 @@ export interface ClusterOptions {
   readonly syncMsMax: number;
   /** How far monotonic clocks go from the right pace, as a share of it. */
   readonly driftMax: number;
+  readonly sessionIdleMs: number;
   readonly windows: Windows;
   readonly connections: number;
   readonly startNode: StartNode;
@@ -221,7 +222,8 @@ export class Cluster {
     const [first] = this.machines;
     const isFirst = machine === first;
     const random = this.#random;
-    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, connections, planted } = this.#options;
+    const { fsync, segmentBytes, snapshotLogBytes, timing, windows, connections, sessionIdleMs, planted } =
+      this.#options;
     const files = machine.disk.mount(clock, random);
     return {
       address: machine.address,
@@ -239,7 +241,11 @@ export class Cluster {
       timing,
       windows,
       connections,
+      sessionIdleMs,
       planted,
+      report: (what) => {
+        this.#checks.report(`${machine.name} ${what}`);
+      },
       watcher: this.#checks.watcher(machine.name),
       failed: (error) => {
         this.#died(machine, process, failuresBefore, error);

@@ -1,5 +1,6 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Sessions } from '../../src/store/sessions.js';
 import type { Planted } from './planted.js';
 
 /** Parts that work wrongly, which the simulator must find. */
@@ -74,4 +75,18 @@ export function misapply(host: string, isLost: boolean): NonNullable<Planted['ta
 
 export function skipDirectorySync(files: Files): Files {
   return { ...files, syncDirectory: () => Promise.resolve() };
+}
+
+/** A write of a session that was answered already is applied again. */
+export function applyAgain(sessions: Sessions): void {
+  const begin = sessions.begin.bind(sessions);
+  sessions.begin = (id, number, lowest) => {
+    const verdict = begin(id, number, lowest);
+    return typeof verdict === 'number' ? 'new' : verdict;
+  };
+}
+
+/** Sessions do not come back with a snapshot. */
+export function forgetSessions(sessions: Sessions): void {
+  sessions.restore = () => undefined;
 }

@@ -4,4 +4,5 @@ export const LOST =
   /acknowledged .* which stands in no log|serves in term .* without entry|truncates entry .* which is committed|has entry .* committed, and it was/;
 export const UNREADABLE = /term of .* went back|is damaged/;
 export const STALE = /is not linearizable/;
+export const TWICE = /applied the write .* twice/;
 export const FORCED_OUT = /was forced out/;

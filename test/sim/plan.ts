@@ -49,6 +49,8 @@ export interface Plan {
   /** The operator does nothing but promote, and never with the word that others are down. */
   readonly onlyPromotes: boolean;
   readonly durationMs: number;
+  /** A session that nobody uses for so long is ended. */
+  readonly sessionIdleMs: number;
   /** How far the monotonic clocks go from the right pace, as a share of it. */
   readonly driftMax: number;
   /**
@@ -61,6 +63,7 @@ export interface Plan {
 /** The pace of a clock within these is exact enough for leases, which are counted a tenth shorter than they are held. */
 const DRIFT_MAX = 0.05;
 
+const HOUR_MS = 3_600_000;
 /** As the client library does by default. */
 const CLIENT_TIMEOUT_MS = 5000;
 
@@ -108,6 +111,7 @@ export function drawPlan({ random, laterRandom, electionRandom }: Draws, given: 
       thinkMsMax: random.pick([300, 800, 2000]),
       valueBytesMax: random.pick([1, 100, 1500]),
       timeoutMs: CLIENT_TIMEOUT_MS,
+      usesSessions: false,
     },
     faults: {
       kinds: [...chosen.filter(isLegal), ...addedLater],
@@ -120,6 +124,7 @@ export function drawPlan({ random, laterRandom, electionRandom }: Draws, given: 
     durationMs: 30_000,
     connections: random.pick([1, 1000]),
     driftMax: 0.01,
+    sessionIdleMs: HOUR_MS,
     quiet: undefined,
   };
   const withElections = failover === 'auto' ? drawElections(electionRandom, drawn) : {};
@@ -140,6 +145,7 @@ function drawElections(random: Random, drawn: Plan): Partial<Plan> {
       ...clientOptions,
       thinkMsMax: random.pick([100, 300, 1000]),
       timeoutMs: random.pick([300, 1000, CLIENT_TIMEOUT_MS]),
+      usesSessions: random.next() < 0.6,
     },
     faults: {
       kinds: quiet === undefined ? kinds : ofOne,
@@ -150,6 +156,7 @@ function drawElections(random: Random, drawn: Plan): Partial<Plan> {
     isLossy: quiet === undefined && drawn.isLossy,
     durationMs: DURATION_WITH_ELECTIONS_MS,
     driftMax: random.next() < 0.7 ? DRIFT_MAX : 0.01,
+    sessionIdleMs: random.pick([1000, HOUR_MS, HOUR_MS]),
     quiet,
   };
 }

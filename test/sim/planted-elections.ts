@@ -1,8 +1,8 @@
 import { RULES } from '../../src/replication/rules.js';
 import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import { countOldTerms } from '../replication/wrong-rules.js';
-import { forgetVote } from './defects.js';
-import { FORCED_OUT, LOST, STALE, UNREADABLE } from './findings.js';
+import { applyAgain, forgetSessions, forgetVote } from './defects.js';
+import { FORCED_OUT, LOST, STALE, TWICE, UNREADABLE } from './findings.js';
 import type { Plan } from './plan.js';
 import type { Planted } from './planted.js';
 
@@ -13,7 +13,7 @@ const ALONE: Partial<Plan> = {
   failover: 'auto',
   fsync: 'always',
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   isLossy: false,
   operatorPauseMsMax: Infinity,
   quiet: undefined,
@@ -43,7 +43,7 @@ const SHORT_TERMS: Partial<Plan> = {
   syncMsMax: 20,
   latencyMsMax: 20,
   windows: { bytes: 4096, messages: 1, messageBytes: 1 },
-  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['crash in office', 'crash in office', 'kill'], pauseMsMax: 150, downMsMax: 400 },
 };
 
@@ -51,8 +51,22 @@ const SHORT_TERMS: Partial<Plan> = {
 const CUT_PRIMARIES: Partial<Plan> = {
   ...ALONE,
   clients: 5,
-  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 200 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 200, usesSessions: false },
   faults: { kinds: ['isolate'], pauseMsMax: 3000, downMsMax: 500 },
+};
+
+/** Clients that send again what they had no answer to, while primaries come and go. */
+const RETRIES: Partial<Plan> = {
+  ...ALONE,
+  snapshotLogBytes: 4096,
+  clientOptions: {
+    keys: ['a', 'b'],
+    thinkMsMax: 100,
+    valueBytesMax: 100,
+    timeoutMs: 300,
+    usesSessions: true,
+  },
+  faults: { kinds: ['kill', 'isolate', 'pause'], pauseMsMax: 2000, downMsMax: 1000 },
 };
 
 /** Defects that matter where the members make their own primary. */
@@ -77,6 +91,14 @@ export const PLANTED_ELECTIONS: readonly Planted[] = [
     rules: { countedLeaseMs: (grantedMs) => 4 * RULES.countedLeaseMs(grantedMs) },
     plan: CUT_PRIMARIES,
     finds: STALE,
+    from: 1,
+  },
+  { name: 'session applied twice', sessions: applyAgain, plan: RETRIES, finds: TWICE, from: 1 },
+  {
+    name: 'sessions forgotten over a restart',
+    sessions: forgetSessions,
+    plan: RETRIES,
+    finds: /the state of .* and elsewhere it was|answers nothing more: the state of/,
     from: 1,
   },
 ];

@@ -2,6 +2,7 @@ import type { NodeClock } from '../../src/clock.js';
 import type { Log, NodeStates } from '../../src/node/ports.js';
 import type { ReplicationRules } from '../../src/replication/rules.js';
 import type { Files } from '../../src/storage/files.js';
+import type { Sessions } from '../../src/store/sessions.js';
 import type { Table } from '../../src/store/table.js';
 import { askNewest, countOldTerms, countUnderLater, takeAnyHalf } from '../replication/wrong-rules.js';
 import { appendEarly, claimWhatIsThere, forgetVote, misapply, skipDirectorySync } from './defects.js';
@@ -27,6 +28,7 @@ export interface Planted {
   /** The nodes have to find it by themselves: the simulator compares no states then. */
   table?(table: Table, address: string): void;
   clock?(clock: NodeClock): NodeClock;
+  sessions?(sessions: Sessions): void;
   /** How the schedules must be for it to matter. */
   readonly plan: Partial<Plan>;
   /** The checks that may find it, and no others. */
@@ -48,7 +50,7 @@ const LOST_WRITES: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 150, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['power cut', 'slow disk', 'slow disk', 'isolate'], pauseMsMax: 800, downMsMax: 500 },
 };
 
@@ -69,7 +71,7 @@ const SHORT_TERMS: Partial<Plan> = {
   latencyMsMax: 20,
   windows: { bytes: 4096, messages: 1, messageBytes: 1 },
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['crash in office'], pauseMsMax: 150, downMsMax: 400 },
   operatorPauseMsMax: 500,
   onlyPromotes: true,
@@ -82,7 +84,7 @@ const RESTARTED_VOTERS: Partial<Plan> = {
   fsync: 'always',
   timing: { ...QUICK, leaseMs: 3000 },
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['rack'], pauseMsMax: 8000, downMsMax: 50 },
   operatorPauseMsMax: 600,
   onlyPromotes: true,
@@ -95,7 +97,7 @@ const SLEEPING_PRIMARIES: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 3,
-  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 100, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['suspend'], pauseMsMax: 2000, downMsMax: 500 },
   operatorPauseMsMax: 600,
   onlyPromotes: true,
@@ -108,7 +110,7 @@ const CHANGING_PAIR: Partial<Plan> = {
   fsync: 'always',
   timing: QUICK,
   clients: 2,
-  clientOptions: { keys: ['a'], thinkMsMax: 200, valueBytesMax: 1, timeoutMs: 5000 },
+  clientOptions: { keys: ['a'], thinkMsMax: 200, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
   faults: { kinds: ['kill', 'isolate', 'crash in office', 'cut one way'], pauseMsMax: 1500, downMsMax: 2000 },
   operatorPauseMsMax: 800,
 };
@@ -124,6 +126,7 @@ const CALM_STATES: Partial<Plan> = {
     thinkMsMax: 50,
     valueBytesMax: 100,
     timeoutMs: 5000,
+    usesSessions: false,
   },
   faults: { kinds: ['slow disk'], pauseMsMax: 5000, downMsMax: 500 },
   isLossy: false,

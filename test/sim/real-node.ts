@@ -9,6 +9,7 @@ import { openDataDirectory } from '../../src/storage/data-directory.js';
 import type { DataDirectory } from '../../src/storage/data-directory.js';
 import { makeTable } from '../store/make-table.js';
 import { Store } from '../../src/store/store.js';
+import { watchApplied } from './applied-once.js';
 import type { NodePorts, RunningNode } from './sim-node.js';
 import { watchedLog, watchedReplacements } from './watched.js';
 
@@ -20,7 +21,11 @@ const READ_BYTES = 1024 * 1024;
 export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
   const table = makeTable();
   ports.planted?.table?.(table, ports.address);
+  watchApplied(table, (what) => {
+    ports.report(what);
+  });
   const store = new Store(table);
+  ports.planted?.sessions?.(store.sessions);
   const data = await openData(ports, store);
   const isPrimary = { now: (): boolean => false };
   const log = logOf(data, ports, () => isPrimary.now());
@@ -46,6 +51,7 @@ export async function startRealNode(ports: NodePorts): Promise<RunningNode> {
     snapshotLogBytes: ports.snapshotLogBytes,
     timing: ports.timing,
     windows: ports.windows,
+    sessionIdleMs: ports.sessionIdleMs,
     connections: () => ports.connections,
     address: () => ports.address,
     random: () => ports.random.next(),

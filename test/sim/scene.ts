@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { wholeRange } from '../../src/engine.js';
-import type { AcksPolicy, Reconfiguration, Refusal } from '../../src/engine.js';
+import type { AcksPolicy, FailoverPolicy, Reconfiguration, Refusal } from '../../src/engine.js';
 import { DEFAULT_TIMING, DEFAULT_WINDOWS } from '../../src/replication/timing.js';
 import { seededRandom } from '../random.js';
 import { Checks } from './checks.js';
@@ -21,6 +21,7 @@ const LINKS_LOST_MS = 16_000;
 export interface SceneOptions {
   readonly seed?: number;
   readonly acks?: AcksPolicy;
+  readonly failover?: FailoverPolicy;
   readonly snapshotLogBytes?: number;
 }
 
@@ -32,10 +33,12 @@ export class Scene {
   readonly said: string[] = [];
   readonly #operator: Operator;
   readonly #acks: AcksPolicy;
+  readonly #failover: FailoverPolicy;
 
   constructor(nodes: number, options: SceneOptions) {
     const random = seededRandom(options.seed ?? 1);
     this.#acks = options.acks ?? 'majority';
+    this.#failover = options.failover ?? 'manual';
     const parts = {
       nodes,
       fsync: 'always',
@@ -47,6 +50,7 @@ export class Scene {
       latencyMsMax: 2,
       syncMsMax: 2,
       driftMax: 0.01,
+      sessionIdleMs: 3_600_000,
       startNode: startRealNode,
       planted: undefined,
     } as const;
@@ -89,6 +93,7 @@ export class Scene {
       await this.until(`${address} is a member`, () => this.stateOf(first!, address) === 'member');
     }
     if (this.#acks !== 'majority') await this.insist(first!, { kind: 'setAcks', acks: this.#acks });
+    if (this.#failover === 'auto') await this.insist(first!, { kind: 'setFailover', failover: 'auto' });
     await this.put(first!, 'joined');
     // So that every member has heard of it from a primary that serves.
     await this.pause(1500);

@@ -50,7 +50,10 @@ export interface NodePorts {
   readonly windows: Windows;
   /** How many clients the node takes there to be. */
   readonly connections: number;
+  readonly sessionIdleMs: number;
   readonly watcher: LogWatcher;
+  /** Told what the node did, where it must not. */
+  report(what: string): void;
   readonly planted: Planted | undefined;
   /** The node must not go on. */
   failed(error: unknown): void;

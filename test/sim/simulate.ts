@@ -81,6 +81,7 @@ export async function simulate(seed: number, options: SimulateOptions): Promise<
     await operator.idle();
     await converge(parties);
     await readEverything(parties, plan.clientOptions.keys);
+    for (const client of clients) client.giveUp();
     checkHistory(history, checks);
   };
   await catchingStrays(checks, () => drive(cluster, checks, script()));

@@ -68,7 +68,7 @@ describe('What is replayed', () => {
         { term: 8, firstIndex: 6, isLossy: true },
       ],
       controls: [
-        { position: { term: 3, index: 1 }, entry: JSON.parse(JSON.stringify(opened)) as object },
+        { position: { term: 3, index: 1 }, entry: { kind: 'open', primary, configuration: undefined } },
         { position: { term: 8, index: 6 }, entry: open },
         { position: { term: 8, index: 7 }, entry: { kind: 'configure', configuration } },
       ],

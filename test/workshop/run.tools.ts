@@ -1,25 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { repositoryRoot } from '../repository-root.js';
 
-/** An npm that does nothing but what the variables ask for; its last words are `--reporter-option output=FILE`. */
+/** An npm that does nothing but what the variables ask for; its last words are `--counts FILE`. */
 const PRETENDED_NPM = `#!/usr/bin/env bash
 script=\${2:-$1}
 variable=\${script//:/_}
 counts="\${variable}_counts" status="\${variable}_status"
-if [[ -n \${!counts:-} ]]; then echo "\${!counts}" > "\${!#/output=/}"; fi
+if [[ -n \${!counts:-} ]]; then echo "\${!counts}" > "\${!#}"; fi
 exit "\${!status:-0}"
 `;
 const PRETENDED_DPKG = '#!/usr/bin/env bash\necho -n install ok installed\n';
@@ -95,33 +86,4 @@ describe('.ci/run', () => {
       expect(run(variables)).to.deep.equal(ended);
     });
   }
-
-  function countsOf(specification: string): string | undefined {
-    const output = join(folder, 'counts');
-    symlinkSync(join(repositoryRoot, 'node_modules'), join(folder, 'node_modules'));
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-    writeFileSync(join(folder, 'one.js'), specification);
-    const options = [
-      '--reporter',
-      '.ci/counting-reporter.js',
-      '--reporter-option',
-      `output=${output}`,
-      'one.js',
-    ];
-    spawnSync(process.execPath, [join('node_modules', 'mocha', 'bin', 'mocha.js'), ...options], {
-      cwd: folder,
-    });
-    return existsSync(output) ? readFileSync(output, 'utf8') : undefined;
-  }
-
-  it('has the tests counted by a reporter', () => {
-    const counts = countsOf(
-      `it('a', () => {}); it('b', () => {}); it('c', () => { throw new Error('c'); });`,
-    );
-    expect(counts).to.equal('2 1\n');
-  });
-
-  it('gets no counts of a run that a test breaks off', () => {
-    expect(countsOf(`it('a', () => {}); it('b', () => process.exit(0));`)).to.equal(undefined);
-  });
 });

@@ -1,0 +1,116 @@
+import path from 'node:path';
+import { createClient } from '../../src/client/client.js';
+import { pause } from '../first-answer.js';
+import { startServer } from '../server-process.js';
+import type { BenchServer } from '../server-process.js';
+
+const POLL_MS = 10;
+const DEADLINE_MS = 60_000;
+const NODES = ['a', 'b', 'c'];
+
+/** A primary that serves, and in which term. */
+export interface Office {
+  readonly address: string;
+  readonly term: number;
+}
+
+interface Node {
+  readonly address: string;
+  readonly dbPath: string;
+  server: BenchServer;
+}
+
+/** Three servers on this machine that make their own primary, with nothing set but that. */
+export class AutomaticCluster {
+  readonly #nodes: Node[] = [];
+
+  static async start(directory: string): Promise<AutomaticCluster> {
+    const cluster = new AutomaticCluster();
+    for (const name of NODES) await cluster.#add(path.join(directory, `${name}.json`));
+    await cluster.whole();
+    return cluster;
+  }
+
+  get addresses(): string[] {
+    return this.#nodes.map(({ address }) => address);
+  }
+
+  /** Waits until one of them serves that hears all of them as members. */
+  async whole(): Promise<Office> {
+    const untilMs = performance.now() + DEADLINE_MS;
+    while (performance.now() < untilMs) {
+      for (const { address } of this.#nodes) {
+        const office = await officeOf(address, this.#nodes.length);
+        if (office !== undefined) return office;
+      }
+      await pause(POLL_MS);
+    }
+    throw new Error('no primary hears everybody');
+  }
+
+  /** The process at this address is killed; answers when, on the clock of `performance.now`. */
+  kill(address: string): number {
+    const { server } = this.#at(address);
+    const atMs = performance.now();
+    process.kill(server.processId, 'SIGKILL');
+    return atMs;
+  }
+
+  /** The process at this address is told to stop; `ended` resolves when it has. */
+  stop(address: string): { readonly atMs: number; readonly ended: Promise<void> } {
+    const { server } = this.#at(address);
+    const atMs = performance.now();
+    return { atMs, ended: server.stop() };
+  }
+
+  /** Starts a node again that has ended, as it was started before. */
+  async restart(address: string): Promise<void> {
+    const node = this.#at(address);
+    await node.server.kill();
+    const port = node.server.port;
+    node.server = await startServer(node.dbPath, this.#options(node.dbPath), { port });
+  }
+
+  async end(): Promise<void> {
+    for (const { server } of this.#nodes) await server.kill();
+  }
+
+  #at(address: string): Node {
+    const node = this.#nodes.find((each) => each.address === address);
+    if (node === undefined) throw new Error(`${address} is none of the nodes`);
+    return node;
+  }
+
+  #options(dbPath: string): string[] {
+    const [first] = this.#nodes;
+    const isFirst = first === undefined || first.dbPath === dbPath;
+    const role = isFirst ? [] : ['--role', 'backup', '--primary', first.address];
+    return [...role, '--failover', 'auto', '--log-level', 'error'];
+  }
+
+  async #add(dbPath: string): Promise<void> {
+    const server = await startServer(dbPath, this.#options(dbPath));
+    const address = `${server.host}:${String(server.port)}`;
+    const [first] = this.#nodes;
+    this.#nodes.push({ address, dbPath, server });
+    if (first === undefined) return;
+    using client = createClient({ address: first.address });
+    await client.addBackup(address);
+    await this.whole();
+  }
+}
+
+/** Undefined where the node is not the primary of so many members. */
+async function officeOf(address: string, members: number): Promise<Office | undefined> {
+  using client = createClient({ address, whenUnreachable: 'fail', timeoutMs: 500 });
+  try {
+    const status = await client.status();
+    const isServing = status.facts.get('role') === 'primary' && status.facts.get('service') === 'serving';
+    const heard = status.members.filter((member) => member.get('state') === 'member');
+    const isWhole = isServing && heard.length === members;
+    return isWhole ? { address, term: Number(status.facts.get('term')) } : undefined;
+  } catch {
+    // It is being started, or just was ended.
+    return undefined;
+  }
+}
