@@ -52,7 +52,8 @@ function unreachable(error: KvError, message: string, target: Target): string {
   }
   // A connection names the node at its other end, which is another one when the call was sent on.
   if (error.code === 'UNREACHABLE' && !message.includes(where)) {
-    const advice = 'while it is down nothing can be written, and "kv promote" makes a backup the primary';
+    const advice =
+      'nothing can be written until there is one: the members make another with --failover auto, otherwise "kv promote" does';
     return `${where} is a backup, and its primary is out of reach: ${message}; ${advice}`;
   }
   if (error.code !== 'UNREACHABLE' || !isRefusedConnection(error.cause)) return message;

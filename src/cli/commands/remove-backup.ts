@@ -1,4 +1,6 @@
 import { showAddress } from '../../client/address.js';
+import { createClient } from '../../client/client.js';
+import { KvError } from '../../client/errors.js';
 import { systemClock } from '../../clock.js';
 import { WHEN_CHANGE_UNCONFIRMED, withTarget } from '../client-command.js';
 import type { ClientSession } from '../client-command.js';
@@ -9,6 +11,7 @@ import { standardOutput, writeLines } from '../output.js';
 import { pause } from '../pause.js';
 
 const POLL_MS = 50;
+const ASK_MS = 1000;
 
 export async function run(invocation: Invocation): Promise<number> {
   const address = requireNodeAddress(invocation, 'primary');
@@ -34,20 +37,35 @@ export async function run(invocation: Invocation): Promise<number> {
   });
 }
 
-/** Asks the one that was removed until it knows the next primary; undefined when it does not in time. */
-async function successorOf(
-  { client, endMs, remaining }: ClientSession,
-  gone: string,
-): Promise<string | undefined> {
+/** Asks the members that are left who the primary is; undefined when none says so in time. */
+async function successorOf(session: ClientSession, gone: string): Promise<string | undefined> {
+  const { client, endMs, remaining } = session;
   while (endMs - systemClock.nowMs() > POLL_MS) {
     // It was removed, whatever becomes of the questions behind that.
     const report = await client.status(remaining()).catch(() => undefined);
-    const named = report?.facts.get('primary');
-    const isKnown = report?.facts.get('role') === 'backup' && named !== undefined && named !== 'none';
-    if (isKnown && named !== gone) return named;
+    if (report?.facts.get('role') === 'backup') {
+      const named = report.facts.get('primary');
+      if (named !== undefined && named !== 'none' && named !== gone) return named;
+      // Nobody tells it who came after it.
+      const left = report.members.map((member) => member.get('member') ?? gone);
+      for (const address of left) if (address !== gone && (await isPrimary(address, endMs))) return address;
+    }
     await pause(systemClock, POLL_MS);
   }
   return undefined;
+}
+
+async function isPrimary(address: string, endMs: number): Promise<boolean> {
+  const timeoutMs = Math.max(1, Math.min(ASK_MS, endMs - systemClock.nowMs()));
+  const client = createClient({ address, timeoutMs, whenUnreachable: 'fail' });
+  try {
+    return (await client.status()).facts.get('role') === 'primary';
+  } catch (error) {
+    if (error instanceof KvError) return false;
+    throw error;
+  } finally {
+    client.close();
+  }
 }
 
 function removed(primary: string | undefined, backup: string, wasPrimary: boolean): string[] {
