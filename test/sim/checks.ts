@@ -4,9 +4,11 @@ import type { Frame, LogEnd } from '../../src/log/frame.js';
 import { comparePositions, showPosition, termCount } from '../../src/log/term.js';
 import type { Message } from '../../src/replication/message.js';
 import { framesOf } from './copy-message.js';
+import { FirstEntry } from './first-entry.js';
 import { LogMirror, entriesOf } from './log-mirror.js';
 import type { MirroredEntry } from './log-mirror.js';
 import type { Inspection, LogWatcher } from './sim-node.js';
+import { isSameState, showState } from './states.js';
 import { Violation } from './violation.js';
 
 /** A promotion for which the operator accepted that what lies behind `after` is lost. */
@@ -26,6 +28,7 @@ const STATE_IS_WRONG = `${HALTS}the state of this node`;
 /** What is known of one node over all its lives. */
 class Watched {
   readonly log = new LogMirror();
+  readonly firstEntry = new FirstEntry();
   readonly name: string;
   /** Of the life that runs. */
   seen: Inspection | undefined;
@@ -187,6 +190,8 @@ export class Checks {
     if (now.applied > now.commit)
       throw this.#violated(`${name} applied ${String(now.applied)} behind its commit`);
     this.#checkOffice(node, now);
+    if (node.firstEntry.isPassedOver(now))
+      throw this.#violated(`${name} changes who takes part before the first entry of its term is committed`);
     this.#checkServing(node, before, now);
     this.#checkCommitted(node, now);
     if (now.applied !== before?.applied) this.#checkState(node, now.applied, content);
@@ -300,6 +305,7 @@ export class Checks {
     for (const entry of entries) this.#register(node.name, entry);
     log.add(entries);
     const control = controlEntryOf(frame);
+    node.firstEntry.appended(frame, control);
     if (control?.kind === 'open' && control.lossAfter !== undefined) {
       const { term } = frame;
       const isKnown = this.#losses.some((loss) => loss.term === term);
@@ -371,16 +377,6 @@ function isSame(
   b: { readonly term: Term; readonly checksum: number },
 ): boolean {
   return a?.term === b.term && a.checksum === b.checksum;
-}
-
-function isSameState(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [key, value] of a) if (b.get(key) !== value) return false;
-  return true;
-}
-
-function showState(pairs: ReadonlyMap<string, string>): string {
-  return JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function addTo<K>(map: Map<K, Known[]>, key: K, item: Known): void {

@@ -5,4 +5,5 @@ export const LOST =
 export const UNREADABLE = /term of .* went back|is damaged/;
 export const STALE = /is not linearizable/;
 export const TWICE = /applied the write .* twice/;
+export const TOO_EARLY = /changes who takes part before the first entry/;
 export const FORCED_OUT = /was forced out/;

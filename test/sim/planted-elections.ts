@@ -2,7 +2,7 @@ import { RULES } from '../../src/replication/rules.js';
 import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import { countOldTerms } from '../replication/wrong-rules.js';
 import { applyAgain, forgetSessions, forgetVote } from './defects.js';
-import { FORCED_OUT, LOST, STALE, TWICE, UNREADABLE } from './findings.js';
+import { FORCED_OUT, LOST, STALE, TOO_EARLY, TWICE, UNREADABLE } from './findings.js';
 import type { Plan } from './plan.js';
 import type { Planted } from './planted.js';
 
@@ -26,6 +26,8 @@ const ONE_AWAY: Partial<Plan> = {
   quiet: { removes: false },
 };
 
+const MANY_CRASHES = Array.from({ length: 12 }, () => 'crash in office' as const);
+
 /** Whoever takes office loses it at once, and entries travel one by one. */
 const SHORT_TERMS: Partial<Plan> = {
   ...ALONE,
@@ -33,19 +35,22 @@ const SHORT_TERMS: Partial<Plan> = {
     ...DEFAULT_TIMING,
     automatic: {
       heartbeatMs: 20,
-      leaseMs: 50,
+      leaseMs: 80,
       answerMs: 60,
       resendMs: 30,
-      electionMinMs: 80,
-      electionMaxMs: 240,
+      electionMinMs: 150,
+      electionMaxMs: 300,
     },
   },
   syncMsMax: 20,
   latencyMsMax: 20,
   windows: { bytes: 4096, messages: 1, messageBytes: 1 },
   clientOptions: { keys: ['a'], thinkMsMax: 50, valueBytesMax: 1, timeoutMs: 5000, usesSessions: false },
-  faults: { kinds: ['crash in office', 'crash in office', 'kill'], pauseMsMax: 150, downMsMax: 400 },
+  faults: { kinds: [...MANY_CRASHES, 'kill'], pauseMsMax: 100, downMsMax: 1500 },
 };
+
+/** The members change, whoever is in office and however long. */
+const CHANGES: Partial<Plan> = { ...SHORT_TERMS, nodes: 4, operatorPauseMsMax: 150 };
 
 /** A primary that is cut off, goes on reading, and is succeeded. */
 const CUT_PRIMARIES: Partial<Plan> = {
@@ -84,14 +89,21 @@ export const PLANTED_ELECTIONS: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 1,
+    from: 31,
+  },
+  {
+    name: 'membership change before the first entry',
+    rules: { changesOnlyServing: false },
+    plan: CHANGES,
+    finds: TOO_EARLY,
+    from: 33,
   },
   {
     name: 'lease longer than the election timeout',
     rules: { countedLeaseMs: (grantedMs) => 4 * RULES.countedLeaseMs(grantedMs) },
     plan: CUT_PRIMARIES,
     finds: STALE,
-    from: 1,
+    from: 19,
   },
   { name: 'session applied twice', sessions: applyAgain, plan: RETRIES, finds: TWICE, from: 1 },
   {
