@@ -40,7 +40,8 @@ export function leaseToAskMs({ configurations, timing }: ReplicaState, match: In
 
 /** How long a lease a node may have granted before it started, and forgotten. */
 export function forgottenLeaseMs(configurations: Configurations | undefined, timing: Timing): number {
-  if (configurations === undefined) return longestLeaseMs(timing);
+  // It belonged to no cluster: it has heard no primary.
+  if (configurations === undefined) return 0;
   const { committed, open } = configurations;
   return Math.max(...[committed, ...open].map(({ failover }) => leaseMsOf(failover, timing)));
 }
