@@ -14,7 +14,7 @@ const LOOK_MS = 1000;
  * Where the members make their own primary, one serves within this time without anybody's help, once nothing is wrong any more and all
  * run: what was sent over a link that nobody knows to be gone is given up first, and then some elections may come to nothing.
  */
-const ELECT_MS_MAX = 20_000;
+const ELECT_MS_MAX = 10_000;
 /** A primary that starts gets this long to find its place by itself. */
 const PATIENCE_MS = 8000;
 
