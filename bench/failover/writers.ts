@@ -20,6 +20,7 @@ export class Writers {
   #isOver = false;
   #ended: Promise<unknown>;
   failed = 0;
+  #lastFailure = 'no call has failed';
 
   constructor(addresses: readonly string[], callers: number, intervalMs: number) {
     this.#client = createClient({ addresses });
@@ -39,7 +40,7 @@ export class Writers {
       if (first !== undefined) return first.answeredMs;
       await pause(POLL_MS);
     }
-    throw new Error('no write was acknowledged');
+    throw new Error(`no write was acknowledged in a minute: ${this.#lastFailure}`);
   }
 
   /** The longest time between two acknowledgements from this moment on, the last one before it included. */
@@ -72,8 +73,9 @@ export class Writers {
       try {
         await this.#client.put(`bench:${String(caller)}:${String(count % KEYS)}`, VALUE);
         this.#writes.push({ begunMs, answeredMs: performance.now() });
-      } catch {
+      } catch (error) {
         this.failed++;
+        this.#lastFailure = error instanceof Error ? error.message : String(error);
       }
       await pause(intervalMs);
     }
