@@ -21,7 +21,7 @@ function figure7(...names: readonly string[]): SmallCluster {
 }
 
 function expectSameLogs(cluster: SmallCluster, letters: string): void {
-  const [first, ...others] = [...letters];
+  const [first, ...others] = Array.from(letters);
   for (const letter of others)
     expect(cluster.entriesOf(letter), letter).to.deep.equal(cluster.entriesOf(first!));
 }
@@ -98,7 +98,7 @@ describe('Section 5.3 of the Raft paper: log replication', () => {
       const logs = Object.fromEntries(
         [LEADER, ...Object.values(FIGURE_7)].map((terms, at) => [letters[at]!, terms]),
       );
-      const terms = Object.fromEntries([...letters].map((letter) => [letter, 7]));
+      const terms = Object.fromEntries(Array.from(letters).map((letter) => [letter, 7]));
       const cluster = new SmallCluster({ members: letters, logs, terms, primary: first });
       // Everybody is heard before the votes are counted.
       cluster.untilServes(first, 5000);
@@ -118,7 +118,7 @@ describe('Section 5.3 of the Raft paper: log replication', () => {
         const logs = Object.fromEntries(
           [LEADER, ...Object.values(FIGURE_7)].map((terms, at) => [letters[at]!, terms]),
         );
-        const terms = Object.fromEntries([...letters].map((letter) => [letter, 7]));
+        const terms = Object.fromEntries(Array.from(letters).map((letter) => [letter, 7]));
         const cluster = new SmallCluster({ members: letters, logs, terms, primary: candidate });
         cluster.crash(silent);
         cluster.untilServes(candidate, 8000);

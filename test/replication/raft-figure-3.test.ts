@@ -15,8 +15,8 @@ const STEPS = 250;
 
 /** Everything that may happen to a node, one after the other, by chance. */
 function disturb(cluster: SmallCluster, members: string, random: Random): void {
-  const letter = random.pick([...members]);
-  const other = random.pick([...members]);
+  const letter = random.pick(Array.from(members));
+  const other = random.pick(Array.from(members));
   const isUp = cluster.runs(letter);
   switch (random.below(12)) {
     case 0:
@@ -57,7 +57,7 @@ function run(random: Random, members: string, rules: Partial<ReplicationRules> =
     cluster.setSlow(letter, false);
   }
   const isCalm = (): boolean => {
-    const [one, ...others] = [...members].map((letter) => cluster.entriesOf(letter).join());
+    const [one, ...others] = Array.from(members).map((letter) => cluster.entriesOf(letter).join());
     return cluster.serving().length === 1 && others.every((log) => log === one);
   };
   cluster.until('one serves, and all have what it has', isCalm, 30_000);
