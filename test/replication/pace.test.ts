@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { FailoverPolicy, Index } from '../../src/engine.js';
-import { forgottenLeaseMs, leaseToAskMs, longestLeaseMs } from '../../src/replication/pace.js';
+import { forgottenLeaseMs, leaseToAskMs } from '../../src/replication/pace.js';
 import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import { logOf, named, nodeOf, placed } from './begun.js';
 import { SmallCluster } from './small-cluster.js';
