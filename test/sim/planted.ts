@@ -149,7 +149,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     states: claimWhatIsThere,
     plan: { ...LOST_WRITES, nodes: 3, acks: 'majority', faults: { ...CUTS_OF_MANY } },
     finds: LOST,
-    from: 36,
+    from: 79,
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 }, finds: UNREADABLE, from: 1 },
   { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS, finds: UNREADABLE, from: 1 },
@@ -158,14 +158,14 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 25,
+    from: 121,
   },
   {
     name: 'missing empty entry',
     rules: { opensTermFirst: false },
     plan: SHORT_TERMS, // What a forced promotion decides stands in that entry. In 300 schedules nothing was lost by its absence.
     finds: /does not come together again/,
-    from: 162,
+    from: 221,
   },
   {
     name: 'position reuse',
