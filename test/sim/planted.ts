@@ -165,7 +165,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { opensTermFirst: false },
     plan: SHORT_TERMS, // What a forced promotion decides stands in that entry. In 300 schedules nothing was lost by its absence.
     finds: /does not come together again/,
-    from: 221,
+    from: 244,
   },
   {
     name: 'position reuse',
@@ -186,7 +186,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
     finds: STALE,
-    from: 97,
+    from: 177,
   },
   {
     name: 'lease believed over a suspension',
