@@ -30,6 +30,8 @@ export interface ConnectionOptions {
   readonly connectMsMax: number;
   /** How long a server that owes replies may about send nothing. */
   readonly silenceMsMax: number;
+  /** Whether anybody waits for a call, see {@link Connection.setInUse}. What it is made for is sent either way. */
+  readonly isInUse: boolean;
   /** Called once, before the calls that it held end. Nothing may be added afterwards. */
   readonly lost: (connection: Connection, loss: Loss) => void;
   /** Called again and again while a server that owes replies is silent for longer than {@link SUSPICIOUS_MS}. */
@@ -77,7 +79,7 @@ export class Connection implements Place {
   /** Whether the reply to what stood in front of the head's request is there. */
   #isPrefaceAnswered = false;
   #isFlushDue = false;
-  #isInUse = true;
+  #isInUse: boolean;
   /** When bytes last arrived, or replies began to be owed. */
   #heardMs: number;
   /** What the server said unasked, right before it hung up. */
@@ -87,6 +89,7 @@ export class Connection implements Place {
     this.#options = options;
     this.#name = showAddress(options.address);
     this.#heardMs = options.clock.nowMs();
+    this.#isInUse = options.isInUse;
     this.#socket = connect({ host: options.address.host, port: options.address.port, noDelay: true });
     this.#connectTimer = options.clock.after(options.connectMsMax, () => {
       const seconds = String(options.connectMsMax / 1000);
@@ -100,6 +103,7 @@ export class Connection implements Place {
       .on('end', () => this.#lose(this.#farewell ?? this.#hungUp()))
       .on('error', (cause: Error) => this.#lose(this.#farewell ?? this.#broken(cause)))
       .on('close', () => this.#lose(this.#hungUp()));
+    this.#holdProcess();
   }
 
   /** Bytes that stand between a new call and its reply, as far as they are known. */

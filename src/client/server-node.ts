@@ -142,6 +142,7 @@ export class ServerNode implements Place, Responder {
       clock,
       connectMsMax,
       silenceMsMax,
+      isInUse: this.#isInUse,
       lost: (lost, loss) => {
         this.#lost(lost, loss);
       },
@@ -153,7 +154,6 @@ export class ServerNode implements Place, Responder {
         this.#observer.ended(this, call, ending);
       },
     });
-    connection.setInUse(this.#isInUse);
     this.#connections = [...this.#connections, connection];
     return connection;
   }
