@@ -145,7 +145,7 @@ export class Replica {
 
   /** Resolves when this node is no primary any more, or has to stop as one. */
   async leave(): Promise<void> {
-    if (this.#isAsPaused) return;
+    if (this.#isStopped || this.#isAsPaused) return;
     const command = ++this.#lastCommand as CommandId;
     await new Promise((resolve) => {
       this.#commands.set(command, resolve);
@@ -180,6 +180,9 @@ export class Replica {
   /** Does nothing more, whatever happens. */
   stop(): void {
     this.#isStopped = true;
+    this.#answerCommands(
+      'this node stops, and the change may still take effect: look at status on another one',
+    );
     for (const link of this.#links.values()) link.close();
   }
 
@@ -314,7 +317,9 @@ export class Replica {
       }
       this.#isStuck = true;
       room.lacks('the node state');
-      this.#answerCommands();
+      this.#answerCommands(
+        'the disk is full, and the change may still take effect once there is room: make room on it, and look at status',
+      );
       if (!this.#isStopped) await pause(clock, RETRY_FULL_MS);
       if (!this.#isStopped) continue;
       this.#isUnfinished = true;
@@ -327,10 +332,8 @@ export class Replica {
     return this.#isStuck || (this.#working !== undefined && this.#parts.room.isLogStuck);
   }
 
-  /** They may be done once there is room, and nobody knows when that is. */
-  #answerCommands(): void {
-    const message =
-      'the disk is full, and the change may still take effect once there is room: make room on it, and look at status';
+  /** They may still be done, and nobody knows when that is. */
+  #answerCommands(message: string): void {
     for (const answer of this.#commands.values()) answer(refusal('UNCONFIRMED', message));
     this.#commands.clear();
   }
