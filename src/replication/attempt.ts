@@ -66,9 +66,13 @@ export function isLetGo({ handOverFrom, fenced }: Attempt): boolean {
   return handOverFrom === undefined || fenced.get(handOverFrom)?.isGranted === true;
 }
 
-/** How long an answer is waited for. */
-export function answerMsOf(state: ReplicaState, { purpose }: Attempt): number {
-  return (isElection(state, purpose) ? state.timing.automatic : state.timing).answerMs;
+/** How long an answer is waited for. A primary that is about to let go of its office is given longer: only its disk may keep it. */
+export function answerMsOf(state: ReplicaState, attempt: Attempt): number {
+  const { timing } = state;
+  const isQuick = isElection(state, attempt.purpose);
+  if (attempt.phase === 'fence' && !isLetGo(attempt))
+    return isQuick ? timing.automatic.electionMaxMs : timing.handOverMs;
+  return (isQuick ? timing.automatic : timing).answerMs;
 }
 
 /** What those who agreed to the term decide. */
