@@ -66,13 +66,14 @@ export function isLetGo({ handOverFrom, fenced }: Attempt): boolean {
   return handOverFrom === undefined || fenced.get(handOverFrom)?.isGranted === true;
 }
 
-/** How long an answer is waited for. A primary that is about to let go of its office is given longer: only its disk may keep it. */
+/**
+ * How long an answer is waited for. Where leases are long, a primary that is about to let go of its office is given longer: only its disk
+ * may keep it, and the next try would have to wait for the leases.
+ */
 export function answerMsOf(state: ReplicaState, attempt: Attempt): number {
   const { timing } = state;
-  const isQuick = isElection(state, attempt.purpose);
-  if (attempt.phase === 'fence' && !isLetGo(attempt))
-    return isQuick ? timing.automatic.electionMaxMs : timing.handOverMs;
-  return (isQuick ? timing.automatic : timing).answerMs;
+  if (isElection(state, attempt.purpose)) return timing.automatic.answerMs;
+  return attempt.phase === 'fence' && !isLetGo(attempt) ? timing.handOverMs : timing.answerMs;
 }
 
 /** What those who agreed to the term decide. */
