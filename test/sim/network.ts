@@ -38,8 +38,8 @@ const SILENT_MS = 15_000;
 /** The network between all nodes. It tells the nodes apart by their addresses. */
 export class SimulatedNetwork {
   temper: NetworkTemper = { ...CALM };
-  /** Called when a process hands a message to the network. */
-  sending: (process: Process, message: Message) => void = () => undefined;
+  /** Called when a process hands a message to the network, for the node at an address. */
+  sending: (process: Process, message: Message, to: string) => void = () => undefined;
   /** Called when the bytes of a message changed while it was under way. */
   changedUnderWay: (process: Process, message: Message) => void = () => undefined;
   readonly scheduler: Scheduler;

@@ -68,7 +68,7 @@ const HOUR_MS = 3_600_000;
 const CLIENT_TIMEOUT_MS = 5000;
 
 /** Heartbeats are ten times as many: a shorter schedule takes as long. */
-const DURATION_WITH_ELECTIONS_MS = 15_000;
+const DURATION_WITH_ELECTIONS_MS = 10_000;
 
 /** Each draws what came later, so that all that was there before stays what it was. */
 export interface Draws {

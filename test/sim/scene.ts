@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { wholeRange } from '../../src/engine.js';
 import type { AcksPolicy, FailoverPolicy, Reconfiguration, Refusal } from '../../src/engine.js';
+import type { Message } from '../../src/replication/message.js';
 import { DEFAULT_TIMING, DEFAULT_WINDOWS } from '../../src/replication/timing.js';
 import { seededRandom } from '../random.js';
 import { Checks } from './checks.js';
@@ -10,6 +11,7 @@ import { describeCluster } from './convergence.js';
 import { Operator } from './operators.js';
 import type { Answer } from './operators.js';
 import { startRealNode } from './real-node.js';
+import type { Process } from './scheduler.js';
 
 const SCENE_MS_MAX = 600_000;
 const POLL_MS = 3;
@@ -119,6 +121,16 @@ export class Scene {
     for (const machine of machines) this.cluster.crash(machine, false);
   }
 
+  /** Called with each message that a process hands to the network, and the address that it goes to. */
+  onSending(look: (process: Process, message: Message, to: string) => void): void {
+    const { network } = this.cluster;
+    const before = network.sending;
+    network.sending = (process, message, to) => {
+      before(process, message, to);
+      look(process, message, to);
+    };
+  }
+
   /** Nothing gets through between these two, in either direction. */
   cut(a: Machine, b: Machine): void {
     this.cutOneWay(a, b);
@@ -133,6 +145,10 @@ export class Scene {
   async lose(...machines: readonly Machine[]): Promise<void> {
     this.crash(...machines);
     await this.pause(LINKS_LOST_MS);
+  }
+
+  mendOneWay(from: Machine, to: Machine): void {
+    this.cluster.network.unblock(from.address, to.address);
   }
 
   mend(): void {

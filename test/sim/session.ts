@@ -69,7 +69,7 @@ export class Session {
   send(from: End, message: Message): void {
     const { network, process } = from.port;
     const { temper, random, scheduler } = network;
-    network.sending(process, message);
+    network.sending(process, message, this.#other(from).port.address);
     if (this.#isBroken) return;
     if (random.next() < temper.breakRate) {
       this.break();
