@@ -11,7 +11,7 @@ import { isReachable, showPeers, unreachableMembers } from './refusals.js';
 import { idleFailover } from './standing.js';
 import type { Change, CommandId, PendingChange, PrimaryOffice, Step } from './state.js';
 import { feedAll, renewProgress } from './streaming.js';
-import { appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
+import { answerDone, appendFrames, configurationInForce, nodesOf, tell } from './turn.js';
 
 /** Changes of who takes part: one at a time, each an entry of the log. */
 
@@ -182,12 +182,6 @@ export function settleChange(step: Step, office: PrimaryOffice): void {
     office.leaving.set(peer.node, { peer, command, deadlineMs, toldMs: -Infinity });
     renewProgress(step, office);
   } else answerDone(step, pending.command);
-}
-
-function answerDone(step: Step, command: CommandId | undefined): void {
-  if (command === undefined) return;
-  const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-  step.effects.push({ kind: 'answer', command, outcome });
 }
 
 /** A learner that has been sent everything becomes a member. */

@@ -29,6 +29,7 @@ import {
   sendHeartbeat,
 } from './streaming.js';
 import {
+  answerDone,
   appendFrames,
   configurationInForce,
   nodesOf,
@@ -203,7 +204,7 @@ export function onAnswer(step: Step, office: PrimaryOffice, link: OpenLink, mess
   if (message.kind === 'left out answer') {
     const leaving = office.leaving.get(link.node);
     office.leaving.delete(link.node);
-    if (leaving?.command !== undefined) answerDone(step, leaving.command);
+    answerDone(step, leaving?.command);
     renewProgress(step, office);
     return;
   }
@@ -251,11 +252,6 @@ function renewLease(step: Step, office: PrimaryOffice, link: OpenLink, message: 
   }
   progress.answeredRound = Math.max(progress.answeredRound, message.round);
   if (isOfThisLink) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
-}
-
-function answerDone(step: Step, command: OpenPromotion['command']): void {
-  const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-  step.effects.push({ kind: 'answer', command, outcome });
 }
 
 export function onHandOver(step: Step, office: PrimaryOffice, link: OpenLink, message: HandOver): void {
@@ -359,7 +355,7 @@ function tellLeaving(step: Step, office: PrimaryOffice): void {
   for (const { node } of knownPeers(state)) {
     const command = office.leaving.get(node)?.command;
     office.leaving.delete(node);
-    if (command !== undefined) answerDone(step, command);
+    answerDone(step, command);
   }
   for (const leaving of office.leaving.values()) {
     if (leaving.command !== undefined && nowMs > leaving.deadlineMs) {

@@ -4,7 +4,7 @@ import { isAutomatic } from './pace.js';
 import { isReachable } from './refusals.js';
 import type { CommandId, PrimaryOffice, Progress, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
-import { configurationInForce, nodesOf, persist, send, tell } from './turn.js';
+import { answerDone, configurationInForce, nodesOf, persist, send, tell } from './turn.js';
 
 /**
  * How a primary lets another member take over by itself: because it is to stop, or was removed (section 3.10 of the Raft thesis). It asks
@@ -14,15 +14,10 @@ import { configurationInForce, nodesOf, persist, send, tell } from './turn.js';
 /** So long one of them is waited for before another one is asked. */
 const ASK_ANOTHER_MS = 1000;
 
-const NOTHING = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined } as const;
-
 /** This node is to stop. Answered once it is no primary any more, or nobody can take over. */
 export function onLeave(step: Step, command: CommandId): void {
   const { state } = step;
   const { office } = state;
-  const answer = (): void => {
-    step.effects.push({ kind: 'answer', command, outcome: NOTHING });
-  };
   const isHalted = state.divergence !== undefined;
   if (
     isHalted ||
@@ -31,10 +26,10 @@ export function onLeave(step: Step, command: CommandId): void {
     !isAutomatic(state) ||
     office.leave !== undefined
   ) {
-    answer();
+    answerDone(step, command);
   } else if (successorOf(step, office) === undefined) {
     tell(step, 'warn', {}, 'no member can take over: this node stops as the primary');
-    answer();
+    answerDone(step, command);
   } else leaveOffice(step, office, command);
 }
 
@@ -45,12 +40,12 @@ export function leaveOffice(step: Step, office: PrimaryOffice, command: CommandI
 }
 
 /** Whoever halts while it lets another one take over leaves nobody waiting for that. */
-export function abandonLeave({ state, effects }: Step): void {
-  const { office } = state;
+export function abandonLeave(step: Step): void {
+  const { office } = step.state;
   if (office.kind !== 'primary' || office.leave === undefined) return;
   const { command } = office.leave;
   office.leave = undefined;
-  if (command !== undefined) effects.push({ kind: 'answer', command, outcome: NOTHING });
+  answerDone(step, command);
 }
 
 /** Asks another one where the last one did not take over in time, until it has taken too long. */

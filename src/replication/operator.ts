@@ -4,7 +4,7 @@ import { failAttempt, isCommanded } from './attempt.js';
 import { change } from './changing.js';
 import { notPrimary, waitsForPlace } from './refusals.js';
 import type { Change, CommandId, Step } from './state.js';
-import { emptyBackupOffice } from './turn.js';
+import { answerDone, emptyBackupOffice } from './turn.js';
 
 /** What an operator asks for. */
 
@@ -44,8 +44,7 @@ function promote(
   const { state } = turn;
   const { office } = state;
   if (office.kind === 'primary' && office.isServing && !wanted.othersAreDown) {
-    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-    turn.effects.push({ kind: 'answer', command, outcome });
+    answerDone(turn, command);
     return;
   }
   if (state.attempt !== undefined) failAttempt(turn, refusal('BUSY', 'an operator decides'));

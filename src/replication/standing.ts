@@ -141,14 +141,11 @@ export function adviceOf(state: ReplicaState, nowMs: number): string | undefined
       if (isWithoutPrimary(state, nowMs)) return WITHOUT_PRIMARY;
       if (office.kind === 'backup' && (office.isSilent || isUnheard(office, nowMs, state.timing.silentMs)))
         return isAutomatic(state)
-          ? NO_PRIMARY_HEARD
+          ? WITHOUT_PRIMARY
           : 'the primary is not heard: if it is stopped, promote one of the backups';
       return state.contradicted === undefined ? undefined : atOdds(state.contradicted.detail);
   }
 }
-
-const NO_PRIMARY_HEARD =
-  'no primary is heard: as soon as more than half of the members hear each other they make one by themselves; start those that are down';
 
 function primaryAdvice(state: ReplicaState, office: PrimaryOffice, nowMs: number): string | undefined {
   const tooFew = unreachableMembers(state, office, nowMs)?.message;

@@ -2,7 +2,7 @@ import { refusal } from '../engine.js';
 import { showPosition } from '../log/term.js';
 import { paceOf } from './pace.js';
 import type { Step } from './state.js';
-import { emptyBackupOffice, reach, tell } from './turn.js';
+import { answerDone, emptyBackupOffice, reach, tell } from './turn.js';
 
 /**
  * Gives up the office. What was proposed and is not committed may still take effect under the next primary.
@@ -20,11 +20,7 @@ export function stepDown(step: Step, wantsPlace: boolean): void {
   for (const command of [office.pending?.command, office.promotion?.command]) {
     if (command !== undefined) step.effects.push({ kind: 'answer', command, outcome: unconfirmed });
   }
-  const { leave } = office;
-  if (leave?.command !== undefined) {
-    const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
-    step.effects.push({ kind: 'answer', command: leave.command, outcome });
-  }
+  answerDone(step, office.leave?.command);
   for (const { command } of office.leaving.values()) {
     if (command !== undefined) step.effects.push({ kind: 'answer', command, outcome: unconfirmed });
   }

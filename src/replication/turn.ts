@@ -7,7 +7,7 @@ import { addToSpans, cutSpans, termAt } from '../log/history.js';
 import type { History } from '../log/history.js';
 import { newest, withAppended, withoutBehind } from './membership.js';
 import type { Message } from './message.js';
-import type { BackupOffice, DurableState, LinkId, OpenLink, ReplicaState, Step } from './state.js';
+import type { BackupOffice, CommandId, DurableState, LinkId, OpenLink, ReplicaState, Step } from './state.js';
 
 /** What every part of a step needs: looking at the state, changing the log, and saying what is to be done. */
 
@@ -173,6 +173,13 @@ export function emptyBackupOffice({ commit }: Pick<ReplicaState, 'commit'>, nowM
     wantsSnapshot: false,
     freshness: [],
   };
+}
+
+/** What was asked for is done, and there is nothing more to tell. */
+export function answerDone(step: Step, command: CommandId | undefined): void {
+  if (command === undefined) return;
+  const outcome = { found: [], leftOut: [], handedOverBy: undefined, knownUpTo: undefined };
+  step.effects.push({ kind: 'answer', command, outcome });
 }
 
 /** Takes a higher term. Durable before anything that is sent behind it. */

@@ -136,7 +136,9 @@ describe('Memberships', () => {
       const removal = scene.command(a, { kind: 'removeBackup', address: b.address, backupIsDown: true });
       scene.mendOneWay(a, b);
       await scene.pause(LATE_MS);
-      expect(scene.stateOf(a, b.address), 'not removed before the heartbeat was there').to.not.equal(undefined);
+      expect(scene.stateOf(a, b.address), 'not removed before the heartbeat was there').to.not.equal(
+        undefined,
+      );
       // All but one learn of the removal; that one has said that it does not hear the backup.
       scene.cut(a, d);
       c.process?.resume();
