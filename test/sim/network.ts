@@ -83,10 +83,11 @@ export class SimulatedNetwork {
 
   widen(address: string): void {
     this.#thin.delete(address);
+    for (const session of this.#sessions) if (session.isAt(address)) session.hurry();
   }
 
   widenAll(): void {
-    this.#thin.clear();
+    for (const address of [...this.#thin.keys()]) this.widen(address);
   }
 
   /** How long the bytes of a message take between two nodes, besides the time that any message takes. */

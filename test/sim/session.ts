@@ -12,6 +12,13 @@ const SLOW_MS_MAX = 3000;
 
 type State = 'new' | 'up' | 'ended';
 
+/** A message that takes its time because the link carries little. */
+interface Crawling {
+  readonly text: string;
+  readonly arrive: () => void;
+  event: Cancel;
+}
+
 /** One side of a connection. */
 class End implements Link {
   readonly peer: PeerIdentity;
@@ -22,6 +29,8 @@ class End implements Link {
   readonly early: Message[] = [];
   /** When the last message that keeps the order arrives here. */
   lastArrivalMs = 0;
+  /** What is on its way here over a thin link, in the order in which it arrives. */
+  readonly crawling: Crawling[] = [];
   readonly #session: Session;
 
   constructor(session: Session, port: Port, peer: PeerIdentity, isOutgoing: boolean) {
@@ -82,15 +91,34 @@ export class Session {
       const isSlow = random.next() < temper.slowRate;
       const isReordered = copy > 0 || random.next() < temper.reorderRate;
       let atMs = scheduler.nowMs + network.latencyMs() + (isSlow ? random.next() * SLOW_MS_MAX : 0);
+      let carryMs = 0;
       if (isReordered) {
         atMs += random.next() * 20 * temper.latencyMsMax;
       } else {
         // A thin link carries one message after the other.
-        const carryMs = network.carryMs(from.port.address, to.port.address, message);
+        carryMs = network.carryMs(from.port.address, to.port.address, message);
         atMs = to.lastArrivalMs = Math.max(atMs, to.lastArrivalMs) + carryMs;
       }
-      this.#carry(from, to, message, atMs - scheduler.nowMs);
+      this.#carry(from, to, message, atMs - scheduler.nowMs, carryMs > 0);
     }
+  }
+
+  /** The link carries more from here on: what crawls arrives soon, in the same order. */
+  hurry(): void {
+    for (const end of [this.#dialler, this.#listener]) {
+      const { network } = end.port;
+      const { nowMs } = network.scheduler;
+      end.lastArrivalMs = nowMs;
+      for (const crawling of end.crawling) {
+        crawling.event.cancel();
+        end.lastArrivalMs = Math.max(end.lastArrivalMs, nowMs + network.latencyMs());
+        crawling.event = network.scheduler.after(end.lastArrivalMs - nowMs, crawling.text, crawling.arrive);
+      }
+    }
+  }
+
+  isAt(address: string): boolean {
+    return [this.#dialler, this.#listener].some(({ port }) => port.address === address);
   }
 
   breakBetween(from: string, to: string): void {
@@ -99,7 +127,7 @@ export class Session {
   }
 
   breakAt(address: string): void {
-    if (this.#dialler.port.address === address || this.#listener.port.address === address) this.break();
+    if (this.isAt(address)) this.break();
   }
 
   /** The connection is cut, and both sides notice, each in its time. */
@@ -129,7 +157,7 @@ export class Session {
     });
   }
 
-  #carry(from: End, to: End, message: Message, delayMs: number): void {
+  #carry(from: End, to: End, message: Message, delayMs: number, isCrawling: boolean): void {
     const { network, process } = from.port;
     const copy = network.copier.copy(message);
     const text = showMessage(process.name, to.port.process.name, copy);
@@ -143,7 +171,17 @@ export class Session {
         network.scheduler.after(RETRY_MS, `${text} held up`, () => arrive(triesLeft - 1));
       }
     };
-    network.scheduler.after(delayMs, text, () => arrive(Math.floor(GIVE_UP_MS / RETRY_MS)));
+    const triesMax = Math.floor(GIVE_UP_MS / RETRY_MS);
+    if (!isCrawling) {
+      network.scheduler.after(delayMs, text, () => arrive(triesMax));
+      return;
+    }
+    const arriveNext = (): void => {
+      to.crawling.shift();
+      arrive(triesMax);
+    };
+    const event = network.scheduler.after(delayMs, text, arriveNext);
+    to.crawling.push({ text, arrive: arriveNext, event });
   }
 
   #receive(end: End, message: Message): void {
