@@ -1,5 +1,7 @@
+import { copyRange } from '../engine.js';
 import type { Engine, Refusal } from '../engine.js';
 import type { Reply } from '../protocol/reply.js';
+import { keptRequest } from '../protocol/request.js';
 import type { Request } from '../protocol/request.js';
 import type { Command, RunCommand, WriteCommand } from './command.js';
 import { argument, argumentsOf } from './words.js';
@@ -19,7 +21,7 @@ function readingKeys(
     run(request, engine, reply, done) {
       const mark = reply.length;
       begin(reply, request.words.length - 1);
-      engine.readAll(argumentsOf(request), reply, (refused) => {
+      engine.readAll(argumentsOf(keptRequest(request)), reply, (refused) => {
         finish(reply, mark, refused, end);
         done();
       });
@@ -40,7 +42,7 @@ function runGet(request: Request, engine: Engine, reply: Reply, done: () => void
   const key = argument(request, 0);
   const outcome = engine.read(key, reply);
   if (outcome === 'wait') {
-    engine.readAll([key], reply, (refused) => {
+    engine.readAll([copyRange(key)], reply, (refused) => {
       if (refused !== undefined) reply.error(refused);
       done();
     });
@@ -59,7 +61,7 @@ function runExists(request: Request, engine: Engine, reply: Reply, done: () => v
     miss: () => undefined,
     isFull: false,
   };
-  engine.readAll(argumentsOf(request), counter, (refused) => {
+  engine.readAll(argumentsOf(keptRequest(request)), counter, (refused) => {
     if (refused === undefined) reply.integer(found);
     else reply.error(refused);
     done();

@@ -7,18 +7,15 @@ import { readAddress } from './address.js';
 import { usageOf } from './command.js';
 import type { Command } from './command.js';
 import { readScanWords } from './scan-words.js';
+import { NamedCommands } from './named-commands.js';
 import { COMMANDS } from './table.js';
 import { isWord, shownStart, toldAsRedis } from './words.js';
 
-const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
-const NAME_BYTES_MAX = Math.max(...COMMANDS.map((command) => command.name.length));
+const NAMES = new NamedCommands(COMMANDS);
 
 /** The command of this name in any mix of capitals, or undefined. */
 export function findCommand(name: ByteRange): Command | undefined {
-  const length = name.end - name.start;
-  if (length > NAME_BYTES_MAX) return undefined;
-  const text = name.bytes.toString('latin1', name.start, name.end);
-  return BY_NAME.get(text) ?? BY_NAME.get(text.toUpperCase());
+  return NAMES.find(name);
 }
 
 /** Whether the second argument of this command is the rest of the line. */

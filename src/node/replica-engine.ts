@@ -20,7 +20,13 @@ import type {
   WriteObserver,
 } from '../engine.js';
 import { HALTED } from '../replication/state-checking.js';
-import { holdsLease, primaryAddress, readObjection, serviceOf } from '../replication/standing.js';
+import {
+  holdsLease,
+  isWholeCluster,
+  primaryAddress,
+  readObjection,
+  serviceOf,
+} from '../replication/standing.js';
 import type { CommandOutcome, ReplicaState } from '../replication/state.js';
 import type { Stretch } from '../store/store.js';
 import { Assembly } from './assembly.js';
@@ -174,6 +180,7 @@ export class ReplicaEngine implements Engine {
     const { office } = state;
     if (office.kind === 'primary' && office.isServing) {
       const isApplied = this.#assembly.applying.end.index >= office.opening;
+      if (isApplied && isWholeCluster(state)) return 'sure';
       const trustedFromMs = this.#assembly.clocks.trustedFromMs();
       const isSure = isApplied && holdsLease(state, office, this.#parts.clock.nowMs(), trustedFromMs);
       return isSure ? 'sure' : 'unsure';

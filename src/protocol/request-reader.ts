@@ -5,6 +5,7 @@ import type { LineGrammar } from './line.js';
 import { RespRequestReader } from './resp-request-reader.js';
 import type { Framing, Reading, Request, Violation } from './request.js';
 import type { Unread } from './unread.js';
+import { WholeRequestReader } from './whole-request.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -17,8 +18,9 @@ const SKIPPED_MAX = 4096;
  *
  * Usage: `feed` a chunk, call `next` until it answers undefined, then feed the next chunk. When
  * `isUnfinished` is true then, a long request is being read: feed nothing, and call `next` again in another turn. A chunk
- * belongs to the reader until `next` answered undefined and has finished; a request is borrowed until the following call of `feed`. After a fatal violation nothing more is
- * read or kept.
+ * belongs to the reader until `next` answered undefined and has finished, or, where it is only lent, until `keepUnread` was called. A
+ * request is borrowed until the following call of `feed`, one that says that it is lent until the one of `next`. After a fatal
+ * violation nothing more is read or kept.
  *
  * Invariant: memory stays below the request bound, what is kept about its words, and one chunk; a request that is put
  * together or whose escapes are replaced takes its bytes twice. One call of `next` takes no longer than a chunk of 256 KiB.
@@ -26,7 +28,8 @@ const SKIPPED_MAX = 4096;
 export class RequestReader {
   readonly #lines: LineRequestReader;
   readonly #arrays: RespRequestReader;
-  readonly #unread: Unread = { bytes: EMPTY, at: 0 };
+  readonly #whole: WholeRequestReader;
+  readonly #unread: Unread = { bytes: EMPTY, at: 0, isLent: false };
   #framing: Framing = 'line';
   /** Nothing was received yet. */
   #isFresh = true;
@@ -39,6 +42,7 @@ export class RequestReader {
   constructor(grammar: LineGrammar) {
     this.#lines = new LineRequestReader(grammar);
     this.#arrays = new RespRequestReader(grammar.limits);
+    this.#whole = new WholeRequestReader(grammar.limits);
   }
 
   /** How the request is framed that is being read; between two requests, how the last one was. */
@@ -66,15 +70,28 @@ export class RequestReader {
     return this.#isUnfinished || this.#unread.at < this.#unread.bytes.length;
   }
 
-  feed(chunk: Buffer): void {
+  /** @param isLent - the chunk's memory is used again: `keepUnread` is called before it is. */
+  feed(chunk: Buffer, isLent = false): void {
     if (this.#isDead) return;
     const { bytes, at } = this.#unread;
-    this.#unread.bytes = this.hasUnread ? Buffer.concat([bytes.subarray(at), chunk]) : chunk;
+    const { hasUnread } = this;
+    this.#unread.bytes = hasUnread ? Buffer.concat([bytes.subarray(at), chunk]) : chunk;
     this.#unread.at = 0;
+    this.#unread.isLent = isLent && !hasUnread;
+  }
+
+  /** Copies what is left of a chunk that was lent. */
+  keepUnread(): void {
+    const { bytes, at, isLent } = this.#unread;
+    if (!isLent) return;
+    this.#unread.bytes = at < bytes.length ? Buffer.from(bytes.subarray(at)) : EMPTY;
+    this.#unread.at = 0;
+    this.#unread.isLent = false;
   }
 
   /** Gives away what lies behind the last request, for somebody who reads it otherwise, and reads nothing more. */
   takeUnread(): Buffer {
+    this.keepUnread();
     const unread = this.#unread.bytes.subarray(this.#unread.at);
     this.#die();
     return unread;
@@ -86,7 +103,11 @@ export class RequestReader {
   }
 
   next(): Request | Violation | undefined {
+    const whole = this.#nextWhole();
+    if (whole !== undefined) return whole;
     if (this.#isDead) return undefined;
+    // What takes longer to read points into its chunk for longer.
+    this.keepUnread();
     const outcome = this.#next();
     this.#isUnfinished = outcome === 'unfinished';
     if (outcome === 'unfinished') return undefined;
@@ -106,6 +127,20 @@ export class RequestReader {
     this.#unread.at = 0;
     this.#lines.forget();
     this.#arrays.forget();
+  }
+
+  /** Between two requests, the next one if it is whole and short. */
+  #nextWhole(): Request | undefined {
+    const { bytes, at } = this.#unread;
+    if (at === bytes.length || bytes[at] !== ASTERISK || this.#arrays.isBegun || this.#lines.isBegun)
+      return undefined;
+    const request = this.#whole.read(this.#unread);
+    if (request === undefined) return undefined;
+    this.#isFresh = false;
+    this.#framing = 'resp';
+    this.#followsArray = true;
+    this.#isUnfinished = false;
+    return request;
   }
 
   #next(): Exclude<Reading, 'skipped'> {

@@ -18,6 +18,8 @@ export interface Request {
    */
   readonly terminated: boolean;
   readonly framing: Framing;
+  /** It is good until the reader is called again, and no longer than the chunk that it came in. Otherwise it is until the reader is fed. */
+  readonly isLent?: true;
 }
 
 /** Bytes that are no request. */
@@ -53,7 +55,12 @@ export function cloneRequest(request: Request): Request {
     end += word.bytes.copy(bytes, start, word.start, word.end);
     return { bytes, start, end };
   });
-  return { ...request, words };
+  return { words, terminated: request.terminated, framing: request.framing };
+}
+
+/** The request itself if it stays as it is until the reader is fed again, otherwise a copy. */
+export function keptRequest(request: Request): Request {
+  return request.isLent === true ? cloneRequest(request) : request;
 }
 
 /** What it takes to keep it. */

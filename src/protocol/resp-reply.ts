@@ -1,4 +1,6 @@
 import { LASTING_BYTES_MIN } from '../engine.js';
+import { DOLLAR } from './byte.js';
+import { writeLineEnd, writeNumber } from './writing.js';
 import { onOneLine } from './line-reply.js';
 import type { ReplyBuffer } from './reply-buffer.js';
 import type { Reply, Told } from './reply.js';
@@ -95,10 +97,26 @@ export class RespReply implements Reply {
     const length = end - start;
     if (!this.#takes(length + HEADER_BYTES_MAX)) return;
     this.#count();
+    if (length < KEPT_FROM_BYTES) {
+      this.#bulk(bytes, start, end);
+      return;
+    }
     this.#header('$', length);
-    if (length < KEPT_FROM_BYTES) this.#buffer.copy(bytes, start, end);
-    else this.#buffer.keep(bytes.subarray(start, end));
+    this.#buffer.keep(bytes.subarray(start, end));
     this.#buffer.copy(CRLF);
+  }
+
+  /** All of it with one look at how much room there is: 150 ns became 60 with 64 bytes. */
+  #bulk(bytes: Buffer, start: number, end: number): void {
+    const buffer = this.#buffer;
+    const length = end - start;
+    buffer.reserve(HEADER_BYTES_MAX + length + CRLF.length);
+    const { room } = buffer;
+    let at = buffer.at;
+    room[at++] = DOLLAR;
+    at = writeLineEnd(room, writeNumber(room, at, length));
+    at += bytes.copy(room, at, start, end);
+    buffer.advance(writeLineEnd(room, at));
   }
 
   miss(): void {

@@ -1,4 +1,5 @@
-import { ASTERISK, CR, DOLLAR, LF } from './byte.js';
+import { ASTERISK, DOLLAR } from './byte.js';
+import { writeLineEnd, writeNumber } from './writing.js';
 
 /** Writes a request of the RESP framing: an array of bulk strings. The answer's bytes are its own. */
 export function encodeRespRequest(words: readonly Buffer[]): Buffer {
@@ -21,12 +22,5 @@ function headLength(count: number): number {
 
 function writeHead(target: Buffer, at: number, type: number, count: number): number {
   target[at] = type;
-  const end = at + 1 + target.write(String(count), at + 1, 'latin1');
-  return writeLineEnd(target, end);
-}
-
-function writeLineEnd(target: Buffer, at: number): number {
-  target[at] = CR;
-  target[at + 1] = LF;
-  return at + 2;
+  return writeLineEnd(target, writeNumber(target, at + 1, count));
 }

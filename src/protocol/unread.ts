@@ -2,4 +2,6 @@
 export interface Unread {
   bytes: Buffer;
   at: number;
+  /** The bytes are somebody else's, who uses their memory for the next chunk. */
+  isLent: boolean;
 }

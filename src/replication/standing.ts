@@ -115,6 +115,13 @@ export function holdsLease(
   });
 }
 
+/** Whether it is all of its cluster, so that nobody else can have taken its place and no lease is needed. */
+export function isWholeCluster({ configurations, self }: ReplicaState): boolean {
+  if (configurations === undefined || configurations.open.length > 0) return false;
+  const { members } = configurations.committed;
+  return members.length === 1 && members[0]?.node === self;
+}
+
 /**
  * By this node's clock: everything that was acknowledged before this moment is within the entries up to `applied`. Undefined while no
  * primary that was sure of its place has told so.

@@ -5,11 +5,14 @@ import type { Engine } from '../engine.js';
 import type { BufferBudget } from './buffer-budget.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
+import type { Reading } from './reading.js';
 
 export interface ConnectionParts {
   /** Counted from 1 for each server. */
   readonly id: number;
   readonly socket: Socket;
+  /** Whose memory the chunks are that it gives. */
+  readonly reading: Reading;
   readonly engine: Engine;
   readonly clock: Clock;
   readonly limits: ServerLimits;

@@ -4,7 +4,7 @@ import { resolveCommand, takesRest } from '../commands/resolve.js';
 import { refusal } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { cloneRequest, heldBytes, isViolation } from '../protocol/request.js';
+import { cloneRequest, heldBytes, isViolation, keptRequest } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { RespVersion } from '../protocol/resp-reply.js';
 import { BudgetShare } from './buffer-budget.js';
@@ -23,6 +23,14 @@ import { TurnShare } from './turn-share.js';
 const WORDS_A_TURN = 25_000;
 /** What a request costs beside its words, as so many words more. */
 const WORDS_A_REQUEST = 8;
+
+/** A command, where its reply is written, and what was there before. */
+interface Running {
+  readonly command: RunCommand;
+  readonly reply: Reply;
+  readonly mark: number;
+  readonly respVersion: RespVersion;
+}
 
 /**
  * One client. Its requests take effect in the order in which they came, and are answered in that order.
@@ -60,6 +68,20 @@ export class Connection {
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
   readonly #budget: BudgetShare;
+  /** The command that is answering, or did last. */
+  #running: Running | undefined;
+  /** It did not answer within the call that ran it. */
+  #isLater = false;
+  readonly #done = (): void => {
+    this.#isBlocked = false;
+    if (this.#running !== undefined) this.#checkReply(this.#running);
+    if (this.#session.isEnding) this.#isReadOut = true;
+    if (!this.#isLater) return;
+    // What takes several turns may end in one with the next of its kind: no two in one turn.
+    this.#share.rest();
+    this.#answerReady();
+    this.#goOn();
+  };
   readonly #listeners = {
     data: (chunk: Buffer) => {
       this.#receive(chunk);
@@ -130,8 +152,9 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     if (this.#isReadOut) return;
-    this.#reader.feed(chunk);
+    this.#reader.feed(chunk, this.#parts.reading.isLending);
     this.#goOn();
+    this.#reader.keepUnread();
   }
 
   #guard(work: () => void): void {
@@ -211,11 +234,12 @@ export class Connection {
     } else if (command.name === 'REPLICATE') this.#replicate(request);
     else if (isWrite(command)) this.#await(this.#writes.write(command, request), request.framing);
     else if (isNumbering(command)) this.#await(this.#writes.number(command, request), request.framing);
-    else if (this.#pending.length === 0) this.#run(command, request);
+    else if (this.#pending.length === 0)
+      this.#run(command, command.isQuick(request) ? request : keptRequest(request));
     else {
       // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
       const isBarrier = !command.isQuick(request);
-      const kept = isBarrier ? request : cloneRequest(request);
+      const kept = isBarrier ? keptRequest(request) : cloneRequest(request);
       const bytes = heldBytes(request);
       this.#hasBarrier = isBarrier;
       this.#pendingBytes += bytes;
@@ -238,6 +262,7 @@ export class Connection {
       return;
     }
     const rest = this.#reader.takeUnread();
+    this.#parts.reading.lendNoMore();
     for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
     this.#over();
     links.accept(socket, opening, rest);
@@ -292,26 +317,16 @@ export class Connection {
   #run(command: RunCommand, request: Request): void {
     this.#isBlocked = true;
     const reply = this.#replies.in(request.framing);
-    const mark = reply.length;
-    const { respVersion } = this.#replies;
-    let isLater = false;
-    const done = (): void => {
-      this.#isBlocked = false;
-      this.#checkReply(command, reply, mark, respVersion);
-      if (this.#session.isEnding) this.#isReadOut = true;
-      if (!isLater) return;
-      // What takes several turns may end in one with the next of its kind: no two in one turn.
-      this.#share.rest();
-      this.#answerReady();
-      this.#goOn();
-    };
-    command.run(request, this.#parts.engine, reply, done, this.#session);
-    isLater = true;
+    this.#running = { command, reply, mark: reply.length, respVersion: this.#replies.respVersion };
+    this.#isLater = false;
+    command.run(request, this.#parts.engine, reply, this.#done, this.#session);
+    this.#isLater = true;
   }
 
   /** Takes a reply back that is too much, and says so in its place. */
-  #checkReply({ effect }: RunCommand, reply: Reply, mark: number, respVersion: RespVersion): void {
-    this.#countBytes();
+  #checkReply({ command: { effect }, reply, mark, respVersion }: Running): void {
+    // Whether all of them together hold too much only matters to one that is long.
+    if (reply.length - mark > PAUSE_BYTES) this.#countBytes();
     // What an operator asked for was done; that is told, and short.
     const refused =
       effect === 'manages' ? undefined : this.#replies.objection(reply, mark, this.#budget.isExceeded);

@@ -9,6 +9,8 @@ import { Connection } from './connection.js';
 import { CountingFacts } from './facts.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
+import { SharedReading } from './reading.js';
+import type { Read } from './reading.js';
 import { turnAway } from './turn-away.js';
 
 export interface ServerParts {
@@ -66,10 +68,14 @@ class Listener implements RunningServer {
     this.#parts = parts;
     this.#budget = new BufferBudget(parts.limits.bufferBytesMax);
     this.#facts = new CountingFacts(parts, () => this.#connections.size);
+    const shared = new SharedReading();
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
-    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.#accept(socket);
-    });
+    this.#server = net.createServer(
+      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
+      (socket) => {
+        this.#accept(shared.take(socket));
+      },
+    );
   }
 
   get host(): string {
@@ -117,7 +123,7 @@ class Listener implements RunningServer {
     return address;
   }
 
-  #accept(socket: Socket): void {
+  #accept({ socket, reading }: Read): void {
     const { engine, clock, limits, events, links } = this.#parts;
     if (this.#connections.size >= limits.connectionsMax) {
       // Once for each time that the bound is reached: whoever knocks on and on must not fill the log.
@@ -141,7 +147,7 @@ class Listener implements RunningServer {
       facts.commandsTotal++;
     };
     const budget = this.#budget;
-    const given = { id, socket, engine, clock, limits, links, budget, facts, begun, closed, defect };
+    const given = { id, socket, reading, engine, clock, limits, links, budget, facts, begun, closed, defect };
     const connection = new Connection(given);
     this.#connections.add(connection);
   }

@@ -37,6 +37,23 @@ describe('A request finds its command', () => {
     expect(textOf(undefined)).to.equal(undefined);
   });
 
+  it('AndNoOtherNameIsTakenForOne', () => {
+    for (const { name } of COMMANDS) {
+      for (let at = 0; at < name.length; at++) {
+        for (let byte = 0; byte < 256; byte++) {
+          const bytes = Buffer.from(name);
+          bytes[at] = byte;
+          const found = findCommand({ bytes, start: 0, end: bytes.length })?.name;
+          const upper = bytes.toString('latin1').replace(/[a-z]/g, (letter) => letter.toUpperCase());
+          expect(found, bytes.toString('latin1')).to.equal(COMMANDS.find((one) => one.name === upper)?.name);
+        }
+      }
+      expect(findCommand(range(name.slice(0, -1)))?.name).to.not.equal(name);
+      expect(findCommand(range(`${name}S`))?.name).to.not.equal(name);
+    }
+    expect(findCommand(range(''))).to.equal(undefined);
+  });
+
   it('InAnyMixOfCapitals', () => {
     for (const name of ['GET', 'get', 'gEt']) expect(findCommand(range(name))?.name).to.equal('GET');
     for (const name of ['GETT', 'GE', '', '__proto__', 'constructor']) {

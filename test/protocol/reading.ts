@@ -2,7 +2,7 @@ import type { ByteRange, ErrorCode } from '../../src/engine.js';
 import type { LineGrammar } from '../../src/protocol/line.js';
 import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import type { RequestLimits } from '../../src/protocol/limits.js';
-import { isViolation } from '../../src/protocol/request.js';
+import { isViolation, keptRequest } from '../../src/protocol/request.js';
 import type { Framing, Request, Violation } from '../../src/protocol/request.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 
@@ -64,12 +64,15 @@ export function seen(outcome: Request | Violation): Seen {
 /** More calls than any test's bytes need: a reader that goes on does not stop. */
 const CALLS_MAX = 2_000_000;
 
-/** Everything that the reader answers without another chunk, however many turns it takes: requests are borrowed until then. */
+/**
+ * Everything that the reader answers without another chunk, however many turns it takes: requests are borrowed until then, except
+ * for those that say that they are lent.
+ */
 export function drain(reader: RequestReader): Seen[] {
   const outcomes: (Request | Violation)[] = [];
   for (let calls = 0; ; calls++) {
     const outcome = reader.next();
-    if (outcome !== undefined) outcomes.push(outcome);
+    if (outcome !== undefined) outcomes.push(isViolation(outcome) ? outcome : keptRequest(outcome));
     else if (!reader.isUnfinished) return outcomes.map(seen);
     if (calls > CALLS_MAX) throw new Error('the reader does not stop');
   }
@@ -82,6 +85,25 @@ export function readChunks(chunks: readonly Buffer[], grammar: LineGrammar = gra
   for (const chunk of chunks) {
     reader.feed(chunk);
     all.push(...drain(reader));
+  }
+  reader.end();
+  all.push(...drain(reader));
+  return all;
+}
+
+/** The same, where each chunk is only lent: another one lies in its place as soon as it was read, or once a turn came for others. */
+export function readLentChunks(chunks: readonly Buffer[], grammar: LineGrammar = grammarWith()): Seen[] {
+  const reader = new RequestReader(grammar);
+  const all: Seen[] = [];
+  for (const chunk of chunks) {
+    const memory = Buffer.from(chunk);
+    reader.feed(memory, true);
+    const outcomes: (Request | Violation)[] = [];
+    for (let outcome = reader.next(); outcome !== undefined; outcome = reader.next())
+      outcomes.push(isViolation(outcome) ? outcome : keptRequest(outcome));
+    reader.keepUnread();
+    memory.fill('*');
+    all.push(...outcomes.map(seen), ...drain(reader));
   }
   reader.end();
   all.push(...drain(reader));

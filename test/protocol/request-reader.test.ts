@@ -12,6 +12,7 @@ import {
   drain,
   grammarWith,
   readChunks,
+  readLentChunks,
   refused,
   request,
   seen,
@@ -41,6 +42,7 @@ describe('RequestReader', () => {
         fc.assert(
           fc.property(fc.array(offset, { maxLength: 8 }), (offsets) => {
             expect(readChunks(cut(whole, offsets))).to.deep.equal(expected);
+            expect(readLentChunks(cut(whole, offsets)), 'lent').to.deep.equal(expected);
           }),
         );
       });
@@ -66,6 +68,7 @@ describe('RequestReader', () => {
         const expected = readChunks([whole], grammar);
         expect(readChunks(cut(whole, offsets), grammar)).to.deep.equal(expected);
         expect(readChunks(byteByByte(whole), grammar)).to.deep.equal(expected);
+        expect(readLentChunks(cut(whole, offsets), grammar), 'lent').to.deep.equal(expected);
         const lines = whole.filter((byte) => byte === 0x0a).length;
         expect(expected.length).to.be.at.most(lines + 1);
         const fatal = expected.findIndex((one) => 'fatal' in one && one.fatal);

@@ -1,8 +1,57 @@
 import { expect } from 'chai';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
+import type { Framing } from '../../src/protocol/request.js';
+import { SharedReading, ordinary } from '../../src/server/reading.js';
+import { encodeArray } from '../protocol/reading.js';
 import { Conversation } from './conversation.js';
 import { serverFixture } from './running-server.js';
+
+type Answer =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'value'; readonly value: string | undefined }
+  | { readonly kind: 'count'; readonly count: number }
+  | { readonly kind: 'list'; readonly values: readonly (string | undefined)[] }
+  | { readonly kind: 'error'; readonly line: string; readonly resp: string };
+
+const OK: Answer = { kind: 'ok' };
+
+function inLines(answer: Answer): string {
+  switch (answer.kind) {
+    case 'ok':
+      return 'OK\n';
+    case 'text':
+      return `${answer.text}\n`;
+    case 'value':
+      return `${answer.value ?? 'NULL'}\n`;
+    case 'count':
+      return `${String(answer.count)}\n`;
+    case 'list':
+      return `${[...answer.values.map((value) => value ?? 'NULL'), `END ${String(answer.values.length)}`].join('\n')}\n`;
+    case 'error':
+      return `ERROR ${answer.line}\n`;
+  }
+}
+
+function inResp(answer: Answer): string {
+  const bulk = (value: string | undefined): string =>
+    value === undefined ? '$-1\r\n' : `$${String(value.length)}\r\n${value}\r\n`;
+  switch (answer.kind) {
+    case 'ok':
+      return '+OK\r\n';
+    case 'text':
+      return `+${answer.text}\r\n`;
+    case 'value':
+      return bulk(answer.value);
+    case 'count':
+      return `:${String(answer.count)}\r\n`;
+    case 'list':
+      return `*${String(answer.values.length)}\r\n${answer.values.map(bulk).join('')}`;
+    case 'error':
+      return `-${answer.resp}\r\n`;
+  }
+}
 
 /** Requests of one client on keys of its own, and what a map that takes them one by one answers. */
 class Script {
@@ -13,6 +62,7 @@ class Script {
   constructor(
     readonly random: Random,
     readonly prefix: string,
+    readonly framing: Framing,
   ) {}
 
   #key(): string {
@@ -25,60 +75,97 @@ class Script {
     return this.random.pick(['a', 'b', 'c']).repeat(length);
   }
 
-  #add(request: string, reply: string): void {
-    this.sent += `${request}\n`;
-    this.expected += `${reply}\n`;
+  #add(words: readonly string[], answer: Answer): void {
+    const isLine = this.framing === 'line';
+    this.sent += isLine ? `${words.join(' ')}\n` : encodeArray(...words);
+    this.expected += isLine ? inLines(answer) : inResp(answer);
   }
 
   step(): void {
     const map = this.#map;
     const [key, other] = [this.#key(), this.#key()];
-    const list = (items: string[]): string => [...items, `END ${String(items.length)}`].join('\n');
+    const counted = (count: number): Answer => ({ kind: 'count', count });
     const requests: (() => void)[] = [
       () => {
         const value = this.#value();
-        this.#add(`PUT ${key} ${value}`, 'OK');
+        this.#add(['PUT', key, value], OK);
         map.set(key, value);
       },
-      () => this.#add(`GET ${key}`, map.get(key) ?? 'NULL'),
-      () => this.#add(`DELETE ${key}`, map.delete(key) ? 'OK' : 'NULL'),
-      () => this.#add(`DEL ${key} ${other}`, String(Number(map.delete(key)) + Number(map.delete(other)))),
-      () => this.#add(`MGET ${key} ${other}`, list([key, other].map((name) => map.get(name) ?? 'NULL'))),
-      () => this.#add(`EXISTS ${key} ${other}`, String(Number(map.has(key)) + Number(map.has(other)))),
-      () => this.#add(`KEYS ${key}`, list(map.has(key) ? [key] : [])),
+      () => this.#add(['GET', key], { kind: 'value', value: map.get(key) }),
       () => {
-        this.#add(`MSET ${key} 1 ${other} 2`, 'OK');
+        const wasThere = map.delete(key);
+        this.#add(['DELETE', key], wasThere ? OK : { kind: 'value', value: undefined });
+      },
+      () => this.#add(['DEL', key, other], counted(Number(map.delete(key)) + Number(map.delete(other)))),
+      () => this.#add(['MGET', key, other], { kind: 'list', values: [map.get(key), map.get(other)] }),
+      () => this.#add(['EXISTS', key, other], counted(Number(map.has(key)) + Number(map.has(other)))),
+      () => this.#add(['KEYS', key], { kind: 'list', values: map.has(key) ? [key] : [] }),
+      () => {
+        this.#add(['MSET', key, '1', other, '2'], OK);
         map.set(key, '1').set(other, '2');
       },
-      () => this.#add('PUT', 'ERROR SYNTAX the command is written PUT key value'),
       () =>
-        this.#add(
-          `KEYS ${'*'.repeat(300)}`,
-          'ERROR TOO_LARGE the pattern has 300 bytes, and 256 is the most',
-        ),
-      () => this.#add('PING', 'PONG'),
+        this.#add(['PUT'], {
+          kind: 'error',
+          line: 'SYNTAX the command is written PUT key value',
+          resp: "ERR wrong number of arguments for 'put' command",
+        }),
+      () => {
+        const tooLong = 'TOO_LARGE the pattern has 300 bytes, and 256 is the most';
+        this.#add(['KEYS', '*'.repeat(300)], { kind: 'error', line: tooLong, resp: tooLong });
+      },
+      () => this.#add(['PING'], { kind: 'text', text: 'PONG' }),
     ];
     this.random.pick(requests)();
   }
 }
 
+/** Sends it cut anywhere, so that chunks end within requests. */
+async function converse(address: string, script: Script, cuts: readonly number[]): Promise<boolean> {
+  const conversation = await Conversation.open(address);
+  let from = 0;
+  for (const to of [...cuts, script.sent.length]) {
+    conversation.send(script.sent.slice(from, to));
+    from = to;
+    await new Promise(setImmediate);
+  }
+  conversation.end();
+  return (await conversation.toTheEnd()) === script.expected;
+}
+
+function cutsIn(length: number, random: Random): number[] {
+  const cuts = Array.from({ length: random.below(30) }, () => random.below(length));
+  return cuts.sort((a, b) => a - b);
+}
+
 describe('Pipelines of several clients at once', () => {
   const fixture = serverFixture();
 
-  it('AreAnsweredAsAMapWouldThatTakesEachRequestInItsTurn', async () => {
-    await withSeed(testSeed(), async (random) => {
+  const areAnswered = (): Promise<void> =>
+    withSeed(testSeed(), async (random) => {
       const { address } = await fixture.start();
       for (let round = 0; round < 5; round++) {
-        const clients = ['a', 'b', 'c', 'd'].map(async (prefix) => {
-          const script = new Script(random, `${prefix}${String(round)}-`);
-          for (let step = 0; step < 400; step++) script.step();
-          const conversation = await Conversation.open(address);
-          conversation.send(script.sent);
-          conversation.end();
-          expect((await conversation.toTheEnd()) === script.expected).to.equal(true);
+        const scripts = ['a', 'b', 'c', 'd', 'e', 'f'].map((prefix, at) => {
+          const script = new Script(random, `${prefix}${String(round)}-`, at % 2 === 0 ? 'line' : 'resp');
+          for (let step = 0; step < 300; step++) script.step();
+          return script;
         });
-        await Promise.all(clients);
+        const clients = scripts.map((script) =>
+          converse(address, script, cutsIn(script.sent.length, random)),
+        );
+        expect(await Promise.all(clients)).to.deep.equal(scripts.map(() => true));
       }
     });
+
+  it('AreAnsweredAsAMapWouldThatTakesEachRequestInItsTurn', areAnswered);
+
+  it('AreAnsweredTheSameWhereEachConnectionReadsIntoMemoryOfItsOwn', async () => {
+    const take = Reflect.get(SharedReading.prototype, 'take');
+    SharedReading.prototype.take = ordinary;
+    try {
+      await areAnswered();
+    } finally {
+      SharedReading.prototype.take = take;
+    }
   });
 });
