@@ -255,11 +255,27 @@ export type Reconfiguration =
   /** Who makes another primary, from now on. */
   | { readonly kind: 'setFailover'; readonly failover: FailoverPolicy };
 
+/** So many keys are looked up together at the most. */
+export const BATCH_KEYS_MAX = 64;
+
+/** Keys that lie in one piece of memory, to be read together: `starts` (included) to `ends` (excluded), each below `count`. */
+export class KeyBatch {
+  bytes: Buffer = Buffer.alloc(0);
+  count = 0;
+  readonly starts = new Int32Array(BATCH_KEYS_MAX);
+  readonly ends = new Int32Array(BATCH_KEYS_MAX);
+}
+
 export interface Engine {
   readonly guarantees: Guarantees;
 
   /** Reads one key in the same turn. On `wait` nothing was done: ask again with {@link readAll}. */
   read(key: ByteRange, sink: ValueSink): ReadOutcome;
+
+  /**
+   * The same for several keys, until the sink is full. Anything but `answered` is said of all of them, and nothing was done.
+   */
+  readEach(keys: KeyBatch, sink: ValueSink): ReadOutcome;
 
   /**
    * Reads keys at one state of the map, waiting for the lock if it has to, and giving other work a turn in between when there is

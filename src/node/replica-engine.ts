@@ -5,6 +5,7 @@ import type {
   ByteRange,
   Engine,
   Guarantees,
+  KeyBatch,
   Operation,
   Position,
   ReadOutcome,
@@ -161,15 +162,26 @@ export class ReplicaEngine implements Engine {
   }
 
   read(key: ByteRange, sink: ValueSink): ReadOutcome {
+    const outcome = this.#readOutcome();
+    if (outcome === 'answered') this.#parts.store.read(key, sink);
+    return outcome;
+  }
+
+  readEach(keys: KeyBatch, sink: ValueSink): ReadOutcome {
+    const outcome = this.#readOutcome();
+    if (outcome === 'answered') this.#parts.store.readEach(keys, sink);
+    return outcome;
+  }
+
+  /** `answered`: what the store holds now may be shown, and nobody is changing it. */
+  #readOutcome(): ReadOutcome {
     const { store } = this.#parts;
     const standing = this.#readStanding();
     const isBetweenEntries = this.#assembly.applying.isBetweenEntries;
     if (standing === 'unsure' && isBetweenEntries) return unsure();
     if (standing === 'unsure') return 'wait';
     if (standing !== 'sure') return standing;
-    if (store.lock.isWritten && !isBetweenEntries) return 'wait';
-    store.read(key, sink);
-    return 'answered';
+    return store.lock.isWritten && !isBetweenEntries ? 'wait' : 'answered';
   }
 
   /** Whether what the store holds may be shown now. `unsure`: only once others have confirmed that this node is the primary. */

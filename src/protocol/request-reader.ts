@@ -1,13 +1,16 @@
+import type { KeyBatch } from '../engine.js';
 import { ASTERISK } from './byte.js';
 import { foreignFirstByte } from './foreign.js';
 import { LineRequestReader, foreignViolation } from './line-request-reader.js';
 import type { LineGrammar } from './line.js';
+import type { OneKeyRequests } from './one-key-requests.js';
 import { RespRequestReader } from './resp-request-reader.js';
 import type { Framing, Reading, Request, Violation } from './request.js';
 import type { Unread } from './unread.js';
 import { WholeRequestReader } from './whole-request.js';
 
 const EMPTY = Buffer.alloc(0);
+const LINE_END_BYTES = 2;
 
 /** Requests without words and empty lines that are skipped before others have a turn. */
 const SKIPPED_MAX = 4096;
@@ -129,17 +132,36 @@ export class RequestReader {
     this.#arrays.forget();
   }
 
-  /** Between two requests, the next one if it is whole and short. */
-  #nextWhole(): Request | undefined {
+  /** Between two requests, the keys of those that come next and ask for nothing but one key each. Nothing is read by it. */
+  findKeys(requests: OneKeyRequests, keys: KeyBatch): void {
+    keys.count = 0;
+    if (this.#isBetween(ASTERISK)) requests.find(this.#unread, keys);
+  }
+
+  /** Says that so many of the requests that were found, at least one, are read. */
+  takeKeys(keys: KeyBatch, count: number): void {
+    this.#unread.at = (keys.ends[count - 1] ?? 0) + LINE_END_BYTES;
+    this.#readWhole();
+  }
+
+  #isBetween(first: number): boolean {
     const { bytes, at } = this.#unread;
-    if (at === bytes.length || bytes[at] !== ASTERISK || this.#arrays.isBegun || this.#lines.isBegun)
-      return undefined;
-    const request = this.#whole.read(this.#unread);
-    if (request === undefined) return undefined;
+    if (at === bytes.length || bytes[at] !== first) return false;
+    return !this.#arrays.isBegun && !this.#lines.isBegun;
+  }
+
+  #readWhole(): void {
     this.#isFresh = false;
     this.#framing = 'resp';
     this.#followsArray = true;
     this.#isUnfinished = false;
+  }
+
+  /** Between two requests, the next one if it is whole and short. */
+  #nextWhole(): Request | undefined {
+    if (!this.#isBetween(ASTERISK)) return undefined;
+    const request = this.#whole.read(this.#unread);
+    if (request !== undefined) this.#readWhole();
     return request;
   }
 

@@ -6,6 +6,7 @@ import type { BufferBudget } from './buffer-budget.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
 import type { Reading } from './reading.js';
+import type { RowReads } from './row-reads.js';
 
 export interface ConnectionParts {
   /** Counted from 1 for each server. */
@@ -18,8 +19,10 @@ export interface ConnectionParts {
   readonly limits: ServerLimits;
   readonly budget: BufferBudget;
   readonly facts: ServerFacts;
-  /** Told of each request that is begun. */
-  begun(): void;
+  /** What is read many at a time; used within one call, by whichever connection is called. */
+  readonly reads: RowReads;
+  /** Told of requests that are begun. */
+  readonly begun: (count: number) => void;
   /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */
   readonly links?: LinkAcceptor | undefined;
   /** Told once, when the connection is over, or was handed to the links. */

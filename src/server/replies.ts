@@ -9,10 +9,13 @@ import type { Framing } from '../protocol/request.js';
 import { RespReply } from '../protocol/resp-reply.js';
 import type { RespVersion } from '../protocol/resp-reply.js';
 import { PAUSE_BYTES } from './limits.js';
+import { RowOfReplies } from './row-reads.js';
 import { TurnShare } from './turn-share.js';
 
 export const BUFFERS_FULL = 'too much waits in the buffers of this server: try again in a moment';
 
+/** Longer values are shown one by one. */
+const ROW_VALUE_BYTES_MAX = 4096;
 /** What one client is sent in one turn, so that others have theirs. */
 const SENT_A_TURN_BYTES = 256 * 1024;
 /** What a slice of a value counts that was looked at and gave nothing to send yet. */
@@ -31,6 +34,8 @@ export class Replies {
   readonly #share: TurnShare;
   readonly #line: LineReply;
   readonly #resp: RespReply;
+  /** Where replies to reads are written that came together. */
+  readonly row: RowOfReplies;
 
   /**
    * @param bytesMax - what may wait here with more than one reply, or a list, in it.
@@ -42,6 +47,8 @@ export class Replies {
     this.#bytesMax = bytesMax;
     this.#line = new LineReply(this.#buffer, bytesMax);
     this.#resp = new RespReply(this.#buffer, bytesMax);
+    const freeBytesMax = Math.min(PAUSE_BYTES, bytesMax);
+    this.row = new RowOfReplies(this.#resp, ROW_VALUE_BYTES_MAX, () => freeBytesMax - this.unreadBytes);
   }
 
   /** Where the next reply is written. */

@@ -11,6 +11,7 @@ import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
 import { SharedReading } from './reading.js';
 import type { Read } from './reading.js';
+import { RowReads } from './row-reads.js';
 import { turnAway } from './turn-away.js';
 
 export interface ServerParts {
@@ -56,6 +57,7 @@ class Listener implements RunningServer {
   readonly #connections = new Set<Connection>();
   readonly #budget: BufferBudget;
   readonly #facts: CountingFacts;
+  readonly #reads: RowReads;
   #isFull = false;
   /** Clients beyond the bound that are being told so. */
   #turnedAway = 0;
@@ -68,6 +70,7 @@ class Listener implements RunningServer {
     this.#parts = parts;
     this.#budget = new BufferBudget(parts.limits.bufferBytesMax);
     this.#facts = new CountingFacts(parts, () => this.#connections.size);
+    this.#reads = new RowReads(parts.limits.request);
     const shared = new SharedReading();
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
     this.#server = net.createServer(
@@ -143,11 +146,26 @@ class Listener implements RunningServer {
     };
     const facts = this.#facts;
     const id = ++facts.connectionsTotal;
-    const begun = (): void => {
-      facts.commandsTotal++;
+    const begun = (count: number): void => {
+      facts.commandsTotal += count;
     };
     const budget = this.#budget;
-    const given = { id, socket, reading, engine, clock, limits, links, budget, facts, begun, closed, defect };
+    const reads = this.#reads;
+    const given = {
+      id,
+      socket,
+      reading,
+      reads,
+      engine,
+      clock,
+      limits,
+      links,
+      budget,
+      facts,
+      begun,
+      closed,
+      defect,
+    };
     const connection = new Connection(given);
     this.#connections.add(connection);
   }

@@ -1,5 +1,5 @@
-import { LASTING_BYTES_MIN } from '../engine.js';
-import type { ByteRange } from '../engine.js';
+import { BATCH_KEYS_MAX, LASTING_BYTES_MIN } from '../engine.js';
+import type { ByteRange, KeyBatch } from '../engine.js';
 import { Arena } from './arena.js';
 import { KeyIndex } from './key-index.js';
 import { KeyedHash } from './keyed-hash.js';
@@ -40,6 +40,9 @@ export class ArenaTable implements Table {
   readonly #arena: Arena;
   readonly #large = new LargeEntries();
   readonly #arenaEntryBytesMax: number;
+  /** Of the keys that are looked up together. */
+  readonly #hashes = new Int32Array(BATCH_KEYS_MAX);
+  readonly #places = new Uint32Array(BATCH_KEYS_MAX);
 
   constructor(options: ArenaTableOptions) {
     const { secret, pageBytes = PAGE_BYTES, pagesMax, cellsABucket = CELLS_A_BUCKET } = options;
@@ -73,6 +76,28 @@ export class ArenaTable implements Table {
 
   find(key: ByteRange): number {
     return this.#slotOf(key, this.#hash.of(key.bytes, key.start, key.end));
+  }
+
+  /**
+   * Each memory that a search goes to depends on the one before: a cell of the index, a slot, a record. So all keys make each of the steps
+   * together, and the processor waits for many of them at a time.
+   */
+  findEach(keys: KeyBatch, found: Int32Array): void {
+    const { bytes, starts, ends, count } = keys;
+    const hashes = this.#hashes;
+    const places = this.#places;
+    for (let at = 0; at < count; at++) hashes[at] = this.#hash.of(bytes, starts[at] ?? 0, ends[at] ?? 0);
+    for (let at = 0; at < count; at++) found[at] = this.#index.first(hashes[at] ?? 0);
+    for (let at = 0; at < count; at++) places[at] = this.#slots.placeOf(found[at] ?? 0);
+    const key = { bytes, start: 0, end: 0 };
+    for (let at = 0; at < count; at++) {
+      key.start = starts[at] ?? 0;
+      key.end = ends[at] ?? 0;
+      const slot = found[at] ?? NONE;
+      // Two keys may share a hash: then the search goes on from cell to cell.
+      if (slot !== NONE && !this.#holdsAt(places[at] ?? 0, key))
+        found[at] = this.#slotOf(key, hashes[at] ?? 0);
+    }
   }
 
   valueAt(slot: number): ByteRange {
@@ -156,7 +181,10 @@ export class ArenaTable implements Table {
   }
 
   #holds(slot: number, key: ByteRange): boolean {
-    const place = this.#slots.placeOf(slot);
+    return this.#holdsAt(this.#slots.placeOf(slot), key);
+  }
+
+  #holdsAt(place: number, key: ByteRange): boolean {
     if (place >= LARGE_PLACES) {
       const { bytes, keyLength } = this.#large.at(place - LARGE_PLACES);
       return isSame(key, bytes, 0, keyLength);

@@ -1,4 +1,5 @@
-import type { ByteRange, ValueSink } from '../engine.js';
+import { BATCH_KEYS_MAX } from '../engine.js';
+import type { ByteRange, KeyBatch, ValueSink } from '../engine.js';
 import { RwLock } from './rw-lock.js';
 import { Sessions } from './sessions.js';
 import type { EntryVisitor, Table } from './table.js';
@@ -32,6 +33,7 @@ export class Store {
   readonly lock = new RwLock();
   readonly sessions = new Sessions();
   readonly #table: Table;
+  readonly #found = new Int32Array(BATCH_KEYS_MAX);
   #count = 0;
   #dataBytes = 0;
 
@@ -78,6 +80,21 @@ export class Store {
     const { bytes, start, end } = this.#table.valueAt(slot);
     sink.hit(bytes, start, end);
     return end - start;
+  }
+
+  /** Shows the values of several keys to the sink, until it is full. */
+  readEach(keys: KeyBatch, sink: ValueSink): void {
+    const found = this.#found;
+    this.#table.findEach(keys, found);
+    for (let at = 0; at < keys.count && !sink.isFull; at++) {
+      const slot = found[at] ?? -1;
+      if (slot === -1) {
+        sink.miss();
+        continue;
+      }
+      const { bytes, start, end } = this.#table.valueAt(slot);
+      sink.hit(bytes, start, end);
+    }
   }
 
   put(key: ByteRange, value: ByteRange): void {

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../engine.js';
+import type { ByteRange, KeyBatch } from '../engine.js';
 
 /** Sees one entry. All bytes are the table's own, valid during the call. */
 export type EntryVisitor = (key: ByteRange, value: ByteRange) => void;
@@ -17,6 +17,8 @@ export interface Table {
 
   /** The slot of a key, or -1. */
   find(key: ByteRange): number;
+  /** The same for several keys, cheaper than one by one: `found` is filled with their slots. */
+  findEach(keys: KeyBatch, found: Int32Array): void;
   /** The value in a slot in use, borrowed until the next call. A large one is lasting, as a sink of values may expect. */
   valueAt(slot: number): ByteRange;
   /** Shows the entry in a slot; false when the slot is free. */

@@ -104,6 +104,10 @@ export class FakeEngine implements Engine {
     return refusal('NOT_PRIMARY', 'unknown is the primary');
   }
 
+  readEach(): Refusal {
+    return this.read();
+  }
+
   readAll(_keys: unknown, _sink: unknown, done: (refused?: Refusal) => void): void {
     done(this.read());
   }

@@ -92,6 +92,13 @@ class Script {
         map.set(key, value);
       },
       () => this.#add(['GET', key], { kind: 'value', value: map.get(key) }),
+      // Reads one behind the other are answered together, as far as that goes.
+      () => {
+        for (let count = this.random.below(100); count > 0; count--) {
+          const name = this.#key();
+          this.#add([this.random.pick(['GET', 'get']), name], { kind: 'value', value: map.get(name) });
+        }
+      },
       () => {
         const wasThere = map.delete(key);
         this.#add(['DELETE', key], wasThere ? OK : { kind: 'value', value: undefined });

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import { LASTING_BYTES_MIN } from '../../src/engine.js';
+import { BATCH_KEYS_MAX, KeyBatch, LASTING_BYTES_MIN } from '../../src/engine.js';
 import type { ByteRange } from '../../src/engine.js';
 import { ArenaTable } from '../../src/store/arena-table.js';
+import { KeyedHash } from '../../src/store/keyed-hash.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
 import { makeTable } from './make-table.js';
@@ -28,6 +29,38 @@ function valueOf(table: ArenaTable, name: ByteRange): Buffer | undefined {
   if (slot === -1) return undefined;
   const { bytes, start, end } = table.valueAt(slot);
   return Buffer.from(bytes.subarray(start, end));
+}
+
+/** Two keys that share a hash under this secret: among so many there are some. */
+function twins(secret: Buffer): [string, string] {
+  const hash = new KeyedHash(secret);
+  const seen = new Map<number, string>();
+  for (let number = 0; number < 1_000_000; number++) {
+    const name = `key:${String(number)}`;
+    const found = hash.of(Buffer.from(name), 0, name.length);
+    const other = seen.get(found);
+    if (other !== undefined) return [other, name];
+    seen.set(found, name);
+  }
+  throw new Error('no two keys share a hash');
+}
+
+/** Looks up several keys together. */
+function valuesOf(table: ArenaTable, names: readonly string[]): (string | undefined)[] {
+  const keys = new KeyBatch();
+  keys.bytes = Buffer.from(names.join(''));
+  keys.count = names.length;
+  let at = 0;
+  for (const [place, name] of names.entries()) {
+    keys.starts[place] = at;
+    keys.ends[place] = at += name.length;
+  }
+  const found = new Int32Array(BATCH_KEYS_MAX);
+  table.findEach(keys, found);
+  return names.map((_, place) => {
+    const slot = found[place] ?? -1;
+    return slot === -1 ? undefined : textOf(table.valueAt(slot));
+  });
 }
 
 /** Does one random operation on both, and holds what it answers against the model. */
@@ -67,6 +100,28 @@ describe('A table over arenas', () => {
         for (const name of model.keys()) table.delete(range(name));
         table.verify();
         expect([table.count, table.dataBytes]).to.deep.equal([0, 0]);
+      }
+    });
+  });
+
+  it('FindsKeysTogetherAsOneByOneAlsoWhereTheyShareAHash', async () => {
+    const secret = Buffer.from('a secret');
+    const [one, other] = twins(secret);
+    const table = new ArenaTable({ secret });
+    table.put(range(one), range('of one'));
+    expect(valuesOf(table, [other, one])).to.deep.equal([undefined, 'of one']);
+    table.put(range(other), range('of the other'));
+    expect(valuesOf(table, [other, one, 'neither'])).to.deep.equal(['of the other', 'of one', undefined]);
+    await withSeed(testSeed(), (random) => {
+      const tiny = makeTable(random.below(2 ** 31), TINY);
+      const model = new Map<string, string>();
+      for (let round = 0; round < 300; round++) {
+        for (let operation = 0; operation < 50; operation++) step(random, tiny, model, 400);
+        const names = Array.from(
+          { length: random.below(BATCH_KEYS_MAX + 1) },
+          () => `key:${String(random.below(500))}`,
+        );
+        expect(valuesOf(tiny, names)).to.deep.equal(names.map((name) => model.get(name)));
       }
     });
   });
