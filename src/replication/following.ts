@@ -232,8 +232,10 @@ function takeFrames(
 export function acknowledge(step: Step): void {
   const { state } = step;
   const { office } = state;
-  if (office.kind !== 'backup' || office.link === undefined) return;
+  if (office.kind !== 'backup') return;
+  // Also while the primary is not linked, which may itself need this node to be one again.
   takePartAgain(step);
+  if (office.link === undefined) return;
   const durable = Math.min(state.durable, office.verified) as Index;
   send(step, office.link, { kind: 'append answer', term: state.term, matched: office.verified, durable });
 }

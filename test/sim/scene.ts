@@ -15,6 +15,7 @@ import type { Process } from './scheduler.js';
 
 const SCENE_MS_MAX = 600_000;
 const POLL_MS = 3;
+const SLOW_SYNC_MS = 5000;
 /** Commands are given again after these. */
 const NOT_NOW: ReadonlySet<string> = new Set(['BUSY', 'NO_QUORUM']);
 /** What was sent over a link that is cut is lost after this. */
@@ -25,6 +26,8 @@ export interface SceneOptions {
   readonly acks?: AcksPolicy;
   readonly failover?: FailoverPolicy;
   readonly snapshotLogBytes?: number;
+  /** Of few, each small write is done while everything else waits. */
+  readonly connections?: number;
 }
 
 /** A cluster of real nodes in which exactly that happens which a script says. */
@@ -48,7 +51,7 @@ export class Scene {
       snapshotLogBytes: options.snapshotLogBytes ?? 1_000_000,
       timing: DEFAULT_TIMING,
       windows: DEFAULT_WINDOWS,
-      connections: 1,
+      connections: options.connections ?? 1,
       latencyMsMax: 2,
       syncMsMax: 2,
       driftMax: 0.01,
@@ -129,6 +132,11 @@ export class Scene {
       before(process, message, to);
       look(process, message, to);
     };
+  }
+
+  /** Its disk takes long to sync. */
+  slowDown(machine: Machine): void {
+    machine.disk.syncMsMax = SLOW_SYNC_MS;
   }
 
   /** Nothing gets through between these two, in either direction. */
