@@ -1,10 +1,11 @@
 import { expect } from 'chai';
-import { createClient } from '../../src/client/client.js';
 import type { KvClient } from '../../src/client/client.js';
 import { seededRandom, testSeed } from '../random.js';
+import { untilOffice } from './automatic.js';
 import { ClientLoad } from './client-load.js';
-import { clusters, eventually, untilMember } from './cluster.js';
+import { clusters, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { addressesOf, libraryClients } from './library.js';
 
 const WORKERS = 16;
 /** Far beyond what an election takes, so that no call has a reason to fail. */
@@ -16,33 +17,10 @@ const LOSSES = ['killed', 'paused', 'stopped'] as const;
 
 describe('A client of members that make their own primary', () => {
   const nodes = clusters();
-  const clients: KvClient[] = [];
-
-  afterEach(() => {
-    for (const client of clients.splice(0)) client.close();
-  });
+  const open = libraryClients();
 
   function clientOf(servers: readonly ClusterNode[]): KvClient {
-    const addresses = servers.map(({ address }) => address);
-    const client = createClient({ timeoutMs: TIMEOUT_MS, addresses });
-    clients.push(client);
-    return client;
-  }
-
-  async function primaryOf(candidates: readonly ClusterNode[]): Promise<ClusterNode> {
-    const found = await eventually(
-      'one of them serves',
-      async () => {
-        for (const node of candidates) {
-          const { facts } = await node.status();
-          if (facts.get('role') === 'primary' && facts.get('service') === 'serving') return node;
-        }
-        return undefined;
-      },
-      (node) => node !== undefined,
-      30_000,
-    );
-    return found!;
+    return open({ timeoutMs: TIMEOUT_MS, addresses: addressesOf(servers) });
   }
 
   it('HasEachWriteDoneOnceAndNoCallFailHoweverThePrimaryIsLost', async function () {
@@ -57,7 +35,7 @@ describe('A client of members that make their own primary', () => {
     try {
       for (let round = 0; round < ROUNDS; round++) {
         await load.acknowledged(random.below(300));
-        const primary = await primaryOf(cluster);
+        const primary = (await untilOffice(cluster)).node;
         const others = cluster.filter((node) => node !== primary);
         const loss = random.pick(LOSSES);
         story += ` ${primary.name} ${loss},`;
@@ -65,7 +43,7 @@ describe('A client of members that make their own primary', () => {
         else if (loss === 'stopped') await primary.stop();
         else primary.process.signal('SIGSTOP');
         await load.acknowledged(200);
-        const next = await primaryOf(others);
+        const next = (await untilOffice(others)).node;
         if (loss === 'paused') primary.process.signal('SIGCONT');
         else await primary.start();
         await untilMember(next, primary, 30_000);

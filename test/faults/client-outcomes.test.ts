@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { createClient } from '../../src/client/client.js';
 import type { KvClient } from '../../src/client/client.js';
 import type { ClientOptions } from '../../src/client/options.js';
 import { ClientLoad } from './client-load.js';
 import { clusters, eventually, promote, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { addressesOf, libraryClients, pausedAndPromoted } from './library.js';
 
 const WORKERS = 16;
 const TIMEOUT_MS = 3_000;
@@ -13,16 +13,10 @@ const ROUNDS = Number(process.env.KV_CLIENT_ROUNDS ?? '2');
 
 describe('The client library without sessions', () => {
   const nodes = clusters();
-  const clients: KvClient[] = [];
-
-  afterEach(() => {
-    for (const client of clients.splice(0)) client.close();
-  });
+  const open = libraryClients();
 
   function clientOf(options: ClientOptions): KvClient {
-    const client = createClient({ timeoutMs: TIMEOUT_MS, retryWrites: false, ...options });
-    clients.push(client);
-    return client;
+    return open({ timeoutMs: TIMEOUT_MS, retryWrites: false, ...options });
   }
 
   function loadOf(options: ClientOptions, prefix = 'load', readsAreCurrent = true): ClientLoad {
@@ -31,10 +25,6 @@ describe('The client library without sessions', () => {
 
   async function keysOf(node: ClusterNode): Promise<Set<string>> {
     return new Set((await clientOf({ address: node.address }).keys()).map(String));
-  }
-
-  function addressesOf(cluster: readonly ClusterNode[]): string[] {
-    return cluster.map(({ address }) => address);
   }
 
   function report(what: string, load: ClientLoad): void {
@@ -212,17 +202,7 @@ describe('The client library without sessions', () => {
     const [first, second] = cluster as [ClusterNode, ClusterNode, ClusterNode];
     const load = loadOf({ addresses: addressesOf(cluster) });
     load.start(WORKERS);
-    await load.acknowledged(300);
-    first.process.signal('SIGSTOP');
-    await eventually(
-      `${second.name} is promoted`,
-      () => second.ask('PROMOTE'),
-      (answer) => answer.startsWith('OK role=primary '),
-      30_000,
-    );
-    await load.acknowledged(300);
-    first.process.signal('SIGCONT');
-    await load.acknowledged(300);
+    await pausedAndPromoted(first, second, load, 300);
     await untilMember(second, first);
     await load.stop();
     report('paused and promoted away', load);

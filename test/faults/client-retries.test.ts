@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { createClient } from '../../src/client/client.js';
 import type { KvClient } from '../../src/client/client.js';
 import { ClientLoad } from './client-load.js';
 import { clusters, eventually, promote, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { addressesOf, libraryClients, pausedAndPromoted } from './library.js';
 
 const WORKERS = 16;
 /** Far beyond what any of the changes takes, so that no call has a reason to fail. */
@@ -11,17 +11,10 @@ const TIMEOUT_MS = 15_000;
 
 describe('The client library with sessions', () => {
   const nodes = clusters();
-  const clients: KvClient[] = [];
-
-  afterEach(() => {
-    for (const client of clients.splice(0)) client.close();
-  });
+  const open = libraryClients();
 
   function clientOf(servers: readonly ClusterNode[]): KvClient {
-    const addresses = servers.map(({ address }) => address);
-    const client = createClient({ timeoutMs: TIMEOUT_MS, addresses });
-    clients.push(client);
-    return client;
+    return open({ timeoutMs: TIMEOUT_MS, addresses: addressesOf(servers) });
   }
 
   /** Every key is put once and deleted once: a delete done twice finds nothing, and a put done twice leaves its key. */
@@ -74,17 +67,7 @@ describe('The client library with sessions', () => {
     const cluster = await nodes.of(3);
     const [first, second] = cluster as [ClusterNode, ClusterNode, ClusterNode];
     const load = loadOf(cluster);
-    await load.acknowledged(300);
-    first.process.signal('SIGSTOP');
-    await eventually(
-      `${second.name} is promoted`,
-      () => second.ask('PROMOTE'),
-      (answer) => answer.startsWith('OK role=primary '),
-      30_000,
-    );
-    await load.acknowledged(300);
-    first.process.signal('SIGCONT');
-    await load.acknowledged(300);
+    await pausedAndPromoted(first, second, load, 300);
     await untilMember(second, first);
     await expectEachCallDoneOnce(load, second);
   });

@@ -7,6 +7,7 @@ import type { Office } from './automatic.js';
 import { ClientLoad } from './client-load.js';
 import { clusters, eventually, inTime, promote } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { expectNothingFailed } from './library.js';
 import { proxyFabric } from './fabric.js';
 import type { Fabric } from './fabric.js';
 
@@ -38,22 +39,6 @@ describe('A cluster that makes its own primary', function () {
     const load = new ClientLoad(client, TIMEOUT_MS, 'load');
     load.start(WORKERS);
     return load;
-  }
-
-  /** Ends the load, which no call of may have failed, and looks at each node for what was lost or done twice. */
-  async function expectNothingFailed(load: ClientLoad, cluster: readonly ClusterNode[]): Promise<void> {
-    await load.acknowledged(100);
-    await load.stop();
-    expect(
-      load.failures.map(({ message }) => message),
-      JSON.stringify(load.figures),
-    ).to.deep.equal([]);
-    const { node: primary } = await untilOffice(cluster);
-    for (const node of cluster) {
-      await node.untilCaughtUpWith(primary);
-      const [, ...keys] = (await node.ask('SCAN 0 COUNT 1000000')).split('\n').slice(0, -1);
-      load.check(new Set(keys));
-    }
   }
 
   async function silentMs(node: ClusterNode, of: ClusterNode): Promise<number> {

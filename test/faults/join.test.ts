@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { freePort } from '../free-port.js';
+import { untilOffice } from './automatic.js';
 import { clusters, eventually, untilMember } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
 
@@ -14,21 +15,6 @@ describe('A new node that joins a cluster', () => {
     const third = await nodes.node('node3', { options: joining });
     await Promise.all([first, second, third].map((node) => node.start()));
     return [first, second, third];
-  }
-
-  /** The one of them that serves as primary. */
-  function primaryAmong(candidates: readonly ClusterNode[]): Promise<ClusterNode> {
-    return eventually(
-      'one serves',
-      async () => {
-        for (const node of candidates) {
-          const { facts } = await node.status();
-          if (facts.get('role') === 'primary' && facts.get('service') === 'serving') return node;
-        }
-        return undefined;
-      },
-      (node) => node !== undefined,
-    ) as Promise<ClusterNode>;
   }
 
   function others(all: readonly ClusterNode[], one: ClusterNode): ClusterNode[] {
@@ -52,7 +38,7 @@ describe('A new node that joins a cluster', () => {
     expect(await first.ask('PUT before 1')).to.equal('OK');
     await first.kill();
     const rest = others(all, first);
-    const next = await primaryAmong(rest);
+    const next = (await untilOffice(rest)).node;
     expect(await next.ask('GET before')).to.equal('1');
     await untilWritten(next, 'after');
     await first.start();
@@ -69,7 +55,7 @@ describe('A new node that joins a cluster', () => {
     await first.stop();
     expect(first.process.hasEvent('stopping: another member takes over first')).to.equal(true);
     const told = first.process.events.find(({ msg }) => msg === 'another member took over');
-    const next = await primaryAmong(others(all, first));
+    const next = (await untilOffice(others(all, first))).node;
     expect(told?.primary).to.equal(next.address);
     expect(await next.ask('GET k')).to.equal('1');
     // With the same words as before, and without those that were for new data.
@@ -109,7 +95,7 @@ describe('A new node that joins a cluster', () => {
     expect(third.process.hasEvent(`this node asks ${first.address} to be added`)).to.equal(false);
     expect(await third.fact('service')).to.equal('following');
     await Promise.all([first.start(), second.start()]);
-    const primary = await primaryAmong([first, second, third]);
+    const primary = (await untilOffice([first, second, third])).node;
     expect((await primary.status()).members.size).to.equal(3);
     await untilWritten(primary, 'k');
   });

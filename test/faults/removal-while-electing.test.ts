@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { createClient } from '../../src/client/client.js';
 import type { KvClient } from '../../src/client/client.js';
-import { AUTOMATIC, holdsFor, untilOffice, untilSuccessor, untilWhole } from './automatic.js';
+import { AUTOMATIC, holdsFor, untilSuccessor, untilWhole } from './automatic.js';
 import type { Office } from './automatic.js';
 import { ClientLoad } from './client-load.js';
 import { addBackup, clusters, eventually } from './cluster.js';
 import type { ClusterNode } from './cluster.js';
+import { expectNothingFailed } from './library.js';
 
 /** Longer than anybody waits before an election. */
 const LONG_MS = 1600;
@@ -51,21 +52,6 @@ describe('A node that is removed from a cluster that makes its own primary', fun
       expect(await office.node.fact('service')).to.equal('serving');
       expect(await removed.fact('role')).to.equal('backup');
     });
-  }
-
-  async function expectNothingFailed(load: ClientLoad, cluster: readonly ClusterNode[]): Promise<void> {
-    await load.acknowledged(100);
-    await load.stop();
-    expect(
-      load.failures.map(({ message }) => message),
-      JSON.stringify(load.figures),
-    ).to.deep.equal([]);
-    const { node: primary } = await untilOffice(cluster);
-    for (const node of cluster) {
-      await node.untilCaughtUpWith(primary);
-      const [, ...keys] = (await node.ask('SCAN 0 COUNT 1000000')).split('\n').slice(0, -1);
-      load.check(new Set(keys));
-    }
   }
 
   it('IsThePrimaryItselfAndHandsOverAndDisturbsNobodyNeitherThenNorAfterARestart', async () => {
