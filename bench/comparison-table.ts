@@ -1,10 +1,15 @@
 import type { CaseResult, FigureResult, Metric } from './comparison.js';
+import { outcomeOf } from './goals.js';
+import type { Goal, Outcome } from './goals.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 
 const NAME_WIDTH = 38;
 const CELL_WIDTH = 28;
 
-/** A figure as lines of text: for each metric the median and, where there were several rounds, the least and the most. */
+/**
+ * A figure as lines of text: for each metric the median and, where there were several rounds, the least and the most; behind
+ * them what was to be reached, and whether it is.
+ */
 export function tableOf(figure: FigureResult): string[] {
   const lines = [`${figure.name}: ${figure.title}`, ...figure.notes.map((note) => `  ${note}`)];
   for (const result of figure.results) lines.push('', ...linesOf(result, figure.metrics));
@@ -28,7 +33,53 @@ function linesOf(result: CaseResult, metrics: readonly Metric[]): string[] {
       lines.push(row(`    ${metric.name}${metric.unit === '' ? '' : `, ${metric.unit}`}`, cells));
     }
   }
-  return lines;
+  return [...lines, ...doubtsOf(result, metrics), ...result.goals.map((goal) => goalLine(goal, result))];
+}
+
+function doubtsOf(result: CaseResult, metrics: readonly Metric[]): string[] {
+  return metrics.flatMap((metric) => {
+    const { doubt } = metric;
+    if (doubt === undefined) return [];
+    const doubtful = Object.keys(result.samples).filter((peer) => {
+      const known = valuesOf(result, peer, metric).filter((value) => value !== undefined);
+      return (spreadOf(known)?.median ?? -Infinity) >= doubt.from;
+    });
+    return doubtful.length === 0
+      ? []
+      : [`    ${metric.name}, of ${doubtful.join(' and ')}: ${doubt.because}`];
+  });
+}
+
+function goalLine(goal: Goal, result: CaseResult): string {
+  const outcome = outcomeOf(goal, result.samples);
+  const measured = outcome === undefined ? 'not measured' : `${measuredOf(outcome)}, ${reachedOf(outcome)}`;
+  return `    goal: ${goal.work}: ${measured}; ${limitsOf(goal)}`;
+}
+
+/** Such as `1.05 (1.01..1.08) of Redis`. */
+export function measuredOf({ goal, spread }: Outcome): string {
+  const show = (value: number): string => value.toLocaleString('en', digitsOf(value));
+  const range = spread.least === spread.most ? '' : ` (${show(spread.least)}..${show(spread.most)})`;
+  const of = goal.against === undefined ? '' : ` of ${goal.against}`;
+  return `${show(spread.median)}${range}${goal.unit === undefined ? '' : ` ${goal.unit}`}${of}`;
+}
+
+/** Whoever reads 123.46 looks for two digits that nobody measured. */
+function digitsOf(value: number): Intl.NumberFormatOptions {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return { minimumFractionDigits: digits, maximumFractionDigits: digits };
+}
+
+const REACHED = { aim: 'the aim is reached', bound: 'is enough', neither: 'IS NOT ENOUGH' } as const;
+
+function reachedOf({ reached }: Outcome): string {
+  return REACHED[reached];
+}
+
+/** Such as `at least 0.97, aim 1`. */
+function limitsOf({ better, bound, aim, unit }: Goal): string {
+  const end = unit === undefined ? '' : ` ${unit}`;
+  return `at ${better === 'more' ? 'least' : 'most'} ${String(bound)}${end}, aim ${String(aim)}${end}`;
 }
 
 const NOTHING = '-';

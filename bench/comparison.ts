@@ -1,3 +1,4 @@
+import type { Goal } from './goals.js';
 import type { Peer } from './peers.js';
 
 /** What one round measured of one server, by the name of the metric. */
@@ -8,6 +9,8 @@ export interface Metric {
   readonly unit: string;
   /** Digits behind the point. */
   readonly digits: number;
+  /** From this median on a figure says less than it seems to, and why. */
+  readonly doubt?: { readonly from: number; readonly because: string };
 }
 
 /** One server, or what has to be made ready before it can be measured again and again. */
@@ -16,10 +19,32 @@ export interface Subject {
   close(): Promise<void>;
 }
 
-/** The same work for every kind of server. */
+/** Somebody who does the work of a case: one server, or several that belong together. */
+export interface Contender {
+  readonly name: string;
+  /** How it is started, for the report. */
+  readonly settings: string;
+  prepare(directory: string): Promise<Subject>;
+}
+
+/** The same work for every contender, this project first. */
 export interface Case {
   readonly name: string;
-  prepare(peer: Peer, directory: string): Promise<Subject>;
+  readonly contenders: readonly Contender[];
+  readonly goals?: readonly Goal[];
+}
+
+/** The contenders of a case that one server of each kind takes part in. */
+export function contendersOf(
+  peers: readonly Peer[],
+  settings: (peer: Peer) => string,
+  prepare: (peer: Peer, directory: string) => Promise<Subject>,
+): Contender[] {
+  return peers.map((peer) => ({
+    name: peer.name,
+    settings: settings(peer),
+    prepare: (directory) => prepare(peer, directory),
+  }));
 }
 
 export interface Figure {
@@ -31,44 +56,47 @@ export interface Figure {
   readonly cases: readonly Case[];
   /** Only one round, in which all servers are measured at the same time: for what takes very long. */
   readonly isAtOnce?: boolean;
+  /** Is left out unless it is asked for, since it takes very long. */
+  readonly isOnRequest?: boolean;
 }
 
-/** What came of one case: for each kind of server the samples of all rounds, in their order. */
+/** What came of one case: for each contender the samples of all rounds, in their order. */
 export interface CaseResult {
   readonly name: string;
+  readonly settings: Readonly<Record<string, string>>;
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
+  readonly goals: readonly Goal[];
 }
 
-export interface FigureResult extends Omit<Figure, 'cases' | 'isAtOnce'> {
+export interface FigureResult extends Omit<Figure, 'cases' | 'isAtOnce' | 'isOnRequest'> {
   readonly rounds: number;
   readonly results: readonly CaseResult[];
 }
 
 export interface ComparisonOptions {
-  readonly peers: readonly Peer[];
   readonly rounds: number;
   /** A directory for each server, which it may fill. */
   readonly directory: () => string;
   readonly progress: (text: string) => void;
 }
 
-/** Measures one case of a figure: in each round every kind of server once, and each round begins with another one. */
+/** Measures one case of a figure: in each round every contender once, and each round begins with another one. */
 export async function runCase(
   figure: Figure,
   each: Case,
-  { peers, rounds, directory, progress }: ComparisonOptions,
+  { rounds, directory, progress }: ComparisonOptions,
 ): Promise<CaseResult> {
-  const subjects = new Map<Peer, Subject>();
+  const subjects = new Map<Contender, Subject>();
   const samples: Record<string, Sample[]> = {};
   try {
-    for (const peer of peers) {
-      progress(`${figure.name}, ${each.name}: preparing ${peer.name}`);
-      subjects.set(peer, await each.prepare(peer, directory()));
-      samples[peer.name] = [];
+    for (const contender of each.contenders) {
+      progress(`${figure.name}, ${each.name}: preparing ${contender.name}`);
+      subjects.set(contender, await contender.prepare(directory()));
+      samples[contender.name] = [];
     }
-    const measure = async ([peer, subject]: [Peer, Subject], round: number): Promise<void> => {
-      progress(`${figure.name}, ${each.name}: round ${String(round + 1)} of ${peer.name}`);
-      samples[peer.name]?.push(await subject.measure(round));
+    const measure = async ([{ name }, subject]: [Contender, Subject], round: number): Promise<void> => {
+      progress(`${figure.name}, ${each.name}: round ${String(round + 1)} of ${name}`);
+      samples[name]?.push(await subject.measure(round));
     };
     if (figure.isAtOnce === true) {
       await Promise.all([...subjects].map((subject) => measure(subject, 0)));
@@ -80,7 +108,8 @@ export async function runCase(
   } finally {
     for (const subject of subjects.values()) await subject.close();
   }
-  return { name: each.name, samples };
+  const settings = Object.fromEntries(each.contenders.map((one) => [one.name, one.settings]));
+  return { name: each.name, settings, samples, goals: each.goals ?? [] };
 }
 
 /** The same items, from another one on in each round. */

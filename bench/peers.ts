@@ -31,7 +31,7 @@ export interface Peer {
 
 const UNSYNCED = ['--fsync', 'off', '--log-level', 'error'];
 
-const UNDERSTUDY: Peer = {
+export const UNDERSTUDY: Peer = {
   name: 'Understudy',
   version: ownVersion(),
   settings: (durability) => `kv server --fsync ${durability}`,
@@ -78,17 +78,42 @@ function persistenceOf(durability: Durability): Record<string, string> {
   return durability === 'off' ? { appendonly: 'no' } : { appendonly: 'yes', appendfsync: durability };
 }
 
+/** Programs of others, and the package of Debian and Ubuntu that has them. */
+const PACKAGES = {
+  'redis-server': 'redis-server',
+  'redis-benchmark': 'redis-tools',
+  memcached: 'memcached',
+  etcd: 'etcd-server',
+} as const;
+
+export type Program = keyof typeof PACKAGES;
+
 /** What is installed, and what is not, with what to do about it. */
-export function findPeers(): { peers: Peer[]; missing: string[] } {
-  const version = versionOf('redis-server');
+export interface Installed {
+  readonly versions: ReadonlyMap<Program, string>;
+  /** One server of each kind that speaks RESP, this project first. */
+  readonly peers: readonly Peer[];
+  readonly missing: readonly string[];
+}
+
+export function findInstalled(): Installed {
+  const versions = new Map<Program, string>();
+  const missing: string[] = [];
+  for (const [program, name] of Object.entries(PACKAGES) as [Program, string][]) {
+    const version = versionOf(program);
+    if (version === undefined) missing.push(`${program} is not installed: apt-get install ${name}`);
+    else versions.set(program, version);
+  }
+  const redisVersion = versions.get('redis-server');
   return {
-    peers: version === undefined ? [UNDERSTUDY] : [UNDERSTUDY, redis(version)],
-    missing: version === undefined ? ['redis-server is not installed: apt-get install redis-server'] : [],
+    versions,
+    peers: redisVersion === undefined ? [UNDERSTUDY] : [UNDERSTUDY, redis(redisVersion)],
+    missing,
   };
 }
 
-/** The version of an installed program of Redis; undefined where there is none. */
-export function versionOf(program: 'redis-server' | 'redis-benchmark'): string | undefined {
+/** The version of an installed program; undefined where there is none. */
+function versionOf(program: Program): string | undefined {
   const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' });
   if (error !== undefined) return undefined;
   return /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? stdout.trim();

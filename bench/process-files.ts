@@ -29,17 +29,27 @@ function kilobytesOf(text: string, name: string): number {
   return Number(line[1]) * 1024;
 }
 
+/** Processor time of `/proc/PID/stat`, in ticks: of all threads, without the children. */
+export function parseProcessorTicks(text: string): number {
+  return ticksOf(text, 14);
+}
+
+/** The same of the children that have ended and were waited for. */
+export function parseEndedChildrenTicks(text: string): number {
+  return ticksOf(text, 16);
+}
+
 /**
- * Processor time of `/proc/PID/stat`, in ticks: of all threads, without the children.
+ * Two neighbouring fields, as proc(5) numbers them: user time and system time.
  * The name of the program stands in parentheses and may hold blanks and parentheses itself.
  */
-export function parseProcessorTicks(text: string): number {
+function ticksOf(text: string, field: number): number {
   const fields = text
     .slice(text.lastIndexOf(')') + 2)
     .trim()
     .split(' ');
-  // The first field here is the third of the file; utime and stime are the 14th and the 15th.
-  const ticks = Number(fields[11]) + Number(fields[12]);
+  // The first field here is the third of the file.
+  const ticks = Number(fields[field - 3]) + Number(fields[field - 2]);
   if (!Number.isFinite(ticks)) throw new Error(`this is no line of /proc/PID/stat: ${text}`);
   return ticks;
 }
@@ -57,6 +67,11 @@ export function proportionalBytesOf(processId: number): number {
 
 export function processorMsOf(processId: number): number {
   return (parseProcessorTicks(read(processId, 'stat')) / TICKS_PER_SECOND) * 1000;
+}
+
+/** Processor time of all children of this process that have ended. */
+export function endedChildrenMs(): number {
+  return (parseEndedChildrenTicks(readFileSync('/proc/self/stat', 'utf8')) / TICKS_PER_SECOND) * 1000;
 }
 
 /** From now on `peakResidentBytes` begins at what is resident now. */

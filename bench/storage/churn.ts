@@ -1,8 +1,10 @@
 import { BulkClient } from '../bulk-client.js';
 import { ChurnLoad } from '../churn-load.js';
-import type { Figure, Sample } from '../comparison.js';
+import { contendersOf } from '../comparison.js';
+import type { Figure, Metric, Sample } from '../comparison.js';
 import { RequestBatch } from '../entries.js';
 import { askUntilAnswered, pause } from '../first-answer.js';
+import type { Goal } from '../goals.js';
 import { removeDirectory } from '../leftovers.js';
 import type { Peer } from '../peers.js';
 import { memoryOf, processorMsOf } from '../process-files.js';
@@ -12,50 +14,66 @@ import type { BenchServer } from '../server-process.js';
 import { spreadOf } from '../statistics.js';
 import { settledResidentBytes } from './settling.js';
 import { STALL_METRICS, stallsDuring } from './stalls.js';
-import type { ChurnSizes, Sizes } from './sizes.js';
+import type { ChurnSizes, Sizes } from '../sizes.js';
 
 const TICK_MS = 10;
 const BATCH_OPERATIONS = 50;
 
-export function churnFigure({ churn, settledMs }: Sizes, progress: (text: string) => void): Figure {
+const METRICS: readonly Metric[] = [
+  { name: 'memory over live bytes, once filled', unit: '', digits: 3 },
+  { name: 'median', unit: '', digits: 3 },
+  { name: 'most', unit: '', digits: 3 },
+  { name: 'at the end', unit: '', digits: 3 },
+  { name: 'at the end, settled', unit: '', digits: 3 },
+  { name: 'settled, without the empty server', unit: '', digits: 3 },
+  { name: 'alive at the end', unit: 'MB', digits: 1 },
+  { name: 'keys at the end', unit: '', digits: 0 },
+  { name: 'operations', unit: '1/s', digits: 0 },
+  { name: 'CPU of the server', unit: 'µs each', digits: 1 },
+  { name: 'longest ping', unit: 'ms', digits: 1 },
+  { name: 'p99 of pings', unit: 'ms', digits: 2 },
+  ...STALL_METRICS,
+];
+
+export function churnFigure(
+  { churn, settledMs }: Sizes,
+  peers: readonly Peer[],
+  progress: (text: string) => void,
+): Figure {
+  const duration = `${(churn.minutes * 60).toFixed(0)} s`;
+  const contenders = contendersOf(
+    peers,
+    (peer) => peer.settings('off'),
+    async (peer, directory) => {
+      const server = await peer.start(directory, 'off', { isProbed: true });
+      return {
+        measure: () => measure({ peer, server, churn, settledMs, progress }),
+        close: async () => {
+          await server.kill();
+          removeDirectory(directory);
+        },
+      };
+    },
+  );
+  const goal: Goal = {
+    work: `resident memory over live bytes after ${duration} of churn, mixed sizes`,
+    metric: 'at the end',
+    against: 'Redis',
+    better: 'less',
+    bound: 1.1,
+    aim: 0.8,
+  };
   return {
     name: 'churn',
-    title: `${(churn.minutes * 60).toFixed(0)} s of overwrites and deletes, ${String(churn.operationsPerSecond)} a second, about ${(churn.liveBytes / 1e6).toFixed(0)} MB alive`,
+    title: `${duration} of overwrites and deletes, ${String(churn.operationsPerSecond)} a second, about ${(churn.liveBytes / 1e6).toFixed(0)} MB alive`,
     notes: [
       'Values of 16 B to 16 KiB, evenly by their logarithm, one of 1,000 has 256 KiB; a quarter of the operations deletes.',
       'The same operations for every server, at the same time. Resident memory, of the whole server, over keys and values alive.',
     ],
-    metrics: [
-      { name: 'memory over live bytes, once filled', unit: '', digits: 3 },
-      { name: 'median', unit: '', digits: 3 },
-      { name: 'most', unit: '', digits: 3 },
-      { name: 'at the end', unit: '', digits: 3 },
-      { name: 'at the end, settled', unit: '', digits: 3 },
-      { name: 'settled, without the empty server', unit: '', digits: 3 },
-      { name: 'alive at the end', unit: 'MB', digits: 1 },
-      { name: 'keys at the end', unit: '', digits: 0 },
-      { name: 'operations', unit: '1/s', digits: 0 },
-      { name: 'CPU of the server', unit: 'µs each', digits: 1 },
-      { name: 'longest ping', unit: 'ms', digits: 1 },
-      { name: 'p99 of pings', unit: 'ms', digits: 2 },
-      ...STALL_METRICS,
-    ],
-    cases: [
-      {
-        name: 'mixed sizes',
-        prepare: async (peer, directory) => {
-          const server = await peer.start(directory, 'off', { isProbed: true });
-          return {
-            measure: () => measure({ peer, server, churn, settledMs, progress }),
-            close: async () => {
-              await server.kill();
-              removeDirectory(directory);
-            },
-          };
-        },
-      },
-    ],
+    metrics: METRICS,
+    cases: [{ name: 'mixed sizes', contenders, goals: [goal] }],
     isAtOnce: true,
+    isOnRequest: true,
   };
 }
 

@@ -1,18 +1,20 @@
 import { cpSync } from 'node:fs';
 import { keyOf, load } from '../entries.js';
 import { askUntilAnswered } from '../first-answer.js';
+import { contendersOf } from '../comparison.js';
 import type { Case, Figure, Sample, Subject } from '../comparison.js';
+import type { Goal } from '../goals.js';
 import { removeDirectory } from '../leftovers.js';
 import type { Peer, Source } from '../peers.js';
 import { memoryOf, processorMsOf } from '../process-files.js';
 import { encode } from '../reader.js';
 import { freePort } from '../redis-process.js';
-import { SMALL_VALUE_BYTES } from './sizes.js';
-import type { Sizes } from './sizes.js';
+import { SMALL_VALUE_BYTES } from '../sizes.js';
+import type { Sizes } from '../sizes.js';
 
 const MIB = 1024 * 1024;
 
-export function loadFigure({ entries }: Sizes): Figure {
+export function loadFigure({ entries }: Sizes, peers: readonly Peer[]): Figure {
   const count = entries.toLocaleString('en');
   return {
     name: 'load',
@@ -28,33 +30,47 @@ export function loadFigure({ entries }: Sizes): Figure {
       { name: 'highest memory', unit: 'MiB', digits: 1 },
     ],
     cases: [
-      caseOf('from the JSON file; Redis: RDB', 'snapshot', entries),
-      caseOf('from the log; Redis: AOF', 'log', entries),
+      caseOf('from the JSON file; Redis: RDB', 'snapshot', entries, peers, { bound: 2, aim: 1 }),
+      caseOf('from the log; Redis: AOF', 'log', entries, peers, { bound: 0.7, aim: 0.35 }),
     ],
   };
 }
 
-function caseOf(name: string, source: Source, entries: number): Case {
+function caseOf(
+  name: string,
+  source: Source,
+  entries: number,
+  peers: readonly Peer[],
+  limits: Pick<Goal, 'bound' | 'aim'>,
+): Case {
+  const work = `start with ${entries.toLocaleString('en')} entries, ${name}`;
   return {
     name,
-    prepare: async (peer, directory): Promise<Subject> => {
-      const files = `${directory}/files`;
-      const server = await peer.startToFill(files, source);
-      await load(server, { entries, valueBytes: SMALL_VALUE_BYTES });
-      await (source === 'log' ? server.kill() : server.stop());
-      return {
-        measure: async (round) => {
-          const copy = `${directory}/${String(round)}`;
-          cpSync(files, copy, { recursive: true });
-          return measure(peer, copy, source, entries).finally(() => {
-            removeDirectory(copy);
-          });
-        },
-        close: () => {
-          removeDirectory(directory);
-          return Promise.resolve();
-        },
-      };
+    contenders: contendersOf(
+      peers,
+      (peer) => peer.settings('off'),
+      (peer, directory) => prepare(peer, directory, source, entries),
+    ),
+    goals: [{ work, metric: 'first GET answered', against: 'Redis', better: 'less', ...limits }],
+  };
+}
+
+async function prepare(peer: Peer, directory: string, source: Source, entries: number): Promise<Subject> {
+  const files = `${directory}/files`;
+  const server = await peer.startToFill(files, source);
+  await load(server, { entries, valueBytes: SMALL_VALUE_BYTES });
+  await (source === 'log' ? server.kill() : server.stop());
+  return {
+    measure: async (round) => {
+      const copy = `${directory}/${String(round)}`;
+      cpSync(files, copy, { recursive: true });
+      return measure(peer, copy, source, entries).finally(() => {
+        removeDirectory(copy);
+      });
+    },
+    close: () => {
+      removeDirectory(directory);
+      return Promise.resolve();
     },
   };
 }

@@ -1,15 +1,16 @@
+import { contendersOf } from '../comparison.js';
 import type { Figure, Sample } from '../comparison.js';
 import { load } from '../entries.js';
 import type { Peer } from '../peers.js';
 import { memoryOf, proportionalBytesOf } from '../process-files.js';
 import { removeDirectory } from '../leftovers.js';
 import { settledResidentBytes } from './settling.js';
-import { SMALL_VALUE_BYTES } from './sizes.js';
-import type { Sizes } from './sizes.js';
+import { SMALL_VALUE_BYTES } from '../sizes.js';
+import type { Sizes } from '../sizes.js';
 
 const MIB = 1024 * 1024;
 
-export function memoryFigure({ entries, settledMs }: Sizes): Figure {
+export function memoryFigure({ entries, settledMs }: Sizes, peers: readonly Peer[]): Figure {
   return {
     name: 'memory',
     title: `memory of ${entries.toLocaleString('en')} entries of 16 B + ${String(SMALL_VALUE_BYTES)} B, set through the wire`,
@@ -29,11 +30,25 @@ export function memoryFigure({ entries, settledMs }: Sizes): Figure {
     cases: [
       {
         name: `${entries.toLocaleString('en')} entries`,
-        prepare: (peer, directory) =>
-          Promise.resolve({
-            measure: (round) => measure(peer, `${directory}/${String(round)}`, entries, settledMs),
-            close: () => Promise.resolve(),
-          }),
+        contenders: contendersOf(
+          peers,
+          (peer) => peer.settings('off'),
+          (peer, directory) =>
+            Promise.resolve({
+              measure: (round) => measure(peer, `${directory}/${String(round)}`, entries, settledMs),
+              close: () => Promise.resolve(),
+            }),
+        ),
+        goals: [
+          {
+            work: `resident memory per entry, ${entries.toLocaleString('en')} of 16 B + ${String(SMALL_VALUE_BYTES)} B`,
+            metric: 'per entry',
+            against: 'Redis',
+            better: 'less',
+            bound: 0.8,
+            aim: 0.6,
+          },
+        ],
       },
     ],
   };

@@ -1,7 +1,9 @@
+import { contendersOf } from '../comparison.js';
 import type { Case, Figure, Sample, Subject } from '../comparison.js';
 import { bytesOf, load } from '../entries.js';
 import type { Content } from '../entries.js';
 import { pause } from '../first-answer.js';
+import type { Goal } from '../goals.js';
 import { removeDirectory } from '../leftovers.js';
 import { LightLoad } from '../light-load.js';
 import type { Peer } from '../peers.js';
@@ -10,8 +12,8 @@ import { PingWatch } from '../server-process.js';
 import type { BenchServer } from '../server-process.js';
 import { settledResidentBytes } from './settling.js';
 import { STALL_METRICS, stallsDuring } from './stalls.js';
-import { SMALL_VALUE_BYTES } from './sizes.js';
-import type { Sizes } from './sizes.js';
+import { SMALL_VALUE_BYTES } from '../sizes.js';
+import type { Sizes } from '../sizes.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -20,14 +22,36 @@ const IDLE_MS = 2000;
 const LIGHT_VALUE_BYTES_MAX = KIB;
 const LIGHT: Content = { from: 500_000_000, entries: 1000, valueBytes: SMALL_VALUE_BYTES };
 
-export function snapshotFigure({ entries, snapshotBytes, largeValueBytes, settledMs }: Sizes): Figure {
-  const contents: Content[] = [
-    { entries, valueBytes: SMALL_VALUE_BYTES },
+export function snapshotFigures(sizes: Sizes, peers: readonly Peer[]): Figure[] {
+  const { entries, snapshotBytes, largeValueBytes, settledMs } = sizes;
+  const small: Content = { entries, valueBytes: SMALL_VALUE_BYTES };
+  const large: Content[] = [
     { entries: snapshotBytes / KIB, valueBytes: KIB },
     { entries: snapshotBytes / largeValueBytes, valueBytes: largeValueBytes },
   ];
+  const goal: Goal = {
+    work: `longest stall while a snapshot of ${entries.toLocaleString('en')} entries is written`,
+    metric: 'longest ping',
+    unit: 'ms',
+    better: 'less',
+    bound: 10,
+    aim: 4,
+  };
+  return [
+    figureOf('snapshot', [{ ...caseOf(small, settledMs, peers), goals: [goal] }]),
+    {
+      ...figureOf(
+        'snapshot-large',
+        large.map((content) => caseOf(content, settledMs, peers)),
+      ),
+      isOnRequest: true,
+    },
+  ];
+}
+
+function figureOf(name: string, cases: readonly Case[]): Figure {
   return {
-    name: 'snapshot',
+    name,
     title: 'SNAPSHOT (Redis: BGSAVE) beside a light load of 1,000 GET and SET a second',
     notes: [
       'Stalls are the longest waits of a client that pings every millisecond; "before" is the same load without a snapshot.',
@@ -44,29 +68,35 @@ export function snapshotFigure({ entries, snapshotBytes, largeValueBytes, settle
       { name: 'memory before', unit: 'MiB', digits: 1 },
       { name: 'extra memory', unit: 'MiB', digits: 1 },
     ],
-    cases: contents.map((content) => caseOf(content, settledMs)),
+    cases,
   };
 }
 
-function caseOf(content: Content, settledMs: number): Case {
+function caseOf(content: Content, settledMs: number, peers: readonly Peer[]): Case {
   const { entries, valueBytes } = content;
   const size = valueBytes < KIB ? `${String(valueBytes)} B` : `${String(valueBytes / KIB)} KiB`;
   return {
     name: `${entries.toLocaleString('en')} x ${size}`,
-    prepare: async (peer, directory): Promise<Subject> => {
-      const server = await peer.start(directory, 'off', { isProbed: true });
-      await load(server, content);
-      const light = valueBytes > LIGHT_VALUE_BYTES_MAX ? LIGHT : content;
-      if (light === LIGHT) await load(server, LIGHT);
-      const watch = await PingWatch.start(server);
-      return {
-        measure: () => measure({ peer, server, watch, content, light, settledMs }),
-        close: async () => {
-          await watch.stop();
-          await server.kill();
-          removeDirectory(directory);
-        },
-      };
+    contenders: contendersOf(
+      peers,
+      (peer) => peer.settings('off'),
+      (peer, directory) => prepare(peer, directory, content, settledMs),
+    ),
+  };
+}
+
+async function prepare(peer: Peer, directory: string, content: Content, settledMs: number): Promise<Subject> {
+  const server = await peer.start(directory, 'off', { isProbed: true });
+  await load(server, content);
+  const light = content.valueBytes > LIGHT_VALUE_BYTES_MAX ? LIGHT : content;
+  if (light === LIGHT) await load(server, LIGHT);
+  const watch = await PingWatch.start(server);
+  return {
+    measure: () => measure({ peer, server, watch, content, light, settledMs }),
+    close: async () => {
+      await watch.stop();
+      await server.kill();
+      removeDirectory(directory);
     },
   };
 }

@@ -1,23 +1,8 @@
 import { expect } from 'chai';
 import { inTurn, runCase } from '../../bench/comparison.js';
-import type { Case, Figure, Sample } from '../../bench/comparison.js';
+import type { Case, Contender, Figure, Sample } from '../../bench/comparison.js';
 import { tableOf } from '../../bench/comparison-table.js';
-import type { Peer } from '../../bench/peers.js';
-
-function peerCalled(name: Peer['name']): Peer {
-  const none = (): Promise<never> => Promise.reject(new Error('is not started here'));
-  return {
-    name,
-    version: '1',
-    settings: () => '',
-    start: none,
-    startToFill: none,
-    startAgain: none,
-    writeSnapshot: none,
-  };
-}
-
-const PEERS = [peerCalled('Understudy'), peerCalled('Redis')];
+import type { Goal } from '../../bench/goals.js';
 
 function figureOf(more: Partial<Figure> = {}): Figure {
   const metrics = [{ name: 'time', unit: 'ms', digits: 1 }];
@@ -25,27 +10,29 @@ function figureOf(more: Partial<Figure> = {}): Figure {
 }
 
 /** A case that notes what is done with it. */
-function notingCase(done: string[], measure: (peer: Peer, round: number) => Promise<Sample>): Case {
-  return {
-    name: 'case',
-    prepare: (peer) => {
-      done.push(`prepare ${peer.name}`);
+function notingCase(done: string[], measure: (name: string, round: number) => Promise<Sample>): Case {
+  const contender = (name: string): Contender => ({
+    name,
+    settings: `how ${name} is started`,
+    prepare: () => {
+      done.push(`prepare ${name}`);
       return Promise.resolve({
         measure: (round) => {
-          done.push(`measure ${peer.name}`);
-          return measure(peer, round);
+          done.push(`measure ${name}`);
+          return measure(name, round);
         },
         close: () => {
-          done.push(`close ${peer.name}`);
+          done.push(`close ${name}`);
           return Promise.resolve();
         },
       });
     },
-  };
+  });
+  return { name: 'case', contenders: [contender('Understudy'), contender('Redis')] };
 }
 
 function run(figure: Figure, each: Case, rounds: number): ReturnType<typeof runCase> {
-  return runCase(figure, each, { peers: PEERS, rounds, directory: () => '', progress: () => undefined });
+  return runCase(figure, each, { rounds, directory: () => '', progress: () => undefined });
 }
 
 describe('A comparison', () => {
@@ -80,8 +67,8 @@ describe('A comparison', () => {
     const done: string[] = [];
     let tellBoth: () => void = () => undefined;
     const both = new Promise<void>((resolve) => (tellBoth = resolve));
-    const waiting = notingCase(done, async (peer) => {
-      if (peer.name === 'Redis') tellBoth();
+    const waiting = notingCase(done, async (name) => {
+      if (name === 'Redis') tellBoth();
       await both;
       return { time: 1 };
     });
@@ -96,8 +83,8 @@ describe('A comparison', () => {
 });
 
 describe('The table of a comparison', () => {
-  const result = (samples: Record<string, Sample[]>): string[] =>
-    tableOf({ ...figureOf(), rounds: 1, results: [{ name: 'case', samples }] }).map((line) =>
+  const result = (samples: Record<string, Sample[]>, goals: Goal[] = [], figure = figureOf()): string[] =>
+    tableOf({ ...figure, rounds: 1, results: [{ name: 'case', settings: {}, samples, goals }] }).map((line) =>
       line.trim().replace(/\s+/g, ' '),
     );
 
@@ -126,5 +113,37 @@ describe('The table of a comparison', () => {
       'case Understudy',
       'time, ms 3.0',
     ]);
+  });
+
+  it('SaysWhatWasToBeReachedAndWhetherItIs', () => {
+    const goal: Goal = {
+      work: 'a start',
+      metric: 'time',
+      against: 'Redis',
+      better: 'less',
+      bound: 2,
+      aim: 1,
+    };
+    const samples = { Understudy: [{ time: 3 }, { time: 6 }], Redis: [{ time: 2 }, { time: 4 }] };
+    expect(result(samples, [goal]).at(-1)).to.equal(
+      'goal: a start: 1.50 of Redis, is enough; at most 2, aim 1',
+    );
+    expect(result({ Understudy: [{ time: 3 }] }, [goal]).at(-1)).to.equal(
+      'goal: a start: not measured; at most 2, aim 1',
+    );
+    const own: Goal = { work: 'a start', metric: 'time', unit: 'ms', better: 'less', bound: 2, aim: 1 };
+    expect(result(samples, [own]).at(-1)).to.equal(
+      'goal: a start: 4.50 (3.00..6.00) ms, IS NOT ENOUGH; at most 2 ms, aim 1 ms',
+    );
+  });
+
+  it('SaysWhoseFigureIsInDoubt', () => {
+    const doubt = { from: 4, because: 'that is a lot' };
+    const figure = figureOf({ metrics: [{ name: 'time', unit: 'ms', digits: 1, doubt }] });
+    const said = (own: number, other: number): string | undefined =>
+      result({ Understudy: [{ time: own }], Redis: [{ time: other }] }, [], figure).at(-1);
+    expect(said(3.9, 4)).to.equal('time, of Redis: that is a lot');
+    expect(said(5, 4)).to.equal('time, of Understudy and Redis: that is a lot');
+    expect(said(1, 1)).to.equal('time, ms 1.0 1.0 1.00');
   });
 });

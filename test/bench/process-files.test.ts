@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { parseMemoryStatus, parseProcessorTicks, parseProportionalBytes } from '../../bench/process-files.js';
+import {
+  parseEndedChildrenTicks,
+  parseMemoryStatus,
+  parseProcessorTicks,
+  parseProportionalBytes,
+} from '../../bench/process-files.js';
 
 const STATUS = `Name:	redis-server
 Umask:	0022
@@ -40,6 +45,10 @@ describe('What a bench reads under /proc', () => {
 
   it('ProcessorTimeIsThatOfTheProcessWithoutItsChildren', () => {
     expect(parseProcessorTicks(STAT)).to.equal(317 + 45);
+  });
+
+  it('ProcessorTimeOfChildrenIsThatOfThoseThatHaveEnded', () => {
+    expect(parseEndedChildrenTicks(STAT)).to.equal(7 + 9);
   });
 
   it('ANameWithBlanksAndParenthesesMovesNoField', () => {

@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { runCase } from './comparison.js';
+import type { CaseResult, Figure, FigureResult } from './comparison.js';
+import { tableOf } from './comparison-table.js';
+import { allFigures, chosenFigures } from './figures.js';
+import { removeDirectory, scratchDirectory } from './leftovers.js';
+import { isBusy, loadLine, machineLines, machineOf } from './machine.js';
+import { findInstalled } from './peers.js';
+import { readSettings } from './settings.js';
+import type { Settings } from './settings.js';
+
+/**
+ * This project beside its peers, as they are installed, in one run: throughput, processor time and latencies at the same
+ * durability and with the same number of copies, memory, starts, snapshots, and what a new backup costs. It writes nothing
+ * but to stdout and what `--json`, `--markdown` and `--chart` name; its servers keep their data in `--directory`.
+ */
+
+function progress(text: string): void {
+  console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+}
+
+async function run(figure: Figure, settings: Settings, scratch: string): Promise<FigureResult> {
+  const { name, title, notes, metrics } = figure;
+  const rounds = figure.isAtOnce === true ? 1 : settings.rounds;
+  const results: CaseResult[] = [];
+  let directories = 0;
+  for (const each of figure.cases.filter((one) => one.name.includes(settings.caseName))) {
+    const directory = (): string => path.join(scratch, `${name}-${String(directories++)}`);
+    results.push(await runCase(figure, each, { rounds, directory, progress }));
+  }
+  return { name, title, notes, metrics, rounds, results };
+}
+
+const settings = readSettings(process.argv.slice(2));
+const installed = findInstalled();
+const figures = chosenFigures(allFigures(settings.sizes, installed, progress), settings);
+const machine = machineOf(settings.directory);
+const wasBusy = isBusy();
+console.log(machineLines(machine).join('\n'));
+const versions = Object.fromEntries([
+  ...installed.peers.slice(0, 1).map(({ name, version }) => [name, version] as const),
+  ...installed.versions,
+]);
+for (const [name, version] of Object.entries(versions)) console.log(`${name.padEnd(16)} ${version}`);
+for (const line of installed.missing) console.log(`missing    ${line}`);
+console.log(loadLine('before'));
+const scratch = scratchDirectory(settings.directory);
+const results: FigureResult[] = [];
+for (const figure of figures) {
+  const result = await run(figure, settings, scratch);
+  if (result.results.length === 0) continue;
+  results.push(result);
+  console.log(`\n${tableOf(result).join('\n')}`);
+}
+removeDirectory(scratch);
+console.log(`\n${loadLine('after')}`);
+if (wasBusy) console.log('Others were at work on this machine when it began: the figures are worth little.');
+if (settings.json !== undefined) {
+  writeFileSync(settings.json, `${JSON.stringify({ machine, versions, wasBusy, results }, undefined, 2)}\n`);
+}
