@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
-import { AutomaticCluster } from './failover/cluster.js';
 import { Writers } from './failover/writers.js';
 import { removeDirectory, scratchDirectory } from './leftovers.js';
 import { isBusy, loadLine, machineLines, machineOf } from './machine.js';
+import { OwnCluster } from './own-cluster.js';
 import { percentileOf } from './statistics.js';
 
 /**
@@ -60,7 +60,7 @@ function progress(text: string): void {
 }
 
 /** From the kill to the first acknowledged write that was begun after it. */
-async function oneKill(cluster: AutomaticCluster, writers: Writers): Promise<number> {
+async function oneKill(cluster: OwnCluster, writers: Writers): Promise<number> {
   const { address } = await cluster.whole();
   await writers.firstAfter(performance.now());
   writers.forget();
@@ -72,7 +72,7 @@ async function oneKill(cluster: AutomaticCluster, writers: Writers): Promise<num
 
 /** From the signal until the old primary has ended and somebody else has acknowledged a write. */
 async function oneHandOver(
-  cluster: AutomaticCluster,
+  cluster: OwnCluster,
   writers: Writers,
 ): Promise<{ readonly pauseMs: number; readonly writeMs: number }> {
   const { address, term } = await cluster.whole();
@@ -116,7 +116,7 @@ console.log(
 );
 console.log(loadLine('before'));
 const scratch = scratchDirectory(settings.directory);
-const cluster = await AutomaticCluster.start(scratch);
+const cluster = await OwnCluster.start(scratch, { nodes: 3, failover: 'auto' });
 const writers = new Writers(cluster.addresses, settings.callers, settings.intervalMs);
 const [killsMs, pausesMs, writesMs]: [number[], number[], number[]] = [[], [], []];
 if (settings.kills > 0) for (let at = 0; at < KILLS_BEFORE; at++) await oneKill(cluster, writers);

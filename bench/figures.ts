@@ -7,16 +7,15 @@ import { churnFigure } from './storage/churn.js';
 import { loadFigure } from './storage/load.js';
 import { memoryFigure } from './storage/memory.js';
 import { snapshotFigures } from './storage/snapshot.js';
+import { drivenFigures } from './throughput/driven-figures.js';
 import { loneServerFigures } from './throughput/lone-server.js';
 
 /** Everything that can be measured with what is installed. */
-export function allFigures(
-  sizes: Sizes,
-  { peers, versions }: Installed,
-  progress: (text: string) => void,
-): Figure[] {
+export function allFigures(sizes: Sizes, installed: Installed, progress: (text: string) => void): Figure[] {
+  const { peers, versions } = installed;
   return [
     ...(versions.has('redis-benchmark') ? loneServerFigures(sizes, peers) : []),
+    ...drivenFigures(sizes, installed),
     memoryFigure(sizes, peers),
     loadFigure(sizes, peers),
     ...snapshotFigures(sizes, peers),

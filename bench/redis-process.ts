@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { endProcess, startProcess } from './leftovers.js';
 import { askUntilAnswered, pause } from './first-answer.js';
 import { Reader, encode } from './reader.js';
@@ -28,7 +30,32 @@ export async function startRedis(
   };
 }
 
-const SNAPSHOT_POLL_MS = 10;
+/** Nothing is on the disk of either; the replica begins at once and not after some seconds. */
+const PAIR_OPTIONS = { appendonly: 'no', 'repl-diskless-sync-delay': '0' };
+
+export const REDIS_PAIR_SETTINGS =
+  'redis-server --save "" --appendonly no, a replica of the same (--repl-diskless-sync-delay 0), and WAIT 1 behind each batch';
+
+/** A server and a replica that follows it, in this order. */
+export async function startRedisPair(directory: string): Promise<BenchServer[]> {
+  const start = (name: string, more: Readonly<Record<string, string>>): Promise<BenchServer> => {
+    const own = path.join(directory, name);
+    mkdirSync(own, { recursive: true });
+    return startRedis(own, { ...PAIR_OPTIONS, ...more });
+  };
+  const primary = await start('primary', {});
+  const replica = await start('replica', { replicaof: `${primary.host} ${String(primary.port)}` });
+  const reader = await Reader.connect(replica.host, replica.port, 'resp');
+  for (;;) {
+    const lines = await reader.askForLines(encode('resp', ['INFO', 'replication']));
+    if (lines.includes('master_link_status:up')) break;
+    await pause(POLL_MS);
+  }
+  reader.close();
+  return [primary, replica];
+}
+
+const POLL_MS = 10;
 
 /** A snapshot in the background, by a child that shares the memory of its parent until one of them changes it. */
 export async function writeRedisSnapshot(server: Endpoint): Promise<WrittenSnapshot> {
@@ -40,7 +67,7 @@ export async function writeRedisSnapshot(server: Endpoint): Promise<WrittenSnaps
   await reader.ask(encode('resp', ['BGSAVE']));
   let known = await persistence();
   while (known.get('rdb_bgsave_in_progress') !== '0') {
-    await pause(SNAPSHOT_POLL_MS);
+    await pause(POLL_MS);
     known = await persistence();
   }
   reader.close();

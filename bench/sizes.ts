@@ -1,3 +1,5 @@
+import os from 'node:os';
+
 /** How much each figure works with. */
 export interface Sizes {
   /** Entries of 16 B + 64 B. */
@@ -8,6 +10,8 @@ export interface Sizes {
   /** How long a run of throughput takes, and how long its servers are warmed up before the first. */
   readonly runMs: number;
   readonly warmUpMs: number;
+  /** Of the clients of this bench: they must not be what limits a server where there are processors for both. */
+  readonly clientProcesses: number;
   /** What a new backup has to fetch, in values of 1 KiB. */
   readonly catchUpBytes: number;
   /** Until memory that does not change counts as settled. */
@@ -22,6 +26,13 @@ export interface ChurnSizes {
   readonly sampleMs: number;
 }
 
+const CLIENT_PROCESSES_MAX = 4;
+/** Half of the processors that the busiest server leaves. */
+const CLIENT_PROCESSES = Math.max(
+  1,
+  Math.min(CLIENT_PROCESSES_MAX, Math.floor((os.availableParallelism() - 1) / 2)),
+);
+
 const MIB = 1024 * 1024;
 export const SMALL_VALUE_BYTES = 64;
 export const CLIENTS = 50;
@@ -32,6 +43,7 @@ export const FULL: Sizes = {
   largeValueBytes: 64 * MIB,
   runMs: 2500,
   warmUpMs: 1500,
+  clientProcesses: CLIENT_PROCESSES,
   catchUpBytes: 1024 * MIB,
   settledMs: 5000,
   churn: { liveBytes: 300e6, minutes: 15, operationsPerSecond: 5000, sampleMs: 10_000 },
@@ -44,6 +56,7 @@ export const QUICK: Sizes = {
   largeValueBytes: 8 * MIB,
   runMs: 600,
   warmUpMs: 300,
+  clientProcesses: CLIENT_PROCESSES,
   catchUpBytes: 64 * MIB,
   settledMs: 300,
   churn: { liveBytes: 5e6, minutes: 5 / 60, operationsPerSecond: 5000, sampleMs: 500 },

@@ -113,7 +113,13 @@ function syncedWorks(durability: 'everysec' | 'always'): Work[] {
   const { when, limits } = SYNCED_GOALS[durability];
   const work = (pipeline: number, bound: number, aim: number, valueBytes: number, size: string): Work => {
     const name = `pipeline ${String(pipeline)}${size}`;
-    const goal: Goal = { work: `SET, ${when}, ${name}`, metric: metricName('SET', 'rate'), ...ratio, bound, aim };
+    const goal: Goal = {
+      work: `SET, ${when}, ${name}`,
+      metric: metricName('SET', 'rate'),
+      ...ratio,
+      bound,
+      aim,
+    };
     return { name, durability, pipeline, tests: ['set'], valueBytes, goals: [goal] };
   };
   return [

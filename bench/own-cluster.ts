@@ -1,12 +1,12 @@
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { createClient } from '../../src/client/client.js';
-import { pause } from '../first-answer.js';
-import { startServer } from '../server-process.js';
-import type { BenchServer } from '../server-process.js';
+import { createClient } from '../src/client/client.js';
+import { pause } from './first-answer.js';
+import { startServer } from './server-process.js';
+import type { BenchServer } from './server-process.js';
 
 const POLL_MS = 10;
 const DEADLINE_MS = 60_000;
-const NODES = ['a', 'b', 'c'];
 
 /** A primary that serves, and in which term. */
 export interface Office {
@@ -20,15 +20,34 @@ interface Node {
   server: BenchServer;
 }
 
-/** Three servers on this machine that make their own primary, with nothing set but that. */
-export class AutomaticCluster {
-  readonly #nodes: Node[] = [];
+export interface ClusterPlan {
+  readonly nodes: number;
+  readonly failover: 'manual' | 'auto';
+}
 
-  static async start(directory: string): Promise<AutomaticCluster> {
-    const cluster = new AutomaticCluster();
-    for (const name of NODES) await cluster.#add(path.join(directory, `${name}.json`));
+/** Servers of this project on this machine that are members of one cluster, with nothing set but who makes a primary. */
+export class OwnCluster {
+  readonly #nodes: Node[] = [];
+  readonly #plan: ClusterPlan;
+
+  private constructor(plan: ClusterPlan) {
+    this.#plan = plan;
+  }
+
+  static async start(directory: string, plan: ClusterPlan): Promise<OwnCluster> {
+    const cluster = new OwnCluster(plan);
+    mkdirSync(directory, { recursive: true });
+    for (let at = 0; at < plan.nodes; at++)
+      await cluster.#add(path.join(directory, `node${String(at)}.json`));
     await cluster.whole();
     return cluster;
+  }
+
+  /** All servers, the one that serves first. */
+  async servers(): Promise<BenchServer[]> {
+    const { address } = await this.whole();
+    const all = [this.#at(address), ...this.#nodes.filter((node) => node.address !== address)];
+    return all.map(({ server }) => server);
   }
 
   get addresses(): string[] {
@@ -85,7 +104,7 @@ export class AutomaticCluster {
     const [first] = this.#nodes;
     const isFirst = first === undefined || first.dbPath === dbPath;
     const role = isFirst ? [] : ['--role', 'backup', '--primary', first.address];
-    return [...role, '--failover', 'auto', '--log-level', 'error'];
+    return [...role, '--failover', this.#plan.failover, '--log-level', 'error'];
   }
 
   async #add(dbPath: string): Promise<void> {
