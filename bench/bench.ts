@@ -2,11 +2,14 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runCase } from './comparison.js';
 import type { CaseResult, Figure, FigureResult } from './comparison.js';
-import { tableOf } from './comparison-table.js';
 import { allFigures, chosenFigures } from './figures.js';
 import { removeDirectory, scratchDirectory } from './leftovers.js';
 import { isBusy, loadLine, machineLines, machineOf } from './machine.js';
 import { findInstalled } from './peers.js';
+import { chartOf } from './report/chart.js';
+import { markdownOf } from './report/markdown.js';
+import type { Report } from './report/report.js';
+import { tableOf } from './report/text-table.js';
 import { readSettings } from './settings.js';
 import type { Settings } from './settings.js';
 
@@ -32,16 +35,25 @@ async function run(figure: Figure, settings: Settings, scratch: string): Promise
   return { name, title, notes, metrics, rounds, results };
 }
 
+function write(report: Report, { json, markdown, chart }: Settings): void {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (markdown !== undefined) writeFileSync(markdown, markdownOf(report));
+  if (chart === undefined) return;
+  const drawn = chartOf(report);
+  if (drawn === undefined) progress('nothing was compared with a peer, so there is no chart');
+  else writeFileSync(chart, drawn);
+}
+
 const settings = readSettings(process.argv.slice(2));
 const installed = findInstalled();
 const figures = chosenFigures(allFigures(settings.sizes, installed, progress), settings);
 const machine = machineOf(settings.directory);
 const wasBusy = isBusy();
 console.log(machineLines(machine).join('\n'));
-const versions = Object.fromEntries([
-  ...installed.peers.slice(0, 1).map(({ name, version }) => [name, version] as const),
-  ...installed.versions,
-]);
+const versions = {
+  ...Object.fromEntries(installed.peers.slice(0, 1).map(({ name, version }) => [name, version])),
+  ...Object.fromEntries(installed.versions),
+};
 for (const [name, version] of Object.entries(versions)) console.log(`${name.padEnd(16)} ${version}`);
 for (const line of installed.missing) console.log(`missing    ${line}`);
 console.log(loadLine('before'));
@@ -56,6 +68,6 @@ for (const figure of figures) {
 removeDirectory(scratch);
 console.log(`\n${loadLine('after')}`);
 if (wasBusy) console.log('Others were at work on this machine when it began: the figures are worth little.');
-if (settings.json !== undefined) {
-  writeFileSync(settings.json, `${JSON.stringify({ machine, versions, wasBusy, results }, undefined, 2)}\n`);
-}
+const { isQuick, rounds } = settings;
+const date = new Date().toISOString().slice(0, 10);
+write({ date, isQuick, rounds, machine, versions, missing: installed.missing, wasBusy, results }, settings);

@@ -7,6 +7,7 @@ import { churnFigure } from './storage/churn.js';
 import { loadFigure } from './storage/load.js';
 import { memoryFigure } from './storage/memory.js';
 import { snapshotFigures } from './storage/snapshot.js';
+import { catchUpFigure } from './throughput/catch-up.js';
 import { drivenFigures } from './throughput/driven-figures.js';
 import { loneServerFigures } from './throughput/lone-server.js';
 
@@ -16,6 +17,7 @@ export function allFigures(sizes: Sizes, installed: Installed, progress: (text: 
   return [
     ...(versions.has('redis-benchmark') ? loneServerFigures(sizes, peers) : []),
     ...drivenFigures(sizes, installed),
+    catchUpFigure(sizes),
     memoryFigure(sizes, peers),
     loadFigure(sizes, peers),
     ...snapshotFigures(sizes, peers),

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { createClient } from '../src/client/client.js';
 import { pause } from './first-answer.js';
@@ -14,7 +14,7 @@ export interface Office {
   readonly term: number;
 }
 
-interface Node {
+export interface Node {
   readonly address: string;
   readonly dbPath: string;
   server: BenchServer;
@@ -37,10 +37,40 @@ export class OwnCluster {
   static async start(directory: string, plan: ClusterPlan): Promise<OwnCluster> {
     const cluster = new OwnCluster(plan);
     mkdirSync(directory, { recursive: true });
-    for (let at = 0; at < plan.nodes; at++)
-      await cluster.#add(path.join(directory, `node${String(at)}.json`));
+    for (let at = 0; at < plan.nodes; at++) {
+      await cluster.join(await cluster.startNode(path.join(directory, `node${String(at)}.json`)));
+    }
     await cluster.whole();
     return cluster;
+  }
+
+  /** A server that has nothing yet and is no member: the first one serves, the others wait to be added. */
+  async startNode(dbPath: string): Promise<Node> {
+    const server = await startServer(dbPath, this.#options(dbPath));
+    return { address: `${server.host}:${String(server.port)}`, dbPath, server };
+  }
+
+  /** Adds what was started; resolves when it is a member. */
+  async join(node: Node): Promise<void> {
+    const [first] = this.#nodes;
+    this.#nodes.push(node);
+    if (first === undefined) return;
+    using client = createClient({ address: first.address });
+    await client.addBackup(node.address);
+    await this.whole();
+  }
+
+  /** Removes the member that was added last, with all that it has. */
+  async dismissLast(): Promise<void> {
+    const [first, ...others] = this.#nodes;
+    const last = others.at(-1);
+    if (first === undefined || last === undefined) return;
+    using client = createClient({ address: first.address });
+    await client.removeBackup(last.address);
+    this.#nodes.pop();
+    await last.server.kill();
+    rmSync(last.dbPath, { force: true });
+    rmSync(`${last.dbPath}.d`, { recursive: true, force: true });
   }
 
   /** All servers, the one that serves first. */
@@ -105,17 +135,6 @@ export class OwnCluster {
     const isFirst = first === undefined || first.dbPath === dbPath;
     const role = isFirst ? [] : ['--role', 'backup', '--primary', first.address];
     return [...role, '--failover', this.#plan.failover, '--log-level', 'error'];
-  }
-
-  async #add(dbPath: string): Promise<void> {
-    const server = await startServer(dbPath, this.#options(dbPath));
-    const address = `${server.host}:${String(server.port)}`;
-    const [first] = this.#nodes;
-    this.#nodes.push({ address, dbPath, server });
-    if (first === undefined) return;
-    using client = createClient({ address: first.address });
-    await client.addBackup(address);
-    await this.whole();
   }
 }
 

@@ -7,6 +7,7 @@ export const USAGE = `npm run bench -- [--quick] [--only NAME]… [--case TEXT] 
   [--directory DIR] [--json FILE] [--markdown FILE] [--chart [FILE]]`;
 
 export interface Settings {
+  readonly isQuick: boolean;
   readonly sizes: Sizes;
   readonly rounds: number;
   /** Names of figures; none: all but those that take very long. */
@@ -51,6 +52,7 @@ export function readSettings(words: readonly string[]): Settings {
     throw new Error(`usage: ${USAGE}`);
   }
   return {
+    isQuick: values.quick,
     sizes: { ...base, churn },
     rounds,
     only: values.only ?? [],

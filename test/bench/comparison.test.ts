@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { inTurn, runCase } from '../../bench/comparison.js';
 import type { Case, Contender, Figure, Sample } from '../../bench/comparison.js';
-import { tableOf } from '../../bench/comparison-table.js';
+import { tableOf } from '../../bench/report/text-table.js';
 import type { Goal } from '../../bench/goals.js';
 
 function figureOf(more: Partial<Figure> = {}): Figure {

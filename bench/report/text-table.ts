@@ -1,7 +1,8 @@
-import type { CaseResult, FigureResult, Metric } from './comparison.js';
-import { outcomeOf } from './goals.js';
-import type { Goal, Outcome } from './goals.js';
-import { ratiosOf, spreadOf } from './statistics.js';
+import type { CaseResult, FigureResult, Metric } from '../comparison.js';
+import { outcomeOf } from '../goals.js';
+import type { Goal } from '../goals.js';
+import { ratiosOf, spreadOf } from '../statistics.js';
+import { showAim, showBound, showMeasured } from './words.js';
 
 const NAME_WIDTH = 38;
 const CELL_WIDTH = 28;
@@ -50,36 +51,13 @@ function doubtsOf(result: CaseResult, metrics: readonly Metric[]): string[] {
   });
 }
 
-function goalLine(goal: Goal, result: CaseResult): string {
-  const outcome = outcomeOf(goal, result.samples);
-  const measured = outcome === undefined ? 'not measured' : `${measuredOf(outcome)}, ${reachedOf(outcome)}`;
-  return `    goal: ${goal.work}: ${measured}; ${limitsOf(goal)}`;
-}
-
-/** Such as `1.05 (1.01..1.08) of Redis`. */
-export function measuredOf({ goal, spread }: Outcome): string {
-  const show = (value: number): string => value.toLocaleString('en', digitsOf(value));
-  const range = spread.least === spread.most ? '' : ` (${show(spread.least)}..${show(spread.most)})`;
-  const of = goal.against === undefined ? '' : ` of ${goal.against}`;
-  return `${show(spread.median)}${range}${goal.unit === undefined ? '' : ` ${goal.unit}`}${of}`;
-}
-
-/** Whoever reads 123.46 looks for two digits that nobody measured. */
-function digitsOf(value: number): Intl.NumberFormatOptions {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return { minimumFractionDigits: digits, maximumFractionDigits: digits };
-}
-
 const REACHED = { aim: 'the aim is reached', bound: 'is enough', neither: 'IS NOT ENOUGH' } as const;
 
-function reachedOf({ reached }: Outcome): string {
-  return REACHED[reached];
-}
-
-/** Such as `at least 0.97, aim 1`. */
-function limitsOf({ better, bound, aim, unit }: Goal): string {
-  const end = unit === undefined ? '' : ` ${unit}`;
-  return `at ${better === 'more' ? 'least' : 'most'} ${String(bound)}${end}, aim ${String(aim)}${end}`;
+function goalLine(goal: Goal, result: CaseResult): string {
+  const outcome = outcomeOf(goal, result.samples);
+  const measured =
+    outcome === undefined ? 'not measured' : `${showMeasured(outcome)}, ${REACHED[outcome.reached]}`;
+  return `    goal: ${goal.work}: ${measured}; ${showBound(goal)}, aim ${showAim(goal)}`;
 }
 
 const NOTHING = '-';
