@@ -54,7 +54,7 @@ export const QUICK: Sizes = {
   entries: 50_000,
   snapshotBytes: 32 * MIB,
   largeValueBytes: 8 * MIB,
-  runMs: 600,
+  runMs: 400,
   warmUpMs: 300,
   clientProcesses: CLIENT_PROCESSES,
   catchUpBytes: 64 * MIB,

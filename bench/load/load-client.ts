@@ -5,7 +5,7 @@ import { LatencyCounts } from './latency-counts.js';
 
 /**
  * The clients of a load, in a process of their own: each sends a batch, waits until all of it is answered, and sends the
- * next one. They begin at once; the parent says what part of it counts.
+ * next one. They do so between the two orders of their parent, and rest before and after.
  */
 
 /** What the parent asks. */
@@ -37,6 +37,9 @@ class Load {
   #processorBegunMs = 0;
   #answeredMs = performance.now();
   #unansweredClients: number;
+  #isResting = true;
+  /** Sends the next batch of a client that rests. */
+  #resting: (() => void)[] = [];
 
   constructor(plan: LoadPlan, seed: number) {
     this.#plan = plan;
@@ -47,7 +50,7 @@ class Load {
   start(): void {
     for (let client = 0; client < this.#plan.clients; client++) this.#connect();
     setInterval(() => {
-      if (performance.now() - this.#answeredMs > SILENCE_MS_MAX)
+      if (!this.#isResting && performance.now() - this.#answeredMs > SILENCE_MS_MAX)
         throw new Error('the server answers no more');
     }, SILENCE_MS_MAX).unref();
   }
@@ -56,10 +59,15 @@ class Load {
     this.#latencies.forget();
     this.#requests = 0;
     this.#processorBegunMs = processorMs();
-    this.#begunMs = performance.now();
+    this.#begunMs = this.#answeredMs = performance.now();
+    this.#isResting = false;
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const ask of resting) ask();
   }
 
   report(): LoadCounts {
+    this.#isResting = true;
     return {
       requests: this.#requests,
       elapsedMs: performance.now() - this.#begunMs,
@@ -86,7 +94,8 @@ class Load {
         this.#requests += pipeline;
         if (isFirst) this.#noteFirst();
         isFirst = false;
-        ask();
+        if (this.#isResting) this.#resting.push(ask);
+        else ask();
         return true;
       },
     };

@@ -6,7 +6,7 @@ import { metricName, testsOf } from '../throughput/metrics.js';
 import type { RunMetric } from '../throughput/metrics.js';
 import { circumstancesOf } from './report.js';
 import type { Report } from './report.js';
-import { showAim, showBound, showMeasured, showNumber } from './words.js';
+import { showAim, showBound, showMeasured, showNumber, showSpread } from './words.js';
 
 const NOTHING = '-';
 const REACHED = { aim: 'the aim', bound: 'yes', neither: '**no**' } as const;
@@ -59,7 +59,7 @@ function runRows(figure: FigureResult, result: CaseResult, test: string): string
       const name = metricName(test, column);
       const spread = spreadOf(samples.map((sample) => sample[name]).filter((value) => value !== undefined));
       if (spread === undefined) return NOTHING;
-      return showNumber(spread.median);
+      return column === 'rate' ? showSpread(spread) : showNumber(spread.median);
     });
     // Not every case of a figure measures all of its tests.
     return cells[0] === NOTHING ? [] : [[work, who, ...cells]];

@@ -104,7 +104,7 @@ async function measure(cluster: OwnCluster, primary: BenchServer, scene: Scene):
   const node = await cluster.startNode(dbPath('beside'));
   const clients = await LoadClients.start(planOf(primary), times.clientProcesses);
   try {
-    await pause(times.warmUpMs);
+    await clients.during(() => pause(times.warmUpMs));
     const alone = await clients.during(() => pause(times.runMs));
     let besideMs = 0;
     const beside = await clients.during(async () => {

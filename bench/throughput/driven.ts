@@ -46,18 +46,22 @@ export function drivenContender(driven: Driven, work: DrivenWork, sizes: Sizes):
       if (primary === undefined) throw new Error('nobody was started');
       const plan = planOf(primary, driven, work);
       await fillBy(plan);
+      const loads = new Map<string, LoadClients>();
+      for (const [test, readsPercent] of Object.entries(work.tests)) {
+        const clients = await LoadClients.start({ ...plan, readsPercent }, sizes.clientProcesses);
+        loads.set(test, clients);
+        await clients.during(() => pause(sizes.warmUpMs));
+      }
       return {
         measure: async () => {
           let sample: Sample = {};
-          for (const [test, readsPercent] of Object.entries(work.tests)) {
-            sample = {
-              ...sample,
-              ...sampleOf(test, await measure(servers, { ...plan, readsPercent }, sizes)),
-            };
+          for (const [test, clients] of loads) {
+            sample = { ...sample, ...sampleOf(test, await measure(servers, clients, sizes.runMs)) };
           }
           return sample;
         },
         close: async () => {
+          for (const clients of loads.values()) await clients.stop();
           for (const server of servers) await server.kill();
           removeDirectory(directory);
         },
@@ -82,17 +86,11 @@ function planOf({ host, port }: BenchServer, driven: Driven, { pipeline, keys }:
 
 async function measure(
   servers: readonly BenchServer[],
-  plan: LoadPlan,
-  { runMs, warmUpMs, clientProcesses }: Sizes,
+  clients: LoadClients,
+  runMs: number,
 ): Promise<RunFigures> {
-  const clients = await LoadClients.start(plan, clientProcesses);
-  try {
-    await pause(warmUpMs);
-    const beforeMs = servers.map(({ processId }) => processorMsOf(processId));
-    const report = await clients.during(() => pause(runMs));
-    const usedMs = servers.map(({ processId }, at) => processorMsOf(processId) - (beforeMs[at] ?? 0));
-    return { ...report, serversUs: usedMs.map((each) => (each * 1000) / report.requests) };
-  } finally {
-    await clients.stop();
-  }
+  const beforeMs = servers.map(({ processId }) => processorMsOf(processId));
+  const report = await clients.during(() => pause(runMs));
+  const usedMs = servers.map(({ processId }, at) => processorMsOf(processId) - (beforeMs[at] ?? 0));
+  return { ...report, serversUs: usedMs.map((each) => (each * 1000) / report.requests) };
 }
