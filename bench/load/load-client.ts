@@ -121,6 +121,10 @@ function processorMs(): number {
   return (user + system) / US_PER_MS;
 }
 
+process.on('uncaughtException', (error) => {
+  console.error(`the clients of a load end: ${error.message.trimEnd()}`);
+  process.exit(1);
+});
 const [plan, seed] = process.argv.slice(2);
 if (plan === undefined || seed === undefined) throw new Error('give a plan and a seed');
 const load = new Load(JSON.parse(plan) as LoadPlan, Number(seed));
