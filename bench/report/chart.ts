@@ -14,8 +14,8 @@ const INK = '#747c87';
 const COLOURS = { aim: '#2f9e57', bound: '#3b82c4', neither: '#d0622b' } as const;
 const MEANINGS = { aim: 'the aim is reached', bound: 'enough', neither: 'not enough' } as const;
 
-const WIDTH = 960;
-const LABEL_WIDTH = 400;
+const WIDTH = 970;
+const LABEL_WIDTH = 410;
 const VALUE_WIDTH = 190;
 const PLOT_WIDTH = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
 const ROW_HEIGHT = 24;
@@ -98,13 +98,13 @@ function legendParts(): string[] {
   const step = 150;
   return [
     ...keys.flatMap(([reached, colour], at) => [
-      `<rect x="${String(at * step)}" y="30" width="10" height="10" fill="${colour}"/>`,
+      `<rect x="${String(at * step)}" y="30" width="10" height="10" fill="${colour}" fill-opacity="0.6"/>`,
       text(at * step + 16, 40, MEANINGS[reached], 'small'),
     ]),
     text(
       keys.length * step,
       40,
-      'short line: what is wanted; thin line: from the least to the most of all rounds',
+      'upright line: what is wanted; thin line: from the least to the most of all rounds',
       'small',
     ),
   ];
@@ -135,7 +135,7 @@ function rowParts(outcome: Outcome, top: number, scale: Scale): string[] {
   const [barTop, barEnd] = [middle - BAR_HEIGHT / 2, middle + BAR_HEIGHT / 2];
   return [
     text(0, middle + 4, goal.work),
-    `<rect x="${round(left)}" y="${String(barTop)}" width="${round(width)}" height="${String(BAR_HEIGHT)}" fill="${COLOURS[reached]}"/>`,
+    `<rect x="${round(left)}" y="${String(barTop)}" width="${round(width)}" height="${String(BAR_HEIGHT)}" fill="${COLOURS[reached]}" fill-opacity="0.6"/>`,
     `<line x1="${least ?? ''}" y1="${String(middle)}" x2="${most ?? ''}" y2="${String(middle)}" stroke="${INK}" stroke-width="2"/>`,
     `<line x1="${wanted ?? ''}" y1="${String(barTop - 3)}" x2="${wanted ?? ''}" y2="${String(barEnd + 3)}" stroke="${INK}" stroke-width="2"/>`,
     text(WIDTH - VALUE_WIDTH + 12, middle + 4, showMeasured(outcome)),

@@ -56,7 +56,7 @@ export function churnFigure(
     },
   );
   const goal: Goal = {
-    work: `resident memory over live bytes after ${duration} of churn, mixed sizes`,
+    work: `memory over live bytes, after ${duration} of churn`,
     metric: 'at the end',
     against: 'Redis',
     better: 'less',

@@ -70,7 +70,7 @@ function rateGoal(test: string, against: string, work: string, bound: number, ai
 
 function mixedFigure(sizes: Sizes, peers: readonly Peer[]): Figure {
   const each = (pipeline: number, bound: number, aim: number): Case => {
-    const work = `${SHARES}, each write synced before the reply, pipeline ${String(pipeline)}`;
+    const work = `${SHARES}, writes synced, pipeline ${String(pipeline)}`;
     const slowest: Goal = {
       work: `${work}: p99`,
       metric: metricName(MIXED, 'p99'),

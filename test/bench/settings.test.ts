@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { chosenFigures } from '../../bench/figures.js';
+import { allFigures, chosenFigures } from '../../bench/figures.js';
 import type { Figure } from '../../bench/comparison.js';
+import { UNDERSTUDY } from '../../bench/peers.js';
+import type { Program } from '../../bench/peers.js';
 import { readSettings } from '../../bench/settings.js';
 
 describe('The command line of a bench', () => {
@@ -57,5 +59,52 @@ describe('The figures of a bench', () => {
 
   it('AreToldWhereANameIsNoneOfThem', () => {
     expect(() => chosen(['speed'])).to.throw('no figure speed, but synced, memory, snapshot-large, churn');
+  });
+
+  describe('ThatThereAre', () => {
+    const programs: Program[] = ['redis-server', 'redis-benchmark', 'memcached', 'etcd'];
+    const peers = [UNDERSTUDY, { ...UNDERSTUDY, name: 'Redis' as const }];
+    const figuresWith = (versions: Program[]): Figure[] =>
+      allFigures(
+        readSettings([]).sizes,
+        {
+          versions: new Map(versions.map((program) => [program, '1'])),
+          peers: versions.includes('redis-server') ? peers : [UNDERSTUDY],
+          missing: [],
+        },
+        () => undefined,
+      );
+
+    it('HaveGoalsThatTheyMeasureAgainstSomebodyWhoIsThere', () => {
+      for (const { name, metrics, cases } of figuresWith(programs)) {
+        for (const { goals = [], contenders } of cases) {
+          for (const { work, metric, against } of goals) {
+            expect(
+              metrics.map((each) => each.name),
+              `${name}: ${work}`,
+            ).to.include(metric);
+            if (against === undefined) continue;
+            expect(
+              contenders.map((each) => each.name),
+              `${name}: ${work}`,
+            ).to.include(against);
+            // It stands beside its bar in the chart.
+            expect(work.length, work).to.be.at.most(60);
+          }
+        }
+      }
+    });
+
+    it('HaveNamesOfTheirOwn', () => {
+      const names = figuresWith(programs).map(({ name }) => name);
+      expect(new Set(names).size).to.equal(names.length);
+    });
+
+    it('AreMeasuredOfThisProjectAloneWhereNothingElseIsInstalled', () => {
+      const figures = figuresWith([]);
+      expect(figures.map(({ name }) => name)).to.include.members(['mixed', 'pair', 'trio', 'memory']);
+      const contenders = figures.flatMap(({ cases }) => cases).flatMap((each) => each.contenders);
+      expect(new Set(contenders.map(({ name }) => name))).to.deep.equal(new Set(['Understudy']));
+    });
   });
 });
