@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runCase } from './comparison.js';
 import type { CaseResult, Figure, FigureResult } from './comparison.js';
@@ -8,6 +8,7 @@ import { isBusy, loadLine, machineLines, machineOf } from './machine.js';
 import { findInstalled } from './peers.js';
 import { chartOf } from './report/chart.js';
 import { markdownOf } from './report/markdown.js';
+import { pageWith } from './report/page.js';
 import type { Report } from './report/report.js';
 import { tableOf } from './report/text-table.js';
 import { readSettings } from './settings.js';
@@ -37,7 +38,10 @@ async function run(figure: Figure, settings: Settings, scratch: string): Promise
 
 function write(report: Report, { json, markdown, chart }: Settings): void {
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  if (markdown !== undefined) writeFileSync(markdown, markdownOf(report));
+  if (markdown !== undefined) {
+    const page = existsSync(markdown) ? readFileSync(markdown, 'utf8') : undefined;
+    writeFileSync(markdown, pageWith(markdownOf(report), page));
+  }
   if (chart === undefined) return;
   const drawn = chartOf(report);
   if (drawn === undefined) progress('nothing was compared with a peer, so there is no chart');

@@ -1,10 +1,14 @@
 import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { CaseResult, Sample } from '../../bench/comparison.js';
 import type { Goal } from '../../bench/goals.js';
 import { chartOf } from '../../bench/report/chart.js';
 import { markdownOf, tableOf } from '../../bench/report/markdown.js';
+import { pageWith } from '../../bench/report/page.js';
 import type { Report } from '../../bench/report/report.js';
 import { runMetrics, sampleOf } from '../../bench/throughput/metrics.js';
+import { repositoryRoot } from '../repository-root.js';
 
 const GOAL: Goal = {
   work: 'SET <synced>',
@@ -110,6 +114,27 @@ describe('A run as Markdown', () => {
   it('IsAlignedAsTheFormatterWantsItAndEscapesWhatWouldEndACell', () => {
     expect(tableOf(['a', 'bcd'], [['x|y', 'z']])).to.equal('| a    | bcd |\n| ---- | --- |\n| x\\|y | z   |');
     expect(tableOf(['a'], [])).to.equal('');
+  });
+});
+
+describe('The page of the figures', () => {
+  const page = 'text\n\n<!-- figures: begin -->\n\nthe last ones\n\n<!-- figures: end -->\n\nmore\n';
+
+  it('KeepsItsTextAndHasTheNewFiguresInThePlaceOfTheLastOnes', () => {
+    const after = 'text\n\n<!-- figures: begin -->\n\nnew\n\n<!-- figures: end -->\n\nmore\n';
+    expect(pageWith('new\n', page)).to.equal(after);
+    expect(pageWith('new\n', after)).to.equal(after);
+  });
+
+  it('IsNothingButTheFiguresWhereItHasNoPlaceForThem', () => {
+    expect(pageWith('new\n', undefined)).to.equal('new\n');
+    expect(pageWith('new\n', 'text\n')).to.equal('new\n');
+    expect(pageWith('new\n', page.replace('begin', 'other'))).to.equal('new\n');
+  });
+
+  it('IsThatOfTheDocumentation', () => {
+    const documented = readFileSync(path.join(repositoryRoot, 'docs', 'performance.md'), 'utf8');
+    expect(pageWith('new\n', documented)).to.contain('# Performance').and.contain('\n\nnew\n\n');
   });
 });
 
