@@ -24,6 +24,8 @@ function progress(text: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
 }
 
+const failures: string[] = [];
+
 async function run(figure: Figure, settings: Settings, scratch: string): Promise<FigureResult> {
   const { name, title, notes, metrics } = figure;
   const rounds = figure.isAtOnce === true ? 1 : settings.rounds;
@@ -31,7 +33,13 @@ async function run(figure: Figure, settings: Settings, scratch: string): Promise
   let directories = 0;
   for (const each of figure.cases.filter((one) => one.name.includes(settings.caseName))) {
     const directory = (): string => path.join(scratch, `${name}-${String(directories++)}`);
-    results.push(await runCase(figure, each, { rounds, directory, progress }));
+    try {
+      results.push(await runCase(figure, each, { rounds, directory, progress }));
+    } catch (error) {
+      // The others are worth having without it.
+      failures.push(`${name}, ${each.name}: ${error instanceof Error ? error.message : String(error)}`);
+      progress(failures.at(-1) ?? '');
+    }
   }
   return { name, title, notes, metrics, rounds, results };
 }
@@ -71,7 +79,12 @@ for (const figure of figures) {
 }
 removeDirectory(scratch);
 console.log(`\n${loadLine('after')}`);
+for (const failure of failures) console.log(`not measured  ${failure}`);
+if (failures.length > 0) process.exitCode = 1;
 if (wasBusy) console.log('Others were at work on this machine when it began: the figures are worth little.');
 const { isQuick, rounds } = settings;
 const date = new Date().toISOString().slice(0, 10);
-write({ date, isQuick, rounds, machine, versions, missing: installed.missing, wasBusy, results }, settings);
+write(
+  { date, isQuick, rounds, machine, versions, missing: installed.missing, failures, wasBusy, results },
+  settings,
+);

@@ -20,6 +20,8 @@ export interface Peer {
   readonly version: string;
   /** How it is started, for the report. */
   settings(durability: Durability): string;
+  /** How one is started that finds its data in `source`, for the report. */
+  settingsAgain(source: Source): string;
   start(directory: string, durability: Durability, how?: ServerStart): Promise<BenchServer>;
   /** One whose data lies in `source` once it has ended: stopped for a snapshot, killed for a log. */
   startToFill(directory: string, source: Source): Promise<BenchServer>;
@@ -34,7 +36,8 @@ const UNSYNCED = ['--fsync', 'off', '--log-level', 'error'];
 export const UNDERSTUDY: Peer = {
   name: 'Understudy',
   version: ownVersion(),
-  settings: (durability) => `kv server --fsync ${durability}`,
+  settings: (durability) => `kv server --fsync ${durability} --log-level error`,
+  settingsAgain: () => `kv server ${UNSYNCED.join(' ')}`,
   start: (directory, durability, how) =>
     startServer(dbPathIn(directory), ['--fsync', durability, '--log-level', 'error'], how),
   startToFill: (directory, source) =>
@@ -62,16 +65,17 @@ function redis(version: string): Peer {
   return {
     name: 'Redis',
     version,
-    settings: (durability) =>
-      [
-        'redis-server --save ""',
-        ...Object.entries(persistenceOf(durability)).map(([name, value]) => `--${name} ${value}`),
-      ].join(' '),
+    settings: (durability) => redisSettings({ save: '""', ...persistenceOf(durability) }),
+    settingsAgain: (source) => redisSettings({ save: '""', ...REDIS_SOURCES[source] }),
     start: (directory, durability, how) => start(directory, persistenceOf(durability), how?.port),
     startToFill: (directory, source) => start(directory, REDIS_SOURCES[source]),
     startAgain: (directory, source, port) => start(directory, REDIS_SOURCES[source], port),
     writeSnapshot: writeRedisSnapshot,
   };
+}
+
+function redisSettings(options: Readonly<Record<string, string>>): string {
+  return ['redis-server', ...Object.entries(options).map(([name, value]) => `--${name} ${value}`)].join(' ');
 }
 
 function persistenceOf(durability: Durability): Record<string, string> {

@@ -10,6 +10,8 @@ export interface Report {
   readonly machine: Machine;
   readonly versions: Readonly<Record<string, string>>;
   readonly missing: readonly string[];
+  /** Cases that could not be measured, and why. */
+  readonly failures: readonly string[];
   /** Others were at work on the machine when it began. */
   readonly wasBusy: boolean;
   readonly results: readonly FigureResult[];
@@ -17,12 +19,13 @@ export interface Report {
 
 /** Where and with what it was measured, as sentences. */
 export function circumstancesOf(report: Report): string[] {
-  const { date, isQuick, rounds, machine, versions, wasBusy } = report;
+  const { date, isQuick, rounds, machine, versions, failures, wasBusy } = report;
   const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${date}, ${machine.processors}, ${machine.memoryGib.toFixed(1)} GiB, ${machine.kernel}, data on ${machine.fileSystem}, Node ${machine.node}.`,
     `${programs.join(', ')}.`,
     `Medians of ${String(rounds)} rounds, with the least and the most; ratios are those of the same round.`,
+    ...failures.map((failure) => `Not measured: ${failure}.`),
     ...(isQuick ? ['This was a quick run: less data, shorter rounds.'] : []),
     ...(wasBusy ? ['Others were at work on this machine when it began: the figures are worth little.'] : []),
   ];

@@ -48,7 +48,7 @@ function caseOf(
     name,
     contenders: contendersOf(
       peers,
-      (peer) => peer.settings('off'),
+      (peer) => peer.settingsAgain(source),
       (peer, directory) => prepare(peer, directory, source, entries),
     ),
     goals: [{ work, metric: 'first GET answered', against: 'Redis', better: 'less', ...limits }],

@@ -54,7 +54,7 @@ export function catchUpFigure({ catchUpBytes, runMs, warmUpMs, clientProcesses }
     contenders: [
       {
         name: UNDERSTUDY.name,
-        settings: UNDERSTUDY.settings('always'),
+        settings: '2 x kv server --log-level error, with --fsync always --acks majority as is usual',
         prepare: (directory) => prepare(directory, content, { runMs, warmUpMs, clientProcesses }),
       },
     ],

@@ -125,7 +125,7 @@ function memcachedFigure(sizes: Sizes, peers: readonly Peer[]): Figure {
 function ownCluster(nodes: number, failover: 'manual' | 'auto'): Driven {
   return {
     name: UNDERSTUDY.name,
-    settings: `${String(nodes)} x ${UNDERSTUDY.settings('always')}, --acks majority --failover ${failover}`,
+    settings: `${String(nodes)} x kv server --failover ${failover} --log-level error, with --fsync always --acks majority as is usual`,
     protocol: 'resp',
     start: async (directory) => (await OwnCluster.start(directory, { nodes, failover })).servers(),
   };

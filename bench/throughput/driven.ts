@@ -42,15 +42,18 @@ export function drivenContender(driven: Driven, work: DrivenWork, sizes: Sizes):
     settings: driven.settings,
     prepare: async (directory): Promise<Subject> => {
       const servers = await driven.start(directory);
-      const [primary] = servers;
-      if (primary === undefined) throw new Error('nobody was started');
-      const plan = planOf(primary, driven, work);
-      await fillBy(plan);
       const loads = new Map<string, LoadClients>();
-      for (const [test, readsPercent] of Object.entries(work.tests)) {
-        const clients = await LoadClients.start({ ...plan, readsPercent }, sizes.clientProcesses);
-        loads.set(test, clients);
-        await clients.during(() => pause(sizes.warmUpMs));
+      const close = async (): Promise<void> => {
+        for (const clients of loads.values()) await clients.stop();
+        for (const server of servers) await server.kill();
+        removeDirectory(directory);
+      };
+      try {
+        await warmUp(loads, planOf(servers, driven, work), work, sizes);
+      } catch (error) {
+        // What was begun would be in the way of all that is measured after it.
+        await close();
+        throw error;
       }
       return {
         measure: async () => {
@@ -60,17 +63,31 @@ export function drivenContender(driven: Driven, work: DrivenWork, sizes: Sizes):
           }
           return sample;
         },
-        close: async () => {
-          for (const clients of loads.values()) await clients.stop();
-          for (const server of servers) await server.kill();
-          removeDirectory(directory);
-        },
+        close,
       };
     },
   };
 }
 
-function planOf({ host, port }: BenchServer, driven: Driven, { pipeline, keys }: DrivenWork): LoadPlan {
+/** Sets all keys, and has clients for each test that have been at work for a while. */
+async function warmUp(
+  loads: Map<string, LoadClients>,
+  plan: LoadPlan,
+  { tests }: DrivenWork,
+  { clientProcesses, warmUpMs }: Sizes,
+): Promise<void> {
+  await fillBy(plan);
+  for (const [test, readsPercent] of Object.entries(tests)) {
+    const clients = await LoadClients.start({ ...plan, readsPercent }, clientProcesses);
+    loads.set(test, clients);
+    await clients.during(() => pause(warmUpMs));
+  }
+}
+
+function planOf(servers: readonly BenchServer[], driven: Driven, { pipeline, keys }: DrivenWork): LoadPlan {
+  const [primary] = servers;
+  if (primary === undefined) throw new Error('nobody was started');
+  const { host, port } = primary;
   return {
     host,
     port,

@@ -61,6 +61,7 @@ function reportOf(
     },
     versions: { Understudy: '1.0.0', 'redis-server': '7.0.15' },
     missing: [],
+    failures: [],
     wasBusy: false,
     results: [{ ...figure, results: [result] }],
     ...more,
@@ -101,13 +102,16 @@ describe('A run as Markdown', () => {
   });
 
   it('TellsWhereAndHowItWasMeasured', () => {
-    const text = markdownOf(reportOf(FASTER, [], { wasBusy: true, isQuick: true }));
+    const text = markdownOf(
+      reportOf(FASTER, [], { wasBusy: true, isQuick: true, failures: ['trio: no etcd'] }),
+    );
     expect(text).to.contain('2026-01-02, 2 x CPU, 8.0 GiB, Linux, data on ext4, Node v20.');
     expect(text).to.contain('Understudy 1.0.0, redis-server 7.0.15.');
     expect(text)
       .to.contain('Medians of 3 rounds')
       .and.contain('quick run')
       .and.contain('Others were at work');
+    expect(text).to.contain('Not measured: trio: no etcd.');
     expect(text).to.contain('| synced | Understudy | `start Understudy` |');
   });
 
