@@ -58,7 +58,6 @@ function write(report: Report, { json, markdown, chart }: Settings): void {
 
 const settings = readSettings(process.argv.slice(2));
 const installed = findInstalled();
-const figures = chosenFigures(allFigures(settings.sizes, installed, progress), settings);
 const machine = machineOf(settings.directory);
 const wasBusy = isBusy();
 console.log(machineLines(machine).join('\n'));
@@ -68,6 +67,7 @@ const versions = {
 };
 for (const [name, version] of Object.entries(versions)) console.log(`${name.padEnd(16)} ${version}`);
 for (const line of installed.missing) console.log(`missing    ${line}`);
+const figures = chosenFigures(allFigures(settings.sizes, installed, progress), settings);
 console.log(loadLine('before'));
 const scratch = scratchDirectory(settings.directory);
 const results: FigureResult[] = [];

@@ -17,13 +17,12 @@ import type { Sizes } from '../sizes.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const IDLE_MS = 2000;
 /** Where values are larger, what is light goes to keys of its own. */
 const LIGHT_VALUE_BYTES_MAX = KIB;
 const LIGHT: Content = { from: 500_000_000, entries: 1000, valueBytes: SMALL_VALUE_BYTES };
 
 export function snapshotFigures(sizes: Sizes, peers: readonly Peer[]): Figure[] {
-  const { entries, snapshotBytes, largeValueBytes, settledMs } = sizes;
+  const { entries, snapshotBytes, largeValueBytes } = sizes;
   const small: Content = { entries, valueBytes: SMALL_VALUE_BYTES };
   const large: Content[] = [
     { entries: snapshotBytes / KIB, valueBytes: KIB },
@@ -38,11 +37,11 @@ export function snapshotFigures(sizes: Sizes, peers: readonly Peer[]): Figure[] 
     aim: 4,
   };
   return [
-    figureOf('snapshot', [{ ...caseOf(small, settledMs, peers), goals: [goal] }]),
+    figureOf('snapshot', [{ ...caseOf(small, sizes, peers), goals: [goal] }]),
     {
       ...figureOf(
         'snapshot-large',
-        large.map((content) => caseOf(content, settledMs, peers)),
+        large.map((content) => caseOf(content, sizes, peers)),
       ),
       isOnRequest: true,
     },
@@ -72,7 +71,7 @@ function figureOf(name: string, cases: readonly Case[]): Figure {
   };
 }
 
-function caseOf(content: Content, settledMs: number, peers: readonly Peer[]): Case {
+function caseOf(content: Content, times: Times, peers: readonly Peer[]): Case {
   const { entries, valueBytes } = content;
   const size = valueBytes < KIB ? `${String(valueBytes)} B` : `${String(valueBytes / KIB)} KiB`;
   return {
@@ -80,19 +79,19 @@ function caseOf(content: Content, settledMs: number, peers: readonly Peer[]): Ca
     contenders: contendersOf(
       peers,
       (peer) => peer.settings('off'),
-      (peer, directory) => prepare(peer, directory, content, settledMs),
+      (peer, directory) => prepare(peer, directory, content, times),
     ),
   };
 }
 
-async function prepare(peer: Peer, directory: string, content: Content, settledMs: number): Promise<Subject> {
+async function prepare(peer: Peer, directory: string, content: Content, times: Times): Promise<Subject> {
   const server = await peer.start(directory, 'off', { isProbed: true });
   await load(server, content);
   const light = content.valueBytes > LIGHT_VALUE_BYTES_MAX ? LIGHT : content;
   if (light === LIGHT) await load(server, LIGHT);
   const watch = await PingWatch.start(server);
   return {
-    measure: () => measure({ peer, server, watch, content, light, settledMs }),
+    measure: () => measure({ peer, server, watch, content, light, times }),
     close: async () => {
       await watch.stop();
       await server.kill();
@@ -101,19 +100,22 @@ async function prepare(peer: Peer, directory: string, content: Content, settledM
   };
 }
 
+/** The load alone is watched for as long as a run of throughput takes. */
+type Times = Pick<Sizes, 'settledMs' | 'runMs'>;
+
 interface Scene {
   readonly peer: Peer;
   readonly server: BenchServer;
   readonly watch: PingWatch;
   readonly content: Content;
   readonly light: Content;
-  readonly settledMs: number;
+  readonly times: Times;
 }
 
-async function measure({ peer, server, watch, content, light, settledMs }: Scene): Promise<Sample> {
-  const before = await settledResidentBytes(server.processId, settledMs);
+async function measure({ peer, server, watch, content, light, times }: Scene): Promise<Sample> {
+  const before = await settledResidentBytes(server.processId, times.settledMs);
   const load = await LightLoad.start(server, light);
-  const idle = await watch.during(() => pause(IDLE_MS));
+  const idle = await watch.during(() => pause(times.runMs));
   forgetPeak(server.processId);
   let tookMs = 0;
   let elsewhereBytes = 0;
