@@ -44,7 +44,7 @@ export const FULL: Sizes = {
   runMs: 2500,
   warmUpMs: 1500,
   clientProcesses: CLIENT_PROCESSES,
-  catchUpBytes: 1024 * MIB,
+  catchUpBytes: 512 * MIB,
   settledMs: 5000,
   churn: { liveBytes: 300e6, minutes: 15, operationsPerSecond: 5000, sampleMs: 10_000 },
 };
