@@ -4,7 +4,7 @@ import type { Goal } from '../goals.js';
 import { spreadOf } from '../statistics.js';
 import { metricName, testsOf } from '../throughput/metrics.js';
 import type { RunMetric } from '../throughput/metrics.js';
-import { circumstancesOf } from './report.js';
+import { circumstancesOf, settingsOf } from './report.js';
 import type { Report } from './report.js';
 import { showAim, showBound, showMeasured, showNumber, showSpread } from './words.js';
 
@@ -73,10 +73,7 @@ function workOf({ title }: FigureResult): string {
 
 function settingsTable(results: readonly FigureResult[]): string {
   const rows = results.flatMap((figure) => {
-    const lines = figure.results.flatMap(({ settings }) => Object.entries(settings));
-    return [...new Map(lines.map(([who, how]) => [`${who} ${how}`, [who, how]])).values()].map(
-      ([who = '', how = '']) => [figure.name, who, `\`${how}\``],
-    );
+    return settingsOf(figure).map(([who, how]) => [figure.name, who, `\`${how}\``]);
   });
   return tableOf(['figure', 'who', 'how'], rows);
 }

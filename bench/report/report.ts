@@ -17,6 +17,12 @@ export interface Report {
   readonly results: readonly FigureResult[];
 }
 
+/** How everybody who took part in a figure was started, each way once. */
+export function settingsOf({ results }: FigureResult): [who: string, how: string][] {
+  const all = results.flatMap(({ settings }) => Object.entries(settings));
+  return [...new Map(all.map((each) => [each.join(' '), each])).values()];
+}
+
 /** Where and with what it was measured, as sentences. */
 export function circumstancesOf(report: Report): string[] {
   const { date, isQuick, rounds, machine, versions, failures, wasBusy } = report;

@@ -2,6 +2,7 @@ import type { CaseResult, FigureResult, Metric } from '../comparison.js';
 import { outcomeOf } from '../goals.js';
 import type { Goal } from '../goals.js';
 import { ratiosOf, spreadOf } from '../statistics.js';
+import { settingsOf } from './report.js';
 import { showAim, showBound, showMeasured } from './words.js';
 
 const NAME_WIDTH = 38;
@@ -12,7 +13,11 @@ const CELL_WIDTH = 28;
  * them what was to be reached, and whether it is.
  */
 export function tableOf(figure: FigureResult): string[] {
-  const lines = [`${figure.name}: ${figure.title}`, ...figure.notes.map((note) => `  ${note}`)];
+  const lines = [
+    `${figure.name}: ${figure.title}`,
+    ...figure.notes.map((note) => `  ${note}`),
+    ...settingsOf(figure).map(([who, how]) => `  ${who}: ${how}`),
+  ];
   for (const result of figure.results) lines.push('', ...linesOf(result, figure.metrics));
   return lines;
 }

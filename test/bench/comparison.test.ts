@@ -95,6 +95,20 @@ describe('The table of a comparison', () => {
     expect(lines.at(-1)).to.equal('time, ms 2.0 (1.0..1,200.0) 2.0 (2.0..600.0) 1.00 (0.50..2.00)');
   });
 
+  it('ShowsHowEverybodyWasStartedEachWayOnce', () => {
+    const settings = { Understudy: 'kv server', Redis: 'redis-server' };
+    const each = { name: 'case', settings, samples: {}, goals: [] };
+    const other = { ...each, settings: { Understudy: 'kv server --fsync off' } };
+    const lines = tableOf({ ...figureOf({ notes: ['a note'] }), rounds: 1, results: [each, each, other] });
+    expect(lines.slice(0, 5)).to.deep.equal([
+      'figure: a figure',
+      '  a note',
+      '  Understudy: kv server',
+      '  Redis: redis-server',
+      '  Understudy: kv server --fsync off',
+    ]);
+  });
+
   it('ShowsOneRoundWithoutARange', () => {
     expect(result({ Understudy: [{ time: 3 }], Redis: [{ time: 2 }] }).at(-1)).to.equal(
       'time, ms 3.0 2.0 1.50',
