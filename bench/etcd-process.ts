@@ -9,7 +9,7 @@ const HOST = '127.0.0.1';
 const POLL_MS = 50;
 const DEADLINE_MS = 60_000;
 
-export const ETCD_SETTINGS = 'etcd --log-level error, with nothing else but names and addresses';
+export const ETCD_SETTINGS = 'etcd --logger zap --log-level error, with nothing else but names and addresses';
 
 interface Member {
   readonly name: string;

@@ -30,7 +30,9 @@ export function circumstancesOf(report: Report): string[] {
   return [
     `${date}, ${machine.processors}, ${machine.memoryGib.toFixed(1)} GiB, ${machine.kernel}, data on ${machine.fileSystem}, Node ${machine.node}.`,
     `${programs.join(', ')}.`,
-    `Medians of ${String(rounds)} rounds, with the least and the most; ratios are those of the same round.`,
+    rounds === 1
+      ? 'One round, so nothing is known of how far figures lie apart.'
+      : `Medians of ${String(rounds)} rounds, with the least and the most; ratios are those of the same round.`,
     ...failures.map((failure) => `Not measured: ${failure}.`),
     ...(isQuick ? ['This was a quick run: less data, shorter rounds.'] : []),
     ...(wasBusy ? ['Others were at work on this machine when it began: the figures are worth little.'] : []),

@@ -112,6 +112,9 @@ describe('A run as Markdown', () => {
       .and.contain('quick run')
       .and.contain('Others were at work');
     expect(text).to.contain('Not measured: trio: no etcd.');
+    expect(markdownOf(reportOf(FASTER, [], { rounds: 1 })))
+      .to.contain('One round')
+      .and.not.contain('Medians');
     expect(text).to.contain('| synced | Understudy | `start Understudy` |');
   });
 
