@@ -202,6 +202,7 @@ export class Assembly {
     return new LogWriter({
       log: () => this.#log(),
       clock: this.#parts.clock,
+      isDurable: this.#parts.fsync === 'always',
       connections: () => this.#parts.connections?.() ?? Infinity,
       room: this.room,
       written: (end) => {

@@ -12,7 +12,9 @@ const GROUP_FRAMES_MAX = 256;
 export interface LogWriterParts {
   log(): Log;
   readonly clock: Clock;
-  /** How many clients there are. Without it no write keeps others waiting. */
+  /** Whether a write waits for the disk, and not for the kernel's memory alone. */
+  readonly isDurable: boolean;
+  /** How many clients there are. Without it no write that waits for the disk keeps others waiting. */
   connections?(): number;
   /** Told each time that the disk is full, and when it no longer is. */
   readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
@@ -140,23 +142,24 @@ export class LogWriter {
     return this.#queue.length > 0 && !this.#hasFailed;
   }
 
-  async #append(group: readonly Frame[]): Promise<void> {
-    const { clock } = this.#parts;
+  /** Writes while everything else waits, where that pays; answers whether it did. */
+  #appendNow(group: readonly Frame[]): boolean {
+    const { clock, isDurable } = this.#parts;
     const connections = this.#parts.connections?.() ?? Infinity;
     const nowMs = clock.nowMs();
-    const moment = { ...sizeOf(group), connections, nowMs, notBeforeMs: this.#notBeforeMs };
-    const withinTurn = mayWriteWithinTurn(moment);
-    await this.#parts.log().append(group, withinTurn);
-    if (!withinTurn) return;
+    const moment = { ...sizeOf(group), isDurable, connections, nowMs, notBeforeMs: this.#notBeforeMs };
+    if (!mayWriteWithinTurn(moment)) return false;
+    if (!this.#parts.log().appendNow(group)) return false;
     const afterMs = clock.nowMs();
     this.#notBeforeMs = notBeforeAfter(this.#notBeforeMs, afterMs - nowMs, afterMs);
+    return true;
   }
 
   async #write(group: readonly Frame[]): Promise<boolean> {
     const { room, clock } = this.#parts;
     for (;;) {
       try {
-        await this.#append(group);
+        if (!this.#appendNow(group)) await this.#parts.log().append(group);
         room.found('entries');
         return true;
       } catch (error) {

@@ -30,10 +30,14 @@ export interface Log {
   reserve(frameBytes: number): Promise<void>;
   /**
    * Takes frames that follow the end. They are as safe as the fsync policy says once this resolves, with one write for all
-   * that lie in one file. `withinTurn`: it may be done while everything else waits. An error whose name is `DiskFull` means that
-   * nothing was written; any other is final.
+   * that lie in one file. An error whose name is `DiskFull` means that nothing was written; any other is final.
    */
-  append(frames: readonly Frame[], withinTurn?: boolean): Promise<void>;
+  append(frames: readonly Frame[]): Promise<void>;
+  /**
+   * As {@link append}, done when it returns: everything else waits meanwhile. False where that takes more than one write, or one that
+   * would wait for another: nothing was done then. Any error is final.
+   */
+  appendNow(frames: readonly Frame[]): boolean;
   /**
    * The frames that follow the entry `after`, where a frame ends: as many as fit into `bytesMax`, and at least one. Their bytes are
    * the caller's. `trimmed` when the log reaches back no further than behind it; empty at the end.

@@ -1,7 +1,12 @@
 import type { Frame } from '../log/frame.js';
 
-/** What is written within the turn is at most this much: everything else waits for it. */
+/** What is written within the turn is at most this much, where that waits for the disk: everything else waits for it. */
 export const WITHIN_TURN_BYTES_MAX = 24 * 1024;
+/**
+ * The same where a write takes as long as copying the bytes does, 0.1 ms for this many: less than handing it to another thread and being
+ * told of its end costs the whole of a small group. A batch is smaller, unless one value makes it larger.
+ */
+export const CACHED_BYTES_MAX = 512 * 1024;
 /** How many of the clients must have a write in the group, so that few others wait for nothing. */
 export const WITHIN_TURN_SHARE_MIN = 0.4;
 /**
@@ -16,6 +21,8 @@ export const AFTER_SLOW_WRITE_MS = 5000;
 export interface WriteMoment {
   readonly bytes: number;
   readonly entries: number;
+  /** Whether the write waits for the disk, and not for the kernel's memory alone. */
+  readonly isDurable: boolean;
   /** How many clients there are. */
   readonly connections: number;
   readonly nowMs: number;
@@ -29,8 +36,10 @@ export interface WriteMoment {
  * the two would take turns. Larger groups, and those of few among many clients, are written beside the others' work.
  */
 export function mayWriteWithinTurn(moment: WriteMoment): boolean {
-  const { bytes, entries, connections, nowMs, notBeforeMs } = moment;
-  if (nowMs < notBeforeMs || bytes >= WITHIN_TURN_BYTES_MAX) return false;
+  const { bytes, entries, isDurable, connections, nowMs, notBeforeMs } = moment;
+  if (nowMs < notBeforeMs) return false;
+  if (!isDurable) return bytes < CACHED_BYTES_MAX;
+  if (bytes >= WITHIN_TURN_BYTES_MAX) return false;
   return entries >= WITHIN_TURN_SHARE_MIN * connections;
 }
 

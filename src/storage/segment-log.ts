@@ -136,15 +136,32 @@ export class SegmentLog {
    * Appends frames that follow the end. With the policy `always` they are durable once this resolves, by one write for all
    * that one segment takes; otherwise they are in the kernel's hands.
    *
-   * @param withinTurn - whether, with `always`, to wait for the disk before anything else happens.
    * @throws DiskFull when nothing was written. Any other error is final.
    */
-  async append(frames: readonly Frame[], withinTurn = false): Promise<void> {
+  async append(frames: readonly Frame[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     checkFollow(frames, this.#end);
     const sizes = this.#blanks.sizesFor(frames, this.#roomBytes);
     if (sizes.length > 0) await this.#orFail(this.#blanks.provide(sizes));
-    await this.#orFail(this.#write(frames, withinTurn));
+    await this.#orFail(this.#write(frames));
+  }
+
+  /**
+   * As {@link append}, done when it returns: everything else waits meanwhile. False where a segment has to be begun for it, or where a
+   * sync is under way, for which the kernel may let a write wait: nothing was done then. Any error is final.
+   */
+  appendNow(frames: readonly Frame[]): boolean {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isTorn || this.#syncing !== undefined) return false;
+    if (this.#openWriter.fitting(frames) < frames.length) return false;
+    checkFollow(frames, this.#end);
+    try {
+      this.#appended(frames, this.#openWriter.appendNow(frames, this.#syncedIndex));
+    } catch (error) {
+      this.#failure = asError(error);
+      throw error;
+    }
+    return true;
   }
 
   /** Makes everything that was appended before the call durable. */
@@ -246,14 +263,14 @@ export class SegmentLog {
     return this.#isTorn ? 0 : this.#current.header.size - this.#current.end;
   }
 
-  async #write(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
+  async #write(frames: readonly Frame[]): Promise<void> {
     for (let rest = frames; rest.length > 0;) {
       let fitting = this.#isTorn ? 0 : this.#openWriter.fitting(rest);
       if (fitting === 0) {
         await this.#beginSegmentFor(rest, rest === frames);
         fitting = this.#openWriter.fitting(rest);
       }
-      await this.#writeOne(rest.slice(0, fitting), withinTurn);
+      await this.#writeOne(rest.slice(0, fitting));
       rest = rest.slice(fitting);
     }
   }
@@ -269,11 +286,15 @@ export class SegmentLog {
   }
 
   /** Writes frames for which the current segment has room. */
-  async #writeOne(frames: readonly Frame[], withinTurn: boolean): Promise<void> {
+  async #writeOne(frames: readonly Frame[]): Promise<void> {
+    if (frames.length === 0) throw new Error('a frame has no room in a segment that was begun for it');
+    this.#appended(frames, await this.#openWriter.append(frames, this.#syncedIndex));
+  }
+
+  #appended(frames: readonly Frame[], bytes: number): void {
     const last = frames.at(-1);
-    if (last === undefined) throw new Error('a frame has no room in a segment that was begun for it');
-    const within = withinTurn && this.#isDurable;
-    this.#appendedBytes += await this.#openWriter.append(frames, this.#syncedIndex, within);
+    if (last === undefined) return;
+    this.#appendedBytes += bytes;
     this.#end = endOf(last);
     if (this.#isDurable) this.#syncedIndex = this.#end.index;
   }

@@ -56,14 +56,23 @@ export class SegmentWriter {
   /**
    * Appends frames for which there is room, as one write.
    *
-   * @param withinTurn - whether to wait for the disk before anything else happens.
    * @returns the bytes that they took.
    */
-  async append(frames: readonly Frame[], durable: Index, withinTurn: boolean): Promise<number> {
-    const { segment } = this;
-    const { size, salt } = segment.header;
+  async append(frames: readonly Frame[], durable: Index): Promise<number> {
+    await this.#file.writeGathered(this.#piecesOf(frames, durable), this.segment.end);
+    return this.#added(frames);
+  }
+
+  /** As {@link append}, done when it returns. */
+  appendNow(frames: readonly Frame[], durable: Index): number {
+    this.#file.writeGatheredNow(this.#piecesOf(frames, durable), this.segment.end);
+    return this.#added(frames);
+  }
+
+  #piecesOf(frames: readonly Frame[], durable: Index): Buffer[] {
+    const { size, salt } = this.segment.header;
     const pieces: Buffer[] = [];
-    let { end } = segment;
+    let { end } = this.segment;
     for (const [at, frame] of frames.entries()) {
       const record = encodeRecord(frame, salt, durable);
       const taken = recordBytes(frame.end - frame.start);
@@ -73,11 +82,14 @@ export class SegmentWriter {
       pieces.push(record);
       if (zeros > 0) pieces.push(ZEROS.subarray(0, zeros));
     }
+    return pieces;
+  }
+
+  #added(frames: readonly Frame[]): number {
+    const { segment } = this;
     const before = segment.end;
-    if (withinTurn) this.#file.writeGatheredNow(pieces, before);
-    else await this.#file.writeGathered(pieces, before);
     for (const frame of frames) addRecord(segment, frame, segment.end + recordBytes(frame.end - frame.start));
-    return end - before;
+    return segment.end - before;
   }
 
   sync(): Promise<void> {

@@ -17,6 +17,7 @@ function startWriter() {
   const writer = new LogWriter({
     log: () => log,
     clock,
+    isDurable: true,
     written: (end) => void written.push(end),
     idle: () => {
       counts.idle++;

@@ -84,6 +84,14 @@ export class MemoryLog implements Log {
     }
   }
 
+  appendNow(frames: readonly Frame[]): boolean {
+    if (this.#isBusy) throw new Error('two appends at once');
+    if (this.hold) return false;
+    this.groups.push(frames.length);
+    for (const frame of frames) this.#append(frame);
+    return true;
+  }
+
   #append(frame: Frame): void {
     if (frame.firstIndex !== this.end.index + 1 || frame.previous !== this.end.checksum) {
       throw new Error('a frame does not follow the log');

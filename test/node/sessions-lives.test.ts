@@ -251,10 +251,16 @@ class Lives {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
         if (name === 'append')
-          return async (frames: readonly Frame[], withinTurn?: boolean) => {
+          return async (frames: readonly Frame[]) => {
             // What a process still does that is gone reaches no disk.
             if (this.#store === store) this.#frames.push(...frames.map(copyOf));
-            await target.append(frames, withinTurn);
+            await target.append(frames);
+          };
+        if (name === 'appendNow')
+          return (frames: readonly Frame[]) => {
+            const isDone = target.appendNow(frames);
+            if (isDone && this.#store === store) this.#frames.push(...frames.map(copyOf));
+            return isDone;
           };
         return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
       },

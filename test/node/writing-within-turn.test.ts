@@ -3,6 +3,7 @@ import type { Frame } from '../../src/log/frame.js';
 import { LogWriter } from '../../src/node/log-writer.js';
 import {
   AFTER_SLOW_WRITE_MS,
+  CACHED_BYTES_MAX,
   SLOW_WRITE_MS,
   WITHIN_TURN_BYTES_MAX,
   mayWriteWithinTurn,
@@ -13,7 +14,7 @@ import { HeldClock } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
-const MOMENT = { bytes: 1000, entries: 20, connections: 50, nowMs: 100, notBeforeMs: 0 };
+const MOMENT = { bytes: 1000, entries: 20, isDurable: true, connections: 50, nowMs: 100, notBeforeMs: 0 };
 
 describe('A group of frames', () => {
   it('IsWrittenWithinTheTurnWhenItIsOfManyOfTheClients', () => {
@@ -32,11 +33,21 @@ describe('A group of frames', () => {
     expect(mayWriteWithinTurn({ ...MOMENT, bytes: WITHIN_TURN_BYTES_MAX })).to.equal(false);
   });
 
+  it('IsWrittenWithinTheTurnWhereThatWaitsForNoDiskWhosesoeverItIs', () => {
+    const moment = { ...MOMENT, isDurable: false, entries: 1, connections: Infinity };
+    expect(mayWriteWithinTurn({ ...moment, bytes: WITHIN_TURN_BYTES_MAX })).to.equal(true);
+    expect(mayWriteWithinTurn({ ...moment, bytes: CACHED_BYTES_MAX - 1 })).to.equal(true);
+    expect(mayWriteWithinTurn({ ...moment, bytes: CACHED_BYTES_MAX })).to.equal(false);
+  });
+
   it('IsWrittenBesideTheOthersForAWhileAfterASlowWrite', () => {
     const notBeforeMs = notBeforeAfter(0, SLOW_WRITE_MS + 0.1, 100);
     expect(notBeforeMs).to.equal(100 + AFTER_SLOW_WRITE_MS);
-    expect(mayWriteWithinTurn({ ...MOMENT, notBeforeMs, nowMs: notBeforeMs - 1 })).to.equal(false);
-    expect(mayWriteWithinTurn({ ...MOMENT, notBeforeMs, nowMs: notBeforeMs })).to.equal(true);
+    for (const isDurable of [true, false]) {
+      const moment = { ...MOMENT, isDurable, notBeforeMs };
+      expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs - 1 })).to.equal(false);
+      expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs })).to.equal(true);
+    }
     expect(notBeforeAfter(notBeforeMs, SLOW_WRITE_MS, notBeforeMs)).to.equal(notBeforeMs);
   });
 
@@ -65,8 +76,11 @@ describe('A group of frames', () => {
 describe('The writer of the log, of a group that may be written within the turn', () => {
   /** A log that takes its time, and notes how it was asked. */
   class SlowLog extends MemoryLog {
-    readonly asked: (boolean | undefined)[] = [];
+    /** Of each append, whether it was done within the turn. */
+    readonly asked: boolean[] = [];
     tookMs = 0;
+    /** What would have to be waited for is not done within the turn. */
+    waits = false;
     readonly #clock: HeldClock;
 
     constructor(clock: HeldClock) {
@@ -74,10 +88,17 @@ describe('The writer of the log, of a group that may be written within the turn'
       this.#clock = clock;
     }
 
-    override async append(frames: readonly Frame[], withinTurn?: boolean): Promise<void> {
-      this.asked.push(withinTurn);
+    override async append(frames: readonly Frame[]): Promise<void> {
+      this.asked.push(false);
       this.#clock.pass(this.tookMs);
       await super.append(frames);
+    }
+
+    override appendNow(frames: readonly Frame[]): boolean {
+      if (this.waits) return false;
+      this.asked.push(true);
+      this.#clock.pass(this.tookMs);
+      return super.appendNow(frames);
     }
   }
 
@@ -85,12 +106,15 @@ describe('The writer of the log, of a group that may be written within the turn'
     frames: number,
     connections?: number,
     tookMs: readonly number[] = [0],
+    { isDurable = true, waits = false } = {},
   ): Promise<unknown> {
     const clock = new HeldClock();
     const log = new SlowLog(clock);
+    log.waits = waits;
     const writer = new LogWriter({
       log: () => log,
       clock,
+      isDurable,
       ...(connections === undefined ? {} : { connections: () => connections }),
       written: () => undefined,
       idle: () => undefined,
@@ -111,6 +135,15 @@ describe('The writer of the log, of a group that may be written within the turn'
   it('SaysSoWhereItIsOfManyOfTheClients', async () => {
     expect(await write(1, 2)).to.deep.equal([true]);
     expect(await write(1, 1000)).to.deep.equal([false]);
+  });
+
+  it('SaysSoWhereTheDiskIsNotWaitedFor', async () => {
+    expect(await write(1, 1000, [0], { isDurable: false })).to.deep.equal([true]);
+    expect(await write(1, undefined, [0], { isDurable: false })).to.deep.equal([true]);
+  });
+
+  it('WritesBesideTheOthersWhatTheLogCannotWriteAtOnce', async () => {
+    expect(await write(1, 2, [0, 0], { waits: true })).to.deep.equal([false, false]);
   });
 
   it('NeverSaysSoWhereNobodyKnowsHowManyClientsThereAre', async () => {

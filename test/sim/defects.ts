@@ -19,17 +19,18 @@ export function appendEarly(log: Log, isOn: () => boolean): Log {
     hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
     makeReady: () => last.then(() => log.makeReady()),
     reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
-    append(frames, withinTurn) {
+    append(frames) {
       const frame = frames.at(-1);
       if (frame === undefined) return Promise.resolve();
       const { term, checksum } = frame;
       promised = { term, checksum, index: (frame.firstIndex + frame.count - 1) as typeof promised.index };
       // Its own copy: the caller takes an appended frame to be free for other use.
       const copies = frames.map((each) => ({ ...each, bytes: Buffer.from(each.bytes) }));
-      last = last.then(() => log.append(copies, withinTurn));
+      last = last.then(() => log.append(copies));
       last.catch(() => undefined);
       return isOn() ? Promise.resolve() : last;
     },
+    appendNow: () => false,
     read: (after, bytesMax) => last.then(() => log.read(after, bytesMax)),
     truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
     sync: () => last.then(() => log.sync()),

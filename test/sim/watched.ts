@@ -13,14 +13,20 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
     hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
     makeReady: () => log.makeReady(),
     reserve: (frameBytes) => log.reserve(frameBytes),
-    async append(frames, withinTurn) {
+    async append(frames) {
       watcher.appending(frames);
       try {
-        await log.append(frames, withinTurn);
+        await log.append(frames);
       } catch (error) {
         if (error instanceof Error && error.name === 'DiskFull') watcher.notAppended(frames);
         throw error;
       }
+    },
+    appendNow(frames) {
+      watcher.appending(frames);
+      const isAppended = log.appendNow(frames);
+      if (!isAppended) watcher.notAppended(frames);
+      return isAppended;
     },
     read: (after, bytesMax) => log.read(after, bytesMax),
     async truncate(end) {

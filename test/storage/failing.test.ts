@@ -242,7 +242,7 @@ async function append(
   withinTurn = false,
 ): Promise<void> {
   const frame = frames.next(bytes);
-  await log.append([frame], withinTurn);
+  if (!withinTurn || !log.appendNow([frame])) await log.append([frame]);
   frames.taken(frame);
 }
 

@@ -142,7 +142,8 @@ export class Writer {
     const { index, checksum } = this.#log.end;
     const frame = builder.seal(this.#state.term, (index + 1) as typeof index, checksum);
     try {
-      await this.#log.append([frame], this.#options.withinTurn());
+      const isDone = this.#options.withinTurn() && this.#log.appendNow([frame]);
+      if (!isDone) await this.#log.append([frame]);
     } catch (error) {
       if (error instanceof Error && error.name === 'DiskFull') return { code: 'DISK_FULL', message: 'full' };
       this.fail(error);
