@@ -7,6 +7,7 @@ import { RequestReader } from '../protocol/request-reader.js';
 import { cloneRequest, heldBytes, isViolation, keptRequest } from '../protocol/request.js';
 import type { Framing, Request, Violation } from '../protocol/request.js';
 import type { RespVersion } from '../protocol/resp-reply.js';
+import { afterWork } from './after-work.js';
 import { BudgetShare } from './buffer-budget.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle, endWhenSent } from './idle.js';
@@ -68,6 +69,11 @@ export class Connection {
   #isFlushQueued = false;
   #isPaused = false;
   #incompleteSinceMs: number | undefined;
+  readonly #flushQueued = (): void => {
+    this.#isFlushQueued = false;
+    if (this.#isPaused || this.#reader.hasUnread) this.#goOn();
+    else this.#flush();
+  };
   readonly #budget: BudgetShare;
   /** The command that is answering, or did last. */
   #running: Running | undefined;
@@ -359,11 +365,7 @@ export class Connection {
   #queueFlush(): void {
     if (this.#isFlushQueued || this.#isEnded) return;
     this.#isFlushQueued = true;
-    queueMicrotask(() => {
-      this.#isFlushQueued = false;
-      if (this.#isPaused || this.#reader.hasUnread) this.#goOn();
-      else this.#flush();
-    });
+    afterWork(this.#flushQueued);
   }
 
   #flush(): void {
