@@ -4,7 +4,7 @@ import type { Frame, LogEnd } from '../log/frame.js';
 import { RETRY_FULL_MS, isDiskFull } from './disk-room.js';
 import type { DiskRoom } from './disk-room.js';
 import type { Log } from './ports.js';
-import { mayWriteWithinTurn, notBeforeAfter, sizeOf } from './writing-within-turn.js';
+import { NO_SLOW_WRITES, afterWrite, mayWriteWithinTurn, sizeOf } from './writing-within-turn.js';
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
@@ -38,8 +38,7 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   #hasFailed = false;
   #isStopped = false;
-  /** Until when a slow write forbids another one within the turn. */
-  #notBeforeMs = 0;
+  #slowWrites = NO_SLOW_WRITES;
   /** Why there is no room for another segment, and when it is looked for again. */
   #full: { readonly error: unknown; readonly look: Cancel } | undefined;
 
@@ -147,11 +146,12 @@ export class LogWriter {
     const { clock, isDurable } = this.#parts;
     const connections = this.#parts.connections?.() ?? Infinity;
     const nowMs = clock.nowMs();
-    const moment = { ...sizeOf(group), isDurable, connections, nowMs, notBeforeMs: this.#notBeforeMs };
+    const { notBeforeMs } = this.#slowWrites;
+    const moment = { ...sizeOf(group), isDurable, connections, nowMs, notBeforeMs };
     if (!mayWriteWithinTurn(moment)) return false;
     if (!this.#parts.log().appendNow(group)) return false;
     const afterMs = clock.nowMs();
-    this.#notBeforeMs = notBeforeAfter(this.#notBeforeMs, afterMs - nowMs, afterMs);
+    this.#slowWrites = afterWrite(this.#slowWrites, afterMs - nowMs, afterMs);
     return true;
   }
 

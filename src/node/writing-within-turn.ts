@@ -14,8 +14,25 @@ export const WITHIN_TURN_SHARE_MIN = 0.4;
  * where a write takes about as long as answering the clients does: a few tenths of a millisecond.
  */
 export const SLOW_WRITE_MS = 2;
-/** So long after a slow write none keeps the others waiting: at most one part in a thousand of the time is lost to trying. */
-export const AFTER_SLOW_WRITE_MS = 5000;
+/** Slow writes keep the others waiting for at most this part of the time, so that not one read in a hundred meets one. */
+export const SLOW_SHARE_MAX = 1 / 100;
+/** The same where one comes right behind another: that disk is slow, and does not only stall now and then. */
+export const SLOW_DISK_SHARE_MAX = 1 / 1000;
+/**
+ * So much of a time without slow writes is counted when one comes, and allows a few of them: a machine that does something else at times
+ * has one or two a second, of 2 to 8 ms.
+ */
+export const CREDIT_MS = 2000;
+
+/** What slow writes have left behind. */
+export interface SlowWrites {
+  /** Until when nothing is written within the turn. */
+  readonly notBeforeMs: number;
+  /** Whether the last write within the turn was one. */
+  readonly wasLast: boolean;
+}
+
+export const NO_SLOW_WRITES: SlowWrites = { notBeforeMs: 0, wasLast: false };
 
 /** What is known when a group of frames is about to be written. */
 export interface WriteMoment {
@@ -43,9 +60,12 @@ export function mayWriteWithinTurn(moment: WriteMoment): boolean {
   return entries >= WITHIN_TURN_SHARE_MIN * connections;
 }
 
-/** Until when no group is written within the turn, after one that was has taken this long. */
-export function notBeforeAfter(notBeforeMs: number, tookMs: number, nowMs: number): number {
-  return tookMs > SLOW_WRITE_MS ? nowMs + AFTER_SLOW_WRITE_MS : notBeforeMs;
+/** What counts once a group was written within the turn and has taken this long. */
+export function afterWrite(before: SlowWrites, tookMs: number, nowMs: number): SlowWrites {
+  const { notBeforeMs, wasLast } = before;
+  if (tookMs <= SLOW_WRITE_MS) return wasLast ? { notBeforeMs, wasLast: false } : before;
+  const share = wasLast ? SLOW_DISK_SHARE_MAX : SLOW_SHARE_MAX;
+  return { notBeforeMs: Math.max(notBeforeMs, nowMs - CREDIT_MS) + tookMs / share, wasLast: true };
 }
 
 export function sizeOf(frames: readonly Frame[]): { readonly bytes: number; readonly entries: number } {

@@ -2,12 +2,15 @@ import { expect } from 'chai';
 import type { Frame } from '../../src/log/frame.js';
 import { LogWriter } from '../../src/node/log-writer.js';
 import {
-  AFTER_SLOW_WRITE_MS,
   CACHED_BYTES_MAX,
+  CREDIT_MS,
+  NO_SLOW_WRITES,
+  SLOW_DISK_SHARE_MAX,
+  SLOW_SHARE_MAX,
   SLOW_WRITE_MS,
   WITHIN_TURN_BYTES_MAX,
+  afterWrite,
   mayWriteWithinTurn,
-  notBeforeAfter,
   sizeOf,
 } from '../../src/node/writing-within-turn.js';
 import { HeldClock } from './engine-fixture.js';
@@ -15,6 +18,23 @@ import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
 const MOMENT = { bytes: 1000, entries: 20, isDurable: true, connections: 50, nowMs: 100, notBeforeMs: 0 };
+
+/** Which part of an hour others wait for slow writes, of a disk that takes so long for each write that is tried within the turn. */
+function lostTo(tookMs: (count: number) => number): number {
+  let [nowMs, lostMs, count, slowWrites] = [0, 0, 0, NO_SLOW_WRITES];
+  while (nowMs < 3_600_000) {
+    const { notBeforeMs } = slowWrites;
+    if (!mayWriteWithinTurn({ ...MOMENT, nowMs, notBeforeMs })) {
+      nowMs = notBeforeMs;
+      continue;
+    }
+    const took = tookMs(count++);
+    nowMs += 1 + took;
+    if (took > SLOW_WRITE_MS) lostMs += took;
+    slowWrites = afterWrite(slowWrites, took, nowMs);
+  }
+  return lostMs / nowMs;
+}
 
 describe('A group of frames', () => {
   it('IsWrittenWithinTheTurnWhenItIsOfManyOfTheClients', () => {
@@ -41,27 +61,45 @@ describe('A group of frames', () => {
   });
 
   it('IsWrittenBesideTheOthersForAWhileAfterASlowWrite', () => {
-    const notBeforeMs = notBeforeAfter(0, SLOW_WRITE_MS + 0.1, 100);
-    expect(notBeforeMs).to.equal(100 + AFTER_SLOW_WRITE_MS);
+    const tookMs = SLOW_WRITE_MS + 0.1;
+    const first = afterWrite(NO_SLOW_WRITES, tookMs, 100);
+    const { notBeforeMs } = first;
+    expect(first).to.deep.equal({ notBeforeMs: tookMs / SLOW_SHARE_MAX, wasLast: true });
     for (const isDurable of [true, false]) {
       const moment = { ...MOMENT, isDurable, notBeforeMs };
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs - 1 })).to.equal(false);
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs })).to.equal(true);
     }
-    expect(notBeforeAfter(notBeforeMs, SLOW_WRITE_MS, notBeforeMs)).to.equal(notBeforeMs);
+    const fast = afterWrite(first, SLOW_WRITE_MS, notBeforeMs);
+    expect(fast).to.deep.equal({ notBeforeMs, wasLast: false });
+    expect(afterWrite(fast, SLOW_WRITE_MS, notBeforeMs)).to.equal(fast);
+    // Right behind another one it weighs more.
+    const again = afterWrite(first, tookMs, notBeforeMs).notBeforeMs;
+    expect(again).to.equal(notBeforeMs + tookMs / SLOW_DISK_SHARE_MAX);
+  });
+
+  it('IsWrittenWithinTheTurnAfterASlowWriteThatCameAfterALongTimeWithoutOne', () => {
+    const tookMs = (CREDIT_MS * SLOW_SHARE_MAX) / 4;
+    let slowWrites = NO_SLOW_WRITES;
+    const nowMs = 100_000;
+    for (let count = 1; count <= 5; count++) {
+      slowWrites = afterWrite(slowWrites, tookMs, nowMs);
+      expect(nowMs >= slowWrites.notBeforeMs).to.equal(count <= 4);
+      slowWrites = afterWrite(slowWrites, SLOW_WRITE_MS, nowMs);
+    }
   });
 
   it('OnADiskThatIsAlwaysSlowKeepsOthersWaitingForNextToNothing', () => {
-    const writeMs = 12;
-    let [nowMs, notBeforeMs, blockedMs] = [0, 0, 0];
-    while (nowMs < 60_000) {
-      const isWithin = mayWriteWithinTurn({ ...MOMENT, nowMs, notBeforeMs });
-      nowMs += writeMs;
-      if (!isWithin) continue;
-      blockedMs += writeMs;
-      notBeforeMs = notBeforeAfter(notBeforeMs, writeMs, nowMs);
+    for (const slowMs of [SLOW_WRITE_MS + 0.1, 12, 500]) {
+      expect(lostTo(() => slowMs)).to.be.within(0.0001, 0.003);
     }
-    expect(blockedMs / nowMs).to.be.within(0.0001, 0.003);
+  });
+
+  it('OnADiskThatStallsNowAndThenKeepsOthersWaitingForAHundredthOfTheTimeAtMost', () => {
+    for (const slowMs of [SLOW_WRITE_MS + 0.1, 12, 500]) {
+      expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs))).to.be.within(0.001, 0.011);
+      expect(lostTo((count) => (count % 100 === 0 ? slowMs : 0.1))).to.be.within(0.001, 0.011);
+    }
   });
 
   it('IsAsLargeAsItsFrames', () => {
@@ -151,7 +189,7 @@ describe('The writer of the log, of a group that may be written within the turn'
   });
 
   it('SaysSoNoMoreForAWhileAfterASlowOne', async () => {
-    const times = [SLOW_WRITE_MS, SLOW_WRITE_MS + 1, 1, AFTER_SLOW_WRITE_MS, 1];
+    const times = [SLOW_WRITE_MS, SLOW_WRITE_MS + 1, 1, (SLOW_WRITE_MS + 1) / SLOW_SHARE_MAX, 1];
     expect(await write(1, 1, times)).to.deep.equal([true, true, false, false, true]);
   });
 });
