@@ -41,6 +41,7 @@ export class ApplyLoop {
   #done: Promise<void> = Promise.resolve();
   #isHeld = false;
   #isBetweenEntries = false;
+  readonly #snapshotIsBehind = (): boolean => this.#parts.snapshotIsBehind();
 
   constructor(parts: ApplyLoopParts, end: LogEnd) {
     this.#parts = parts;
@@ -109,7 +110,8 @@ export class ApplyLoop {
         const frames = next === undefined ? await this.#read() : [next];
         for (const frame of frames) {
           if (!this.#mayApply(endOf(frame).index)) break;
-          await this.#apply(frame);
+          const rest = this.#apply(frame);
+          if (rest !== undefined) await rest;
         }
         // A frame that is committed in part waits for the rest.
         if (this.#end.index === before) break;
@@ -135,31 +137,47 @@ export class ApplyLoop {
     return frames;
   }
 
-  async #apply(frame: Frame): Promise<void> {
-    const { store, clock } = this.#parts;
+  /** Applies a frame: at once, which most are, or resolving when it is done. */
+  #apply(frame: Frame): Promise<void> | undefined {
+    const { store } = this.#parts;
     const observers = this.#parts.observersOf(frame);
-    const applier = new Applier(store, frame, observers, () => this.#parts.snapshotIsBehind());
-    if (!store.lock.tryWrite()) await store.lock.write();
-    try {
-      for (;;) {
-        const pause = this.#runApplier(applier);
-        if (pause === undefined) break;
-        if (pause === 'snapshot') await this.#parts.snapshotCaughtUp();
-        else await turn(clock);
-      }
-      this.#end = endOf(frame);
-    } finally {
-      store.lock.releaseWrite();
-    }
-    this.#parts.applied(frame);
+    const applier = new Applier(store, frame, observers, this.#snapshotIsBehind);
+    if (!store.lock.tryWrite()) return this.#applyLater(frame, applier);
+    const pause = this.#runApplier(frame, applier);
+    return pause === undefined ? undefined : this.#applyOn(frame, applier, pause);
   }
 
-  #runApplier(applier: Applier): Pause | undefined {
+  async #applyLater(frame: Frame, applier: Applier): Promise<void> {
+    await this.#parts.store.lock.write();
+    const pause = this.#runApplier(frame, applier);
+    if (pause !== undefined) await this.#applyOn(frame, applier, pause);
+  }
+
+  async #applyOn(frame: Frame, applier: Applier, first: Pause): Promise<void> {
+    for (let pause: Pause | undefined = first; pause !== undefined;) {
+      try {
+        if (pause === 'snapshot') await this.#parts.snapshotCaughtUp();
+        else await turn(this.#parts.clock);
+      } catch (error) {
+        this.#parts.store.lock.releaseWrite();
+        throw error;
+      }
+      pause = this.#runApplier(frame, applier);
+    }
+  }
+
+  /** Goes on with a frame, with the lock held, and lets go of it when the frame is applied or that failed. */
+  #runApplier(frame: Frame, applier: Applier): Pause | undefined {
+    let pause: Pause | undefined;
     this.#isBetweenEntries = true;
     try {
-      return applier.run();
+      pause = applier.run();
+      if (pause === undefined) this.#end = endOf(frame);
     } finally {
       this.#isBetweenEntries = false;
+      if (pause === undefined) this.#parts.store.lock.releaseWrite();
     }
+    if (pause === undefined) this.#parts.applied(frame);
+    return pause;
   }
 }

@@ -284,13 +284,15 @@ export class Assembly {
     return new Proposals({
       clock,
       cache: this.#cache,
+      hasRoomFor: (frameBytes) => this.writer.hasRoomFor(frameBytes),
       reserve: (frameBytes) => this.writer.reserve(frameBytes),
       waitingBytesMax,
       writeTimeoutMs,
       objection: () => this.objection(),
       admit: (operation, tag) => admit(store.sessions, this.#dataBound, operation, tag),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
-      isLogBusy: () => !this.writer.isIdle,
+      // What is proposed within a step is in the log only behind it, and would not be followed by the next.
+      isLogBusy: () => !this.writer.isIdle || this.replica.isStepping,
       isStuck: () => this.room.isStuck,
       tail: () => ({ term: state.term, last: state.last }),
       propose: (frame) => {

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import type { SessionTag, WriteObserver } from '../engine.js';
 import { FrameBuilder, entryBytes } from '../log/entry.js';
 import type { LoggedOperation } from '../log/entry.js';
@@ -25,6 +26,11 @@ export class BatchQueue {
   #waiting: Batch[] = [];
   #waitingBytes = 0;
   readonly #kept: Batch[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get waitingBytes(): number {
     return this.#waitingBytes;
@@ -39,17 +45,12 @@ export class BatchQueue {
     return this.#waiting[0]?.sinceMs;
   }
 
-  add(
-    operation: LoggedOperation,
-    observer: WriteObserver | undefined,
-    nowMs: number,
-    tag: SessionTag | undefined,
-  ): void {
+  add(operation: LoggedOperation, observer: WriteObserver | undefined, tag: SessionTag | undefined): void {
     const bytes = entryBytes(operation, tag);
     let last = this.#waiting.at(-1);
     if (last === undefined || last.builder.length + bytes > BATCH_BYTES) {
       last = this.#emptyBatch();
-      last.sinceMs = nowMs;
+      last.sinceMs = this.#clock.nowMs();
       this.#waiting.push(last);
     }
     last.builder.append(operation, tag);

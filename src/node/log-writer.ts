@@ -50,6 +50,11 @@ export class LogWriter {
     return this.#running === undefined;
   }
 
+  /** Whether a frame of this size can be appended now, with nothing to be done for it before. */
+  hasRoomFor(frameBytes: number): boolean {
+    return this.isIdle && !this.#hasFailed && this.#parts.log().hasRoomFor(frameBytes);
+  }
+
   append(frames: readonly Frame[]): void {
     if (this.#hasFailed) return;
     this.#queue.push(...frames);

@@ -1,4 +1,3 @@
-import { turn } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { refusal } from '../engine.js';
 import type { Index, Operation, Refusal, SessionTag, Term, WriteObserver } from '../engine.js';
@@ -24,10 +23,12 @@ export interface ProposalsParts {
   admit(operation: Operation, tag: SessionTag | undefined): Refusal | undefined;
   /** A hand-over is under way: writes wait until it is decided. */
   isHeld(): boolean;
-  /** Whether the log is busy: what comes meanwhile becomes one batch. */
+  /** Whether the log, or the core, is busy: what comes meanwhile becomes one batch. `goOn` is called once it no longer is. */
   isLogBusy(): boolean;
   /** Nothing can be written for want of room: whatever comes is refused at once. */
   isStuck(): boolean;
+  /** Whether there is room for a frame without anything to be done for it. */
+  hasRoomFor(frameBytes: number): boolean;
   /** Makes room for a frame; throws an error whose name is `DiskFull` when there is none. */
   reserve(frameBytes: number): Promise<void>;
   /** What the next frame follows, and its term. */
@@ -56,13 +57,14 @@ interface Waiting {
  */
 export class Proposals {
   readonly #parts: ProposalsParts;
-  readonly #queue = new BatchQueue();
+  readonly #queue: BatchQueue;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #isRunning = false;
 
   constructor(parts: ProposalsParts) {
     this.#parts = parts;
+    this.#queue = new BatchQueue(parts.clock);
   }
 
   get waitingBytes(): number {
@@ -102,34 +104,43 @@ export class Proposals {
   }
 
   #add(operation: Operation | SessionOperation, observer: WriteObserver, tag: SessionTag | undefined): void {
-    this.#queue.add(operation, observer, this.#parts.clock.nowMs(), tag);
-    if (!this.#isRunning) void this.#runNextTurn();
+    this.#queue.add(operation, observer, tag);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#parts.clock.nextTurn(this.#run);
   }
 
   /** Looks again whether a batch can go: the log is free, the office changed, time has passed. */
   goOn(): void {
-    if (!this.#queue.isEmpty && !this.#isRunning) void this.#run();
+    if (!this.#queue.isEmpty && !this.#isRunning) this.#run();
   }
 
-  async #runNextTurn(): Promise<void> {
-    this.#isRunning = true;
-    await turn(this.#parts.clock);
-    await this.#run();
-  }
-
-  /** Never rejects. */
-  async #run(): Promise<void> {
+  readonly #run = (): void => {
     this.#isRunning = true;
     while (this.#mayTake) {
       const batch = this.#queue.take();
       if (batch === undefined) break;
       // It keeps its place while room is made: whatever is refused meanwhile is told behind it.
       const item = this.#push(batch);
-      item.refused = await this.#refusalOf(batch);
-      if (item.refused === undefined) this.#propose(item);
-      else this.#tellRefused();
+      if (!this.#parts.hasRoomFor(batch.builder.length)) {
+        void this.#runOnceThereIsRoom(item);
+        return;
+      }
+      this.#decide(item, this.#parts.objection());
     }
     this.#isRunning = false;
+  };
+
+  /** Never rejects. */
+  async #runOnceThereIsRoom(item: Waiting): Promise<void> {
+    this.#decide(item, await this.#refusalOf(item.batch));
+    this.#run();
+  }
+
+  #decide(item: Waiting, refused: Refusal | undefined): void {
+    item.refused = refused;
+    if (refused === undefined) this.#propose(item);
+    else this.#tellRefused();
   }
 
   get #mayTake(): boolean {

@@ -88,6 +88,11 @@ export class Replica {
     this.#durableIndex = parts.nodeState.logIndex;
   }
 
+  /** The core is at work: what is put in now is looked at later. `stepped` is told when it no longer is. */
+  get isStepping(): boolean {
+    return this.#isStepping;
+  }
+
   get state(): ReplicaState {
     return this.#parts.state;
   }

@@ -106,9 +106,9 @@ export class SegmentLog {
     return this.#appendedBytes;
   }
 
-  /** Whether a frame of this size needs no segment but the current one. */
+  /** Whether a frame of this size needs no segment but the current one, which takes it. */
   hasRoomFor(frameBytes: number): boolean {
-    return recordBytes(frameBytes) <= this.#roomBytes;
+    return this.#failure === undefined && recordBytes(frameBytes) <= this.#roomBytes;
   }
 
   /**

@@ -37,6 +37,7 @@ class Fixture {
     admit: () => undefined,
     isHeld: () => this.isHeld,
     isLogBusy: () => this.isLogBusy,
+    hasRoomFor: () => !this.holdsReserve && this.failReserveWith === undefined,
     reserve: () => this.#reserve(),
     isStuck: () => false,
     tail: () => ({ term: this.term, last: this.last }),
