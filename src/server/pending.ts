@@ -37,18 +37,22 @@ export interface PendingRefusal {
 }
 
 const COMPACT_AT = 1024;
+/** So many places are kept for what comes next: a client that asks for one thing at a time needs no new ones. */
+const KEPT_PLACES_MAX = 64;
 
 /** First in, first out, without moving the rest at each step. */
 export class Queue<Item> {
   #items: (Item | undefined)[] = [];
+  /** The first item, and the place behind the last one. What is not between them is undefined. */
   #head = 0;
+  #tail = 0;
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#tail - this.#head;
   }
 
   push(item: Item): void {
-    this.#items.push(item);
+    this.#items[this.#tail++] = item;
   }
 
   first(): Item | undefined {
@@ -59,9 +63,10 @@ export class Queue<Item> {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length) this.clear();
-    else if (this.#head >= COMPACT_AT && this.#head * 2 > this.#items.length) {
+    if (this.#head === this.#tail) this.#begin();
+    else if (this.#head >= COMPACT_AT && this.#head * 2 > this.#tail) {
       this.#items.splice(0, this.#head);
+      this.#tail -= this.#head;
       this.#head = 0;
     }
     return item;
@@ -69,6 +74,11 @@ export class Queue<Item> {
 
   clear(): void {
     this.#items = [];
-    this.#head = 0;
+    this.#head = this.#tail = 0;
+  }
+
+  #begin(): void {
+    if (this.#items.length > KEPT_PLACES_MAX) this.#items = [];
+    this.#head = this.#tail = 0;
   }
 }
