@@ -45,6 +45,8 @@ interface Waiting {
   readonly batch: Batch;
   readonly bytes: number;
   frame: Frame | undefined;
+  /** Its frame has bytes of its own: the batch can be used again whoever still holds that. */
+  isCopied: boolean;
   refused: Refusal | undefined;
   deadlineMs: number;
 }
@@ -165,7 +167,9 @@ export class Proposals {
   #propose(item: Waiting): void {
     const { clock, writeTimeoutMs } = this.#parts;
     const { term, last } = this.#parts.tail();
-    item.frame = compact(item.batch.builder.seal(term, (last.index + 1) as Index, last.checksum));
+    const sealed = item.batch.builder.seal(term, (last.index + 1) as Index, last.checksum);
+    item.frame = compact(sealed);
+    item.isCopied = item.frame !== sealed;
     item.deadlineMs = clock.nowMs() + writeTimeoutMs;
     this.#parts.propose(item.frame);
   }
@@ -177,7 +181,14 @@ export class Proposals {
 
   #push(batch: Batch): Waiting {
     const bytes = batch.builder.length;
-    const item = { batch, bytes, frame: undefined, refused: undefined, deadlineMs: Infinity };
+    const item = {
+      batch,
+      bytes,
+      frame: undefined,
+      isCopied: false,
+      refused: undefined,
+      deadlineMs: Infinity,
+    };
     this.#waiting.push(item);
     this.#waitingBytes += bytes;
     return item;
@@ -199,7 +210,7 @@ export class Proposals {
       return;
     }
     this.#shift(first);
-    if (cache.release(first.frame)) this.#queue.recycle(first.batch);
+    if (cache.release(first.frame) || first.isCopied) this.#queue.recycle(first.batch);
     this.#tellRefused();
   }
 

@@ -139,6 +139,20 @@ describe('A proposal', () => {
 });
 
 describe('A write that waits too long', () => {
+  it('KeepsItsBytesForWhoeverIsSentThemHoweverLargeItIs', async () => {
+    for (const length of [1, 12_000]) {
+      const fixture = new Fixture();
+      const frame = await fixture.propose('a'.repeat(length));
+      // A backup is being sent it.
+      expect(fixture.cache.after(NONE, 1)).to.deep.equal([frame]);
+      const bytes = Buffer.from(frame.bytes);
+      fixture.cache.written(lastIndexOf(frame));
+      fixture.apply(frame);
+      for (const name of ['b', 'c', 'd']) fixture.apply(await fixture.propose(name.repeat(length)));
+      expect(frame.bytes.equals(bytes)).to.equal(true);
+    }
+  });
+
   it('IsUnconfirmedAtItsDeadlineAndNotBeforeAndInOrder', async () => {
     const fixture = new Fixture();
     await fixture.propose('a');
