@@ -130,7 +130,8 @@ export class LogWriter {
   }
 
   async #run(): Promise<void> {
-    // Whatever else this turn brings goes with the first group.
+    // Whatever else this turn brings goes with the first group; and what links were given is sent before anybody waits for a disk.
+    await Promise.resolve();
     await Promise.resolve();
     while (this.#mayWrite) {
       const group = this.#queue.splice(0, GROUP_FRAMES_MAX);

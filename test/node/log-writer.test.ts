@@ -47,6 +47,16 @@ describe('The writer of the log', () => {
     expect(counts.idle).to.equal(1);
   });
 
+  it('LetsLinksSendFirstWhatTheyWereGivenInTheSameTurn', async () => {
+    const { writer, log } = startWriter();
+    let isSentBefore = false;
+    writer.append(chain(1));
+    // As a link does.
+    queueMicrotask(() => (isSentBefore = log.groups.length === 0));
+    await writer.idle();
+    expect(isSentBefore).to.equal(true);
+  });
+
   it('HasOneWriteUnderWayAndMakesTheNextGroupOfWhatComesMeanwhile', async () => {
     const { writer, log, written } = startWriter();
     const frames = chain(6);
