@@ -1,5 +1,5 @@
 import { pino, stdTimeFunctions, destination } from 'pino';
-import pretty from 'pino-pretty';
+import type { DestinationStream } from 'pino';
 import { systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
 import { endsForWantOfRoom, isDiskFull } from '../node/disk-room.js';
@@ -21,7 +21,7 @@ const SAME_SIGNAL_MS = 300;
 /** Runs a server until a signal or a failure ends it, and answers the exit status. */
 export async function runServer(options: ServerOptions): Promise<number> {
   const { secret, isOpenToOthers } = await readClusterSecret(options.clusterSecretFile, process.env);
-  const events = makeEventLog(options.logLevel);
+  const events = makeEventLog(options.logLevel, await eventStream());
   if (isOpenToOthers) {
     const file = options.clusterSecretFile;
     events.warn({ file }, 'others than its owner may read the secret of the cluster: "chmod 600" the file');
@@ -105,15 +105,17 @@ function startFaultLine(error: unknown): string {
   }
 }
 
+function makeEventLog(level: string, stream: DestinationStream): EventLog {
+  return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime }, stream);
+}
+
 /** Readable lines on a terminal, one JSON object a line anywhere else. */
-function makeEventLog(level: string): EventLog {
-  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
-  if (!process.stderr.isTTY) return pino(options, destination({ dest: 2, sync: true }));
+async function eventStream(): Promise<DestinationStream> {
+  if (!process.stderr.isTTY) return destination({ dest: 2, sync: true });
+  // Only a terminal waits for it: it takes longer to load than pino itself.
+  const { default: pretty } = await import('pino-pretty');
   const colorize = process.env.NO_COLOR === undefined || process.env.NO_COLOR === '';
-  return pino(
-    options,
-    pretty({ destination: 2, sync: true, singleLine: true, colorize, translateTime: 'SYS:HH:MM:ss.l' }),
-  );
+  return pretty({ destination: 2, sync: true, singleLine: true, colorize, translateTime: 'SYS:HH:MM:ss.l' });
 }
 
 /** The first signal asks the server to finish; another one ends the process at once. */

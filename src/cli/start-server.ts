@@ -10,7 +10,7 @@ import { PeerLinks } from '../server/peer-links.js';
 import { startServer as startListening } from '../server/server.js';
 import type { RunningServer } from '../server/server.js';
 import type { DataDirectory } from '../storage/data-directory.js';
-import { Joining } from './joining.js';
+import type { Joining } from './joining.js';
 import { checkAddress, listenFault } from './listening-address.js';
 import { openData, stateAtStart } from './opening-data.js';
 import type { Chance, OpenedData } from './opening-data.js';
@@ -54,7 +54,15 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   checkOptions(options);
   await checkAddress(options);
   const events = options.events ?? SILENT;
-  return new Starting(options, events, await openData(options, events, CHANCE)).run();
+  const joining = await joiningOf(options, events);
+  return new Starting(options, events, joining, await openData(options, events, CHANCE)).run();
+}
+
+/** Only a node that joins asks others as a client does: without it the client is not loaded. */
+async function joiningOf({ join: at }: StartOptions, events: EventLog): Promise<Joining | undefined> {
+  if (at === undefined) return undefined;
+  const { Joining } = await import('./joining.js');
+  return new Joining({ at, clock: systemClock, events, random: CHANCE.number });
 }
 
 /** The parts of a server on their way up. Each that is there is let go of again when a later one fails. */
@@ -71,13 +79,12 @@ class Starting {
   /** Kept apart from the server: nodes are still reached, and told where this one is, after it has stopped listening. */
   #listeningAt: StartOptions['address'];
 
-  constructor(options: StartOptions, events: EventLog, opened: OpenedData) {
+  constructor(options: StartOptions, events: EventLog, joining: Joining | undefined, opened: OpenedData) {
     this.#options = options;
     this.#events = events;
     this.#opened = opened;
     this.#links = linksOf(options, events);
-    const { join: at } = options;
-    this.#joining = at && new Joining({ at, clock: systemClock, events, random: CHANCE.number });
+    this.#joining = joining;
     this.#failed = new Promise((resolve) => (this.#tellFailure = resolve));
     this.#listeningAt = options.address;
   }
