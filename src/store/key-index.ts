@@ -60,17 +60,19 @@ export class KeyIndex {
     return this.#search(hash);
   }
 
-  /** Adds the slot of a key. Nobody may go on with a search that was begun before. */
+  /** Adds the slot of a key, right behind a search for its hash that has found nothing: where that ended, a cell is free. */
   add(hash: number, slot: number): void {
-    this.#enter(hash);
     while ((this.#fills[this.#bucket] ?? 0) >= this.#fillMax) {
       if (!this.#split(this.#bucket, hash)) break;
       this.#enter(hash);
+      this.#cell = freeCell(this.#page, this.#base, this.#cell, this.#mask);
     }
     const fill = (this.#fills[this.#bucket] ?? 0) + 1;
     // Unreachable with hashes that nobody can choose: so many share the bits that name a bucket. A search ends at a free cell.
     if (fill === this.#cells) throw new RangeError('too many keys share a hash');
-    this.#insert(hash, slot);
+    const at = this.#base + this.#cell * CELL_WORDS;
+    this.#page[at] = hash;
+    this.#page[at + 1] = slot + 1;
     this.#fills[this.#bucket] = fill;
   }
 
@@ -151,16 +153,6 @@ export class KeyIndex {
     }
   }
 
-  #insert(hash: number, slot: number): void {
-    const page = this.#page;
-    let at = this.#base + (hash & this.#mask) * CELL_WORDS;
-    for (let cell = hash & this.#mask; page[at + 1] !== 0; at = this.#base + cell * CELL_WORDS) {
-      cell = (cell + 1) & this.#mask;
-    }
-    page[at] = hash;
-    page[at + 1] = slot + 1;
-  }
-
   /** Gives half of a bucket's hashes a bucket of their own; false when there is no bit left to tell them apart. */
   #split(bucket: number, hash: number): boolean {
     const depth = this.#depths[bucket] ?? 0;
@@ -175,23 +167,27 @@ export class KeyIndex {
     return true;
   }
 
-  /** Puts the cells of a bucket that was split where the directory now says. */
+  /** Moves those cells of a bucket that was split to the newest bucket whose hashes have the bit that now tells the two apart. */
   #share(bucket: number, depth: number): void {
     const base = this.#baseOf(bucket);
     const words = this.#cells * CELL_WORDS;
-    const old = this.#pageOf(bucket).slice(base, base + words);
-    this.#pageOf(bucket).fill(0, base, base + words);
+    const page = this.#pageOf(bucket);
+    const old = page.slice(base, base + words);
+    page.fill(0, base, base + words);
+    const added = this.buckets - 1;
+    const addedPage = this.#pageOf(added);
+    const addedBase = this.#baseOf(added);
     const bit = 1 << (HASH_BITS - 1 - depth);
     let moved = 0;
     for (let at = 0; at < words; at += CELL_WORDS) {
       const hash = old[at] ?? 0;
       const marked = old[at + 1] ?? 0;
       if (marked === 0) continue;
-      if ((hash & bit) !== 0) moved++;
-      this.#enter(hash);
-      this.#insert(hash, marked - 1);
+      const moves = (hash & bit) !== 0;
+      if (moves) moved++;
+      putCell(moves ? addedPage : page, moves ? addedBase : base, hash, marked, this.#mask);
     }
-    this.#fills[this.buckets - 1] = moved;
+    this.#fills[added] = moved;
     this.#fills[bucket] = (this.#fills[bucket] ?? 0) - moved;
   }
 
@@ -221,4 +217,16 @@ export class KeyIndex {
   #baseOf(bucket: number): number {
     return (bucket % BUCKETS_A_PAGE) * this.#cells * CELL_WORDS;
   }
+}
+
+/** The first free cell from this one on, in the bucket that begins at `base`. */
+function freeCell(page: Int32Array, base: number, cell: number, mask: number): number {
+  while (page[base + cell * CELL_WORDS + 1] !== 0) cell = (cell + 1) & mask;
+  return cell;
+}
+
+function putCell(page: Int32Array, base: number, hash: number, marked: number, mask: number): void {
+  const at = base + freeCell(page, base, hash & mask, mask) * CELL_WORDS;
+  page[at] = hash;
+  page[at + 1] = marked;
 }
