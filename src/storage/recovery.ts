@@ -4,10 +4,10 @@ import { MalformedEntry } from '../log/entry.js';
 import { endOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { damaged, StorageFault } from './fault.js';
-import { readWhole } from './files.js';
 import type { Files } from './files.js';
 import { addRecord, logSegment, overriddenFrom } from './log-segment.js';
 import type { LogSegment } from './log-segment.js';
+import { eachSegment } from './reading-ahead.js';
 import {
   SEGMENT_HEADER_BYTES,
   decodeRecord,
@@ -88,12 +88,11 @@ export async function recoverLog(request: RecoveryRequest): Promise<RecoveredLog
   for (const segment of segments) await checkSize(request.files, segment);
   const reading = new LogReading(request, start);
   let torn: TornEnd | undefined;
-  for (const [at, segment] of live.entries()) {
+  await eachSegment(request.files, live, async (segment, bytes, at) => {
     checkFollows(segment, reading.end, live[at - 1]);
-    const bytes = await readWhole(request.files, segment.file);
     await reading.readSegment(segment, bytes, overridden[segments.indexOf(segment)] ?? Infinity);
     if (at === live.length - 1) torn = judgeEnd(request, segment, bytes, reading.end);
-  }
+  });
   const { end, replayedTo, bytesBehindSnapshot } = reading;
   return { segments, start, end, torn, replayedTo, bytesBehindSnapshot };
 }

@@ -19,6 +19,8 @@ const SLOT_BYTES = 4;
 const PAGE_START = UNIT_BYTES;
 /** Up to here a loop over bytes is faster than a call that copies: 50 ns and 63 for 32 bytes, 71 and 63 for 48. */
 const LOOP_BYTES_MAX = 40;
+/** The same of a loop that gathers words from bytes: 47 ns and 76 for 80 bytes. */
+const GATHERED_BYTES_MAX = 128;
 /** The same of a loop over words: 40 ns and 72 for 192 bytes. */
 const WORDS_BYTES_MAX = 192;
 
@@ -109,8 +111,13 @@ export class Arena {
     const at = page.used;
     page.words[at / SLOT_BYTES] = slot;
     page.words[at / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
-    copy(key, page.bytes, at + RECORD_HEADER_BYTES);
-    copy(value, page.bytes, at + RECORD_HEADER_BYTES + keyLength);
+    const contentAt = at + RECORD_HEADER_BYTES;
+    if (key.bytes === value.bytes && key.end === value.start) {
+      copy(key.bytes, key.start, value.end, page, contentAt);
+    } else {
+      copy(key.bytes, key.start, key.end, page, contentAt);
+      copy(value.bytes, value.start, value.end, page, contentAt + keyLength);
+    }
     return this.#added(page, size);
   }
 
@@ -120,8 +127,8 @@ export class Arena {
     const keyLength = this.valueStart - this.keyStart;
     const valueLength = value.end - value.start;
     if (recordBytes(keyLength + valueLength) !== recordBytes(this.end - this.keyStart)) return false;
-    copy(value, this.bytes, this.valueStart);
     const page = this.#pageOf(place);
+    copy(value.bytes, value.start, value.end, page, this.valueStart);
     page.words[this.#offsetOf(place) / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
     return true;
   }
@@ -303,10 +310,29 @@ function recordBytesAt(page: Page, at: number): number {
   return recordBytes((lengths & 0xffff) + (lengths >>> 16));
 }
 
-function copy({ bytes, start, end }: ByteRange, target: Buffer, at: number): void {
-  if (end - start > LOOP_BYTES_MAX) {
-    bytes.copy(target, at, start, end);
-    return;
+/**
+ * Copies bytes to a page. Behind them, up to the next multiple of four, there may be zeros afterwards: what follows in a record is
+ * copied later.
+ */
+function copy(source: Buffer, start: number, end: number, page: Page, at: number): void {
+  const isAtWord = at % SLOT_BYTES === 0;
+  if (end - start > (isAtWord ? GATHERED_BYTES_MAX : LOOP_BYTES_MAX)) source.copy(page.bytes, at, start, end);
+  else if (isAtWord) copyWords(source, start, end, page.words, at / SLOT_BYTES);
+  else for (let from = start, to = at; from < end; from++, to++) page.bytes[to] = source[from] ?? 0;
+}
+
+/** Copies bytes as words, which are little endian on every machine that the lock of a directory is built for. */
+function copyWords(source: Buffer, start: number, end: number, words: Int32Array, word: number): void {
+  let from = start;
+  for (; from + SLOT_BYTES <= end; from += SLOT_BYTES, word++) {
+    words[word] =
+      (source[from] ?? 0) |
+      ((source[from + 1] ?? 0) << 8) |
+      ((source[from + 2] ?? 0) << 16) |
+      ((source[from + 3] ?? 0) << 24);
   }
-  for (let from = start, to = at; from < end; from++, to++) target[to] = bytes[from] ?? 0;
+  if (from === end) return;
+  let rest = 0;
+  for (let shift = 0; from < end; from++, shift += 8) rest |= (source[from] ?? 0) << shift;
+  words[word] = rest;
 }
