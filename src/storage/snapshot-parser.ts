@@ -20,7 +20,7 @@ import {
 } from './snapshot-format.js';
 import type { SnapshotHead } from './snapshot-format.js';
 
-/** Receives an entry; its bytes are borrowed for the length of the call. */
+/** Receives an entry; its bytes, and the ranges themselves, are borrowed for the length of the call. */
 export type EntryTaker = (key: ByteRange, value: ByteRange) => void;
 
 /** Receives a session; the answers may be kept. */
@@ -29,6 +29,7 @@ export type SessionTaker = (id: number, lowest: number, answers: Int32Array) => 
 /** No line but those of the entries and the sessions is longer. */
 export const LINE_BYTES_MAX = 4096;
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
 const LF = 0x0a;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -81,6 +82,9 @@ export class SnapshotParser {
   #matched = 0;
   readonly #text: PairForm;
   readonly #binary: PairForm;
+  /** Of an entry that stands whole in a chunk; the same objects each time. */
+  readonly #key = { bytes: NO_BYTES, start: 0, end: 0 };
+  readonly #value = { bytes: NO_BYTES, start: 0, end: 0 };
 
   constructor(path: string, take: EntryTaker, takeSession: SessionTaker = () => undefined) {
     this.#path = path;
@@ -132,6 +136,9 @@ export class SnapshotParser {
 
   /** Reads entries that stand whole in the chunk and hold no escape, without copying them; stops before any other. */
   #readWholePairs(chunk: Buffer, at: number): number {
+    const key = this.#key;
+    const value = this.#value;
+    key.bytes = value.bytes = chunk;
     while (chunk[at] === QUOTE) {
       const keyEnd = wordStop(chunk, at + 1);
       if (chunk[keyEnd] !== QUOTE || chunk[keyEnd + 1] !== COLON || chunk[keyEnd + 2] !== QUOTE) break;
@@ -140,10 +147,11 @@ export class SnapshotParser {
       const lineEnd = chunk[valueEnd + 1] === COMMA ? valueEnd + 2 : valueEnd + 1;
       if (chunk[lineEnd] !== LF) break;
       this.#count++;
-      this.#take(
-        { bytes: chunk, start: at + 1, end: keyEnd },
-        { bytes: chunk, start: keyEnd + 3, end: valueEnd },
-      );
+      key.start = at + 1;
+      key.end = keyEnd;
+      value.start = keyEnd + 3;
+      value.end = valueEnd;
+      this.#take(key, value);
       at = lineEnd + 1;
       this.#lineOffset = this.#chunkOffset + at;
     }

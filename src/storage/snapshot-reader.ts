@@ -10,6 +10,8 @@ export { SnapshotDamage } from './snapshot-damage.js';
 
 /** What is read in one turn: some hundreds of entries, or thousands of the smallest. */
 export const PARSED_BYTES_A_TURN = 64 * 1024;
+/** The same at a start, when there is nobody else whose turn it could be. */
+export const LOADED_BYTES_A_TURN = 1024 * 1024;
 /** The checksum takes some tenths of a millisecond for as much. */
 export const CHECKED_BYTES_A_TURN = 512 * 1024;
 /** The last two lines are shorter. */
@@ -29,6 +31,7 @@ export interface SnapshotSummary {
  * @param take - receives each entry, borrowed; without it the file is only checked, which is cheaper.
  * @param pause - awaited after each piece.
  * @param takeSession - receives each session, behind all entries.
+ * @param bytesATurn - how large a piece is.
  * @throws SnapshotDamage; StorageFault when a newer program wrote it; the system's error when it cannot be read.
  */
 export async function readSnapshot(
@@ -37,29 +40,22 @@ export async function readSnapshot(
   take?: EntryTaker,
   pause?: () => Promise<void>,
   takeSession?: SessionTaker,
+  bytesATurn = PARSED_BYTES_A_TURN,
 ): Promise<SnapshotSummary> {
   const file = await files.open(path);
   try {
     const summary = take === undefined ? await checkWhole(file, path) : undefined;
     // What does not hold is read again, to say what and where.
-    return (
-      summary ?? (await parse(file, new SnapshotParser(path, take ?? (() => undefined), takeSession), pause))
-    );
+    if (summary !== undefined) return summary;
+    const parser = new SnapshotParser(path, take ?? (() => undefined), takeSession);
+    const bytes = await eachChunk(file, bytesATurn, Infinity, (chunk) => {
+      parser.read(chunk);
+      return pause?.();
+    });
+    return { ...parser.end(), bytes };
   } finally {
     await file.close();
   }
-}
-
-async function parse(
-  file: OpenFile,
-  parser: SnapshotParser,
-  pause?: () => Promise<void>,
-): Promise<SnapshotSummary> {
-  const bytes = await eachChunk(file, PARSED_BYTES_A_TURN, Infinity, (chunk) => {
-    parser.read(chunk);
-    return pause?.();
-  });
-  return { ...parser.end(), bytes };
 }
 
 /**

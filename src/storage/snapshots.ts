@@ -6,8 +6,8 @@ import { Exclusive } from './exclusive.js';
 import { StorageFault, damaged } from './fault.js';
 import type { Files, OpenFile } from './files.js';
 import { NotJson, readForeignJson } from './foreign-json.js';
-import { SnapshotDamage, readSnapshot } from './snapshot-reader.js';
-import type { EntryTaker } from './snapshot-parser.js';
+import { LOADED_BYTES_A_TURN, SnapshotDamage, readSnapshot } from './snapshot-reader.js';
+import type { EntryTaker, SessionTaker } from './snapshot-parser.js';
 import type { SnapshotSummary } from './snapshot-reader.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 
@@ -199,13 +199,15 @@ export function readTo(
   file: string,
   target: Pick<SnapshotTarget, 'put' | 'session'>,
   pause?: () => Promise<void>,
+  bytesATurn?: number,
 ): Promise<SnapshotSummary> {
   const put: EntryTaker = (key, value) => {
     target.put(key, value);
   };
-  return readSnapshot(files, file, put, pause, (id, lowest, answers) => {
+  const session: SessionTaker = (id, lowest, answers) => {
     target.session(id, lowest, answers);
-  });
+  };
+  return readSnapshot(files, file, put, pause, session, bytesATurn);
 }
 
 /** Undefined when there is no such file. */
@@ -217,7 +219,7 @@ async function tryLoad(
   if (!(await files.exists(file))) return undefined;
   target.clear();
   try {
-    return await readTo(files, file, target);
+    return await readTo(files, file, target, undefined, LOADED_BYTES_A_TURN);
   } catch (error) {
     target.clear();
     if (error instanceof SnapshotDamage) return error;
