@@ -263,16 +263,11 @@ export function isFullDisk(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/**
- * All the bytes of a file.
- *
- * @param memory - holds them if it has their size.
- */
-export async function readWhole(files: Files, file: string, memory?: Buffer): Promise<Buffer> {
+/** All the bytes of a file. */
+export async function readWhole(files: Files, file: string): Promise<Buffer> {
   const open = await files.open(file);
   try {
-    const size = await open.size();
-    const bytes = memory?.length === size ? memory : Buffer.allocUnsafeSlow(size);
+    const bytes = Buffer.allocUnsafeSlow(await open.size());
     const filled = await open.read(bytes, 0);
     return bytes.subarray(0, filled);
   } finally {

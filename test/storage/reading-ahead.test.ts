@@ -10,9 +10,10 @@ import { AHEAD_BYTES_MAX, eachSegment } from '../../src/storage/reading-ahead.js
 function segmentsOf(
   sizes: readonly number[],
   broken = -1,
-): { files: Files; segments: LogSegment[]; open: Set<string>; began: string[] } {
+): { files: Files; segments: LogSegment[]; open: Set<string>; began: string[]; reading: number[] } {
   const open = new Set<string>();
   const began: string[] = [];
+  const reading: number[] = [];
   const openFile = (file: string): Promise<OpenFile> => {
     open.add(file);
     began.push(file);
@@ -20,6 +21,7 @@ function segmentsOf(
     return Promise.resolve({
       size: () => Promise.resolve(sizes[number]!),
       read: (bytes: Buffer) => {
+        reading.push(number);
         if (number === broken) return Promise.reject(new Error(`${file} is broken`));
         bytes.fill(number);
         return Promise.resolve(bytes.length);
@@ -42,7 +44,7 @@ function segmentsOf(
       String(number),
     ),
   );
-  return { files: { ...systemFiles, open: openFile }, segments, open, began };
+  return { files: { ...systemFiles, open: openFile }, segments, open, began, reading };
 }
 
 function rejectionOf(work: Promise<void>): Promise<string> {
@@ -54,11 +56,11 @@ function rejectionOf(work: Promise<void>): Promise<string> {
 
 describe('Segments that are read ahead', () => {
   it('AreShownInOrderWithTheirOwnBytesAndTheNextOneBegunMeanwhile', async () => {
-    const { files, segments, began } = segmentsOf([10, 10, 20, 10]);
+    const { files, segments, reading } = segmentsOf([10, 10, 20, 10]);
     const shown: string[] = [];
     await eachSegment(files, segments, async (segment, bytes, at) => {
-      const next = segments[at + 1]?.file;
-      expect(began.at(-1)).to.equal(next ?? segment.file);
+      // It is being read, and not only opened: a replay gives the system no turn to tell of that.
+      expect(reading.at(-1)).to.equal(Math.min(at + 1, segments.length - 1));
       await new Promise(setImmediate);
       expect(new Set(bytes)).to.deep.equal(new Set([at]));
       shown.push(`${segment.file} ${String(bytes.length)}`);
