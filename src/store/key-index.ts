@@ -144,8 +144,10 @@ export class KeyIndex {
 
   #search(hash: number): number {
     const page = this.#page;
-    for (let cell = this.#cell; ; cell = (cell + 1) & this.#mask) {
-      const at = this.#base + cell * CELL_WORDS;
+    const base = this.#base;
+    const mask = this.#mask | 0;
+    for (let cell = this.#cell; ; cell = (cell + 1) & mask) {
+      const at = base + cell * CELL_WORDS;
       const marked = page[at + 1] ?? 0;
       if (marked !== 0 && page[at] !== hash) continue;
       this.#cell = cell;
