@@ -43,14 +43,13 @@ export async function startServer(
   options: readonly string[],
   { port = 0, isProbed = false, isWithoutSnapshots = false }: ServerStart = {},
 ): Promise<BenchServer> {
-  const probe = new URL('loop-probe.js', import.meta.url).href;
+  const probe = isProbed ? ['--import', new URL('loop-probe.js', import.meta.url).href] : [];
   const address = `127.0.0.1:${String(port)}`;
-  const [program, ...words] = isWithoutSnapshots
-    ? [process.execPath, path.join(import.meta.dirname, 'lone-log.js'), address, dbPath]
+  const words = isWithoutSnapshots
+    ? [path.join(import.meta.dirname, 'lone-log.js'), address, dbPath]
     : [KV, 'server', '--address', address, '--db-path', dbPath, ...options];
-  const child = startProcess(program, words, {
+  const child = startProcess(process.execPath, [...probe, ...words], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...withThisNode(process.env), ...(isProbed ? { NODE_OPTIONS: `--import ${probe}` } : {}) },
   });
   const endpoint = await endpointOf(child);
   return {
@@ -61,12 +60,6 @@ export async function startServer(
     kill: () => endProcess(child, 'SIGKILL'),
     ...(isProbed ? { stallsDuring: (work) => stallsDuring(child, work) } : {}),
   };
-}
-
-/** `kv` is run as its users run it, which takes the first Node.js that is found. */
-function withThisNode(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const found = environment.PATH === undefined ? [] : [environment.PATH];
-  return { ...environment, PATH: [path.dirname(process.execPath), ...found].join(path.delimiter) };
 }
 
 export interface WrittenSnapshot {

@@ -11,6 +11,7 @@ import { greeting } from './greeting.js';
 import type { ServerOptions } from './options.js';
 import { StartFault, startServer } from './start-server.js';
 import type { RunningNode } from './start-server.js';
+import { boundYoungGeneration } from './young-generation.js';
 
 /**
  * Under `npm start`, one Ctrl-C reaches the server twice: from the terminal, and passed on by npm. Only a
@@ -56,7 +57,10 @@ export async function runServer(options: ServerOptions): Promise<number> {
   void node.failed.then((reason) => (failure = reason));
   const ended = Promise.race([signalled, node.failed]);
   const isEnded = await Promise.race([node.joined.then(() => false), ended.then(() => true)]);
-  if (!isEnded) sayReady(node, options, events);
+  if (!isEnded) {
+    sayReady(node, options, events);
+    boundYoungGeneration();
+  }
   await ended;
   const isClean = await stopCleanly(node, events);
   // The disk may also have failed during the stop.
