@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import path from 'node:path';
 import { pause } from './first-answer.js';
-import { endProcess, startProcess } from './leftovers.js';
+import { startedServer } from './installed-server.js';
+import { startProcess } from './leftovers.js';
 import { freePort } from './redis-process.js';
 import type { BenchServer } from './server-process.js';
 
@@ -29,7 +29,7 @@ export async function startEtcd(directory: string, nodes: number): Promise<Bench
   return [...servers.filter(({ port }) => port === leader), ...servers.filter(({ port }) => port !== leader)];
 }
 
-async function startMember(
+function startMember(
   directory: string,
   { name, port, peerUrl }: Member,
   all: readonly Member[],
@@ -48,17 +48,7 @@ async function startMember(
   };
   const words = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
   const child = startProcess('etcd', words, { stdio: 'ignore' });
-  const failed = once(child, 'exit').then(() => Promise.reject(new Error('etcd did not start')));
-  failed.catch(() => undefined);
-  await Promise.race([answered(port), failed]);
-  return {
-    host: HOST,
-    port,
-    processId: child.pid ?? 0,
-    readyAtMs: performance.now(),
-    stop: () => endProcess(child, 'SIGTERM'),
-    kill: () => endProcess(child, 'SIGKILL'),
-  };
+  return startedServer(child, { name: 'etcd', host: HOST, port }, answered(port));
 }
 
 interface Status {

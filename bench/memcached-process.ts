@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { pause } from './first-answer.js';
-import { endProcess, startProcess } from './leftovers.js';
+import { startedServer } from './installed-server.js';
+import { startProcess } from './leftovers.js';
 import { freePort } from './redis-process.js';
 import type { BenchServer } from './server-process.js';
 
@@ -21,17 +22,7 @@ export async function startMemcached(): Promise<BenchServer> {
   // It does not run as root unless it is told who to be.
   const words = Object.entries({ ...OPTIONS, '-l': HOST, '-p': String(port), '-u': 'nobody' }).flat();
   const child = startProcess('memcached', words, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const failed = once(child, 'exit').then(() => Promise.reject(new Error('memcached did not start')));
-  failed.catch(() => undefined);
-  await Promise.race([listens(port), failed]);
-  return {
-    host: HOST,
-    port,
-    processId: child.pid ?? 0,
-    readyAtMs: performance.now(),
-    stop: () => endProcess(child, 'SIGTERM'),
-    kill: () => endProcess(child, 'SIGKILL'),
-  };
+  return startedServer(child, { name: 'memcached', host: HOST, port }, listens(port));
 }
 
 async function listens(port: number): Promise<void> {

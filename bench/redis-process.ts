@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { endProcess, startProcess } from './leftovers.js';
+import { startedServer } from './installed-server.js';
+import { startProcess } from './leftovers.js';
 import { askUntilAnswered, pause } from './first-answer.js';
 import { Reader, encode } from './reader.js';
 import type { BenchServer, Endpoint, WrittenSnapshot } from './server-process.js';
@@ -17,17 +18,9 @@ export async function startRedis(
   const all = { bind: '127.0.0.1', port: String(listening), dir: directory, save: '', ...options };
   const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const child = startProcess('redis-server', words, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const failed = once(child, 'exit').then(() => Promise.reject(new Error('redis-server did not start')));
-  failed.catch(() => undefined);
   const endpoint = { host: '127.0.0.1', port: listening };
-  await Promise.race([askUntilAnswered(endpoint, encode('resp', ['PING'])), failed]);
-  return {
-    ...endpoint,
-    processId: child.pid ?? 0,
-    readyAtMs: performance.now(),
-    stop: () => endProcess(child, 'SIGTERM'),
-    kill: () => endProcess(child, 'SIGKILL'),
-  };
+  const answered = askUntilAnswered(endpoint, encode('resp', ['PING']));
+  return startedServer(child, { name: 'redis-server', ...endpoint }, answered);
 }
 
 /** Nothing is on the disk of either; the replica begins at once and not after some seconds. */
