@@ -43,6 +43,18 @@ export const systemClock: NodeClock = {
   },
 };
 
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** Keeps the process alive for as long as some work takes, also while that only waits for what is done every so often. */
+export async function keepAlive<T>(work: Promise<T>): Promise<T> {
+  const hold = setInterval(() => undefined, LONGEST_DELAY_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(hold);
+  }
+}
+
 /** Gives every event that is ready a turn, then goes on. */
 export function turn(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.nextTurn(resolve));

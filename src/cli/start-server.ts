@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { showAddress } from '../client/address.js';
-import { systemClock } from '../clock.js';
+import { keepAlive, systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
 import type { RequestLimits } from '../protocol/limits.js';
@@ -55,7 +55,9 @@ export async function startServer(options: StartOptions): Promise<RunningNode> {
   await checkAddress(options);
   const events = options.events ?? SILENT;
   const joining = await joiningOf(options, events);
-  return new Starting(options, events, joining, await openData(options, events, CHANCE)).run();
+  const starting = new Starting(options, events, joining, await openData(options, events, CHANCE));
+  // Before it listens, a node may have nothing under way but the next tick.
+  return keepAlive(starting.run());
 }
 
 /** Only a node that joins asks others as a client does: without it the client is not loaded. */
