@@ -255,7 +255,7 @@ export type Reconfiguration =
   /** Who makes another primary, from now on. */
   | { readonly kind: 'setFailover'; readonly failover: FailoverPolicy };
 
-/** So many keys are looked up together at the most. */
+/** So many keys are looked up, or set, together at the most. */
 export const BATCH_KEYS_MAX = 64;
 
 /** Keys that lie in one piece of memory, to be read together: `starts` (included) to `ends` (excluded), each below `count`. */
@@ -264,6 +264,13 @@ export class KeyBatch {
   count = 0;
   readonly starts = new Int32Array(BATCH_KEYS_MAX);
   readonly ends = new Int32Array(BATCH_KEYS_MAX);
+}
+
+/** Keys and their values that lie in one piece of memory, each a put of its own: the values as the keys do, in the order of the keys. */
+export class EntryBatch {
+  readonly keys = new KeyBatch();
+  readonly valueStarts = new Int32Array(BATCH_KEYS_MAX);
+  readonly valueEnds = new Int32Array(BATCH_KEYS_MAX);
 }
 
 export interface Engine {
@@ -291,6 +298,13 @@ export interface Engine {
    *   forgotten, and nothing was applied.
    */
   write(operation: Operation, observer: WriteObserver, tag?: SessionTag): void;
+
+  /**
+   * Takes as many puts from the first on as can be taken together, and answers how many. None: ask for the first with {@link write},
+   * which tells what is in the way. Otherwise the observer is told once, when the last of them was applied or when they are refused: one
+   * outcome is that of all.
+   */
+  putEach(entries: EntryBatch, observer: WriteObserver): number;
 
   /** Opens a session, and tells the observer its id as the count. `BUSY`: there are {@link SESSIONS_MAX}. */
   openSession(observer: WriteObserver): void;

@@ -1,4 +1,4 @@
-import type { ByteRange, Index, Operation, SessionTag, Term } from '../engine.js';
+import type { ByteRange, EntryBatch, Index, Operation, SessionTag, Term } from '../engine.js';
 import { FRAME_HEADER_BYTES, FRAME_ROOM_BYTES, lastIndexOf, sealFrame } from './frame.js';
 import type { Frame } from './frame.js';
 import { UINT53_BYTES, readUint53, writeUint53 } from './uint53.js';
@@ -57,6 +57,15 @@ export function entryBytes(operation: LoggedOperation, tag?: SessionTag): number
   return tag === undefined ? bytes : bytes + TAG_BYTES;
 }
 
+/** Bytes that the first `count` of these take in a frame, each as an operation of its own. */
+export function putEachBytes({ keys, valueStarts, valueEnds }: EntryBatch, count: number): number {
+  let bytes = count * (ENTRY_HEADER_BYTES + 2 * LENGTH_BYTES);
+  for (let at = 0; at < count; at++) {
+    bytes += (keys.ends[at] ?? 0) - (keys.starts[at] ?? 0) + (valueEnds[at] ?? 0) - (valueStarts[at] ?? 0);
+  }
+  return bytes;
+}
+
 function untaggedBytes(operation: LoggedOperation): number {
   switch (operation.kind) {
     case 'put':
@@ -107,7 +116,7 @@ export class FrameBuilder {
   /** An entry that concerns the cluster. */
   control(kind: number, body: Buffer): void {
     this.#begin(kind, ENTRY_HEADER_BYTES + body.length);
-    this.#copy({ bytes: body, start: 0, end: body.length });
+    this.#copy(body, 0, body.length);
   }
 
   /** @param tag - of a put or a delete; nothing else is written under a session. */
@@ -129,7 +138,7 @@ export class FrameBuilder {
       case 'delete':
         for (const key of operation.keys) {
           this.#number(width(key));
-          this.#copy(key);
+          this.#copyRange(key);
         }
         break;
       case 'openSession':
@@ -137,6 +146,28 @@ export class FrameBuilder {
       case 'expireSessions':
         for (const session of operation.sessions) this.#uint53(session);
     }
+  }
+
+  /** Appends the first `count` of these, each as a put of its own. They take {@link putEachBytes}. */
+  putEach(entries: EntryBatch, count: number): void {
+    const { keys, valueStarts, valueEnds } = entries;
+    this.#reserve(putEachBytes(entries, count));
+    const source = keys.bytes;
+    for (let at = 0; at < count; at++) {
+      const keyStart = keys.starts[at] ?? 0;
+      const keyEnd = keys.ends[at] ?? 0;
+      const valueStart = valueStarts[at] ?? 0;
+      const valueEnd = valueEnds[at] ?? 0;
+      const keyLength = keyEnd - keyStart;
+      const valueLength = valueEnd - valueStart;
+      this.#number(2 * LENGTH_BYTES + keyLength + valueLength);
+      this.#bytes[this.#length++] = EntryKind.put;
+      this.#number(keyLength);
+      this.#number(valueLength);
+      this.#copy(source, keyStart, keyEnd);
+      this.#copy(source, valueStart, valueEnd);
+    }
+    this.#count += count;
   }
 
   /** Closes the frame. Its bytes stay the builder's: they are good until `reset`. */
@@ -166,8 +197,8 @@ export class FrameBuilder {
   #pair(key: ByteRange, value: ByteRange): void {
     this.#number(width(key));
     this.#number(width(value));
-    this.#copy(key);
-    this.#copy(value);
+    this.#copyRange(key);
+    this.#copyRange(value);
   }
 
   /** By hand: 3 ns in place of 11. */
@@ -181,7 +212,11 @@ export class FrameBuilder {
     this.#length = at + LENGTH_BYTES;
   }
 
-  #copy({ bytes: source, start, end }: ByteRange): void {
+  #copyRange({ bytes, start, end }: ByteRange): void {
+    this.#copy(bytes, start, end);
+  }
+
+  #copy(source: Buffer, start: number, end: number): void {
     if (end - start > BY_HAND_BYTES_MAX) {
       this.#length += source.copy(this.#bytes, this.#length, start, end);
       return;
@@ -278,6 +313,33 @@ export class EntryReader {
     this.isInSession = this.kind === EntryKind.putInSession || this.kind === EntryKind.deleteInSession;
     if (this.isInSession) this.#readTag();
     return true;
+  }
+
+  /**
+   * Fills in the entries that come next as far as each is one put of one key, and goes past them: those are all there is to know of
+   * them. Whatever else comes, and what is malformed, is left to {@link nextEntry}.
+   */
+  nextPuts({ keys, valueStarts, valueEnds }: EntryBatch): void {
+    const bytes = this.#bytes;
+    keys.bytes = bytes;
+    const most = Math.min(keys.starts.length, this.#lastIndex - this.#index);
+    let count = 0;
+    let at = this.#entryEnd;
+    for (; count < most; count++) {
+      const start = at + ENTRY_HEADER_BYTES + 2 * LENGTH_BYTES;
+      if (start > this.#end || bytes[at + LENGTH_BYTES] !== EntryKind.put) break;
+      const keyEnd = start + bytes.readUInt32LE(at + ENTRY_HEADER_BYTES);
+      const valueEnd = keyEnd + bytes.readUInt32LE(at + ENTRY_HEADER_BYTES + LENGTH_BYTES);
+      // An entry of several pairs is longer than its first one.
+      if (valueEnd > this.#end || at + ENTRY_HEADER_BYTES + bytes.readUInt32LE(at) !== valueEnd) break;
+      keys.starts[count] = start;
+      keys.ends[count] = valueStarts[count] = keyEnd;
+      valueEnds[count] = valueEnd;
+      at = valueEnd;
+    }
+    keys.count = count;
+    this.#index += count;
+    this.#entryEnd = at;
   }
 
   #readTag(): void {

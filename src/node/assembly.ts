@@ -290,6 +290,7 @@ export class Assembly {
       writeTimeoutMs,
       objection: () => this.objection(),
       admit: (operation, tag) => admit(store.sessions, this.#dataBound, operation, tag),
+      admitEach: (entries, count) => this.#dataBound.admitEach(entries, count),
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       // What is proposed within a step is in the log only behind it, and would not be followed by the next.
       isLogBusy: () => !this.writer.isIdle || this.replica.isStepping,

@@ -1,12 +1,19 @@
 import type { Clock } from '../clock.js';
-import type { SessionTag, WriteObserver } from '../engine.js';
-import { FrameBuilder, entryBytes } from '../log/entry.js';
+import type { EntryBatch, SessionTag, WriteObserver } from '../engine.js';
+import { FrameBuilder, entryBytes, putEachBytes } from '../log/entry.js';
 import type { LoggedOperation } from '../log/entry.js';
 import { FRAME_HEADER_BYTES } from '../log/frame.js';
 
 /** A batch closes when it has this many bytes: one frame, one write, one sync, and a bounded turn to apply it. */
 const BATCH_BYTES = 256 * 1024;
 const KEPT_BATCHES_MAX = 4;
+
+/** How many of these puts share a batch for certain: fewer where they are large, and at least one. */
+export function batchedCount(entries: EntryBatch): number {
+  let count = entries.keys.count;
+  while (count > 1 && putEachBytes(entries, count) > BATCH_BYTES - FRAME_HEADER_BYTES) count >>= 1;
+  return count;
+}
 
 /** Operations that will share a frame, and who waits for them, in the same order. */
 export class Batch {
@@ -47,15 +54,30 @@ export class BatchQueue {
 
   add(operation: LoggedOperation, observer: WriteObserver | undefined, tag: SessionTag | undefined): void {
     const bytes = entryBytes(operation, tag);
-    let last = this.#waiting.at(-1);
-    if (last === undefined || last.builder.length + bytes > BATCH_BYTES) {
-      last = this.#emptyBatch();
-      last.sinceMs = this.#clock.nowMs();
-      this.#waiting.push(last);
-    }
-    last.builder.append(operation, tag);
-    last.observers.push(observer);
+    const batch = this.#batchFor(bytes);
+    batch.builder.append(operation, tag);
+    batch.observers.push(observer);
     this.#waitingBytes += bytes;
+  }
+
+  /** Adds the first `count` of these to one batch, as a put each. The observer is that of the last of them, the others have none. */
+  putEach(entries: EntryBatch, count: number, observer: WriteObserver): void {
+    const bytes = putEachBytes(entries, count);
+    const { builder, observers } = this.#batchFor(bytes);
+    builder.putEach(entries, count);
+    for (let before = 1; before < count; before++) observers.push(undefined);
+    observers.push(observer);
+    this.#waitingBytes += bytes;
+  }
+
+  /** The batch that so many bytes are added to. */
+  #batchFor(bytes: number): Batch {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.builder.length + bytes <= BATCH_BYTES) return last;
+    const batch = this.#emptyBatch();
+    batch.sinceMs = this.#clock.nowMs();
+    this.#waiting.push(batch);
+    return batch;
   }
 
   #emptyBatch(): Batch {

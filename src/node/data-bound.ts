@@ -1,5 +1,5 @@
 import { refusal } from '../engine.js';
-import type { ByteRange, Operation, Refusal } from '../engine.js';
+import type { ByteRange, EntryBatch, Operation, Refusal } from '../engine.js';
 
 export interface DataBoundParts {
   /** Bytes of all keys and values; Infinity when they are not bounded. */
@@ -67,6 +67,19 @@ export class DataBound {
     if (this.#ceiling + growth > bytesMax) return this.#full(growth);
     this.#ceiling += growth;
     return undefined;
+  }
+
+  /** As {@link admit}, for the first `count` of these, each a put of its own: how many of them are far from the bound, and counted. */
+  admitEach({ keys, valueStarts, valueEnds }: EntryBatch, count: number): number {
+    const { bytesMax } = this.#parts;
+    if (bytesMax === Infinity) return count;
+    for (let at = 0; at < count; at++) {
+      const keyBytes = (keys.ends[at] ?? 0) - (keys.starts[at] ?? 0);
+      const brought = keyBytes + (valueEnds[at] ?? 0) - (valueStarts[at] ?? 0);
+      if (this.#ceiling + brought > bytesMax) return at;
+      this.#ceiling += brought;
+    }
+    return count;
   }
 
   #refresh(): void {

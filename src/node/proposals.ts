@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.js';
 import { refusal } from '../engine.js';
-import type { Index, Operation, Refusal, SessionTag, Term, WriteObserver } from '../engine.js';
+import type { EntryBatch, Index, Operation, Refusal, SessionTag, Term, WriteObserver } from '../engine.js';
 import type { SessionOperation } from '../log/entry.js';
 import { FRAME_ROOM_BYTES, endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
-import { BatchQueue } from './batch.js';
+import { BatchQueue, batchedCount } from './batch.js';
 import type { Batch } from './batch.js';
 import { diskFull, isDiskFull } from './disk-room.js';
 import type { FrameCache } from './frame-cache.js';
@@ -21,6 +21,8 @@ export interface ProposalsParts {
   objection(): Refusal | undefined;
   /** Counts a write that is about to be taken among what the data may grow to; a refusal when that is too much. */
   admit(operation: Operation, tag: SessionTag | undefined): Refusal | undefined;
+  /** As {@link admit} for puts: how many of the first `count` are counted and may be taken without a closer look. */
+  admitEach(entries: EntryBatch, count: number): number;
   /** A hand-over is under way: writes wait until it is decided. */
   isHeld(): boolean;
   /** Whether the log, or the core, is busy: what comes meanwhile becomes one batch. `goOn` is called once it no longer is. */
@@ -91,6 +93,16 @@ export class Proposals {
     else observer.written(refused, 0);
   }
 
+  /** Takes some of these, as the engine's `putEach` says. */
+  putEach(entries: EntryBatch, observer: WriteObserver): number {
+    if (this.#objection() !== undefined) return 0;
+    const count = this.#parts.admitEach(entries, batchedCount(entries));
+    if (count === 0) return 0;
+    this.#queue.putEach(entries, count, observer);
+    this.#schedule();
+    return count;
+  }
+
   /** As {@link write}: opens a session, or ends some. */
   changeSessions(operation: SessionOperation, observer: WriteObserver): void {
     const refused = this.#objection();
@@ -107,6 +119,10 @@ export class Proposals {
 
   #add(operation: Operation | SessionOperation, observer: WriteObserver, tag: SessionTag | undefined): void {
     this.#queue.add(operation, observer, tag);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#parts.clock.nextTurn(this.#run);

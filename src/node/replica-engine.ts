@@ -3,6 +3,7 @@ import { refusal, tagObjection } from '../engine.js';
 import type {
   ByteRange,
   Engine,
+  EntryBatch,
   Guarantees,
   KeyBatch,
   Operation,
@@ -171,6 +172,10 @@ export class ReplicaEngine implements Engine {
     const refused = tag === undefined ? this.#stopping() : (this.#stopping() ?? tagObjection(tag));
     if (refused === undefined) this.#assembly.proposals.write(operation, observer, tag);
     else observer.written(refused, 0);
+  }
+
+  putEach(entries: EntryBatch, observer: WriteObserver): number {
+    return this.#stopping() === undefined ? this.#assembly.proposals.putEach(entries, observer) : 0;
   }
 
   openSession(observer: WriteObserver): void {

@@ -1,5 +1,6 @@
-import type { KeyBatch } from '../engine.js';
+import type { EntryBatch, KeyBatch } from '../engine.js';
 import { ASTERISK } from './byte.js';
+import type { EntryRequests } from './entry-requests.js';
 import { foreignFirstByte } from './foreign.js';
 import { LineRequestReader, foreignViolation } from './line-request-reader.js';
 import type { LineGrammar } from './line.js';
@@ -8,9 +9,9 @@ import { RespRequestReader } from './resp-request-reader.js';
 import type { Framing, Reading, Request, Violation } from './request.js';
 import type { Unread } from './unread.js';
 import { WholeRequestReader } from './whole-request.js';
+import { LINE_END_BYTES } from './whole-word.js';
 
 const EMPTY = Buffer.alloc(0);
-const LINE_END_BYTES = 2;
 
 /** Requests without words and empty lines that are skipped before others have a turn. */
 const SKIPPED_MAX = 4096;
@@ -138,9 +139,15 @@ export class RequestReader {
     if (this.#isBetween(ASTERISK)) requests.find(this.#unread, keys);
   }
 
-  /** Says that so many of the requests that were found, at least one, are read. */
-  takeKeys(keys: KeyBatch, count: number): void {
-    this.#unread.at = (keys.ends[count - 1] ?? 0) + LINE_END_BYTES;
+  /** As {@link findKeys}, for requests that set one key each. */
+  findEntries(requests: EntryRequests, entries: EntryBatch, countMax: number): void {
+    entries.keys.count = 0;
+    if (this.#isBetween(ASTERISK)) requests.find(this.#unread, entries, countMax);
+  }
+
+  /** Says that the requests that were found are read, up to the one whose last word ends at `end`. */
+  takeUpTo(end: number): void {
+    this.#unread.at = end + LINE_END_BYTES;
     this.#readWhole();
   }
 

@@ -7,6 +7,7 @@ import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
 import type { Reading } from './reading.js';
 import type { RowReads } from './row-reads.js';
+import type { RowWrites } from './row-writes.js';
 
 export interface ConnectionParts {
   /** Counted from 1 for each server. */
@@ -21,6 +22,8 @@ export interface ConnectionParts {
   readonly facts: ServerFacts;
   /** What is read many at a time; used within one call, by whichever connection is called. */
   readonly reads: RowReads;
+  /** What is written many at a time, likewise. */
+  readonly writes: RowWrites;
   /** Told of requests that are begun. */
   readonly begun: (count: number) => void;
   /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */

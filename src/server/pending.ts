@@ -11,6 +11,8 @@ export interface PendingWrite {
   readonly kind: 'write';
   /** In which it is answered. */
   readonly framing: Framing;
+  /** How many requests it is, one behind the other, all with the same outcome. */
+  readonly requests: number;
   /** How it is answered once it was done. */
   readonly answered: Pick<WriteCommand, 'answer'>;
   /** Set once the engine has told what came of it. */
@@ -81,4 +83,37 @@ export class Queue<Item> {
     if (this.#items.length > KEPT_PLACES_MAX) this.#items = [];
     this.#head = this.#tail = 0;
   }
+}
+
+/** What waits to be answered, and how many requests that is. */
+export class PendingRequests {
+  readonly #queue = new Queue<Pending>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  first(): Pending | undefined {
+    return this.#queue.first();
+  }
+
+  push(item: Pending): void {
+    this.#queue.push(item);
+    this.#count += requestsOf(item);
+  }
+
+  shift(): void {
+    const item = this.#queue.shift();
+    if (item !== undefined) this.#count -= requestsOf(item);
+  }
+
+  clear(): void {
+    this.#queue.clear();
+    this.#count = 0;
+  }
+}
+
+function requestsOf(item: Pending): number {
+  return item.kind === 'write' ? item.requests : 1;
 }

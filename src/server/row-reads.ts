@@ -28,7 +28,7 @@ export class RowReads {
     const { count } = row;
     // What was not answered is not looked up for a row again, so that nothing is looked up many times.
     row.aloneCount = keys.count - count;
-    if (count > 0) reader.takeKeys(keys, count);
+    if (count > 0) reader.takeUpTo(keys.ends[count - 1] ?? 0);
     else row.aloneCount--;
     return count;
   }

@@ -12,6 +12,7 @@ import type { ServerLimits } from './limits.js';
 import { SharedReading } from './reading.js';
 import type { Read } from './reading.js';
 import { RowReads } from './row-reads.js';
+import { RowWrites } from './row-writes.js';
 import { turnAway } from './turn-away.js';
 
 export interface ServerParts {
@@ -58,6 +59,7 @@ class Listener implements RunningServer {
   readonly #budget: BufferBudget;
   readonly #facts: CountingFacts;
   readonly #reads: RowReads;
+  readonly #writes: RowWrites;
   #isFull = false;
   /** Clients beyond the bound that are being told so. */
   #turnedAway = 0;
@@ -71,6 +73,7 @@ class Listener implements RunningServer {
     this.#budget = new BufferBudget(parts.limits.bufferBytesMax);
     this.#facts = new CountingFacts(parts, () => this.#connections.size);
     this.#reads = new RowReads(parts.limits.request);
+    this.#writes = new RowWrites(parts.limits.request);
     const shared = new SharedReading();
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
     this.#server = net.createServer(
@@ -151,11 +154,13 @@ class Listener implements RunningServer {
     };
     const budget = this.#budget;
     const reads = this.#reads;
+    const writes = this.#writes;
     const given = {
       id,
       socket,
       reading,
       reads,
+      writes,
       engine,
       clock,
       limits,

@@ -1,7 +1,7 @@
 import { isNumbering, isWrite } from '../commands/command.js';
 import type { SessionCommand, WriteCommand } from '../commands/command.js';
 import { findCommand } from '../commands/resolve.js';
-import type { ByteRange, Engine, Refusal, SessionTag, WriteObserver } from '../engine.js';
+import type { ByteRange, Engine, EntryBatch, Refusal, SessionTag, WriteObserver } from '../engine.js';
 import type { Reply, Told } from '../protocol/reply.js';
 import type { Framing, Request } from '../protocol/request.js';
 import { Queue } from './pending.js';
@@ -19,6 +19,9 @@ const NAMED = {
   },
 };
 
+/** How each of several puts is answered that were taken together. */
+const PUT = NAMED;
+
 /** The writes of one connection on their way to the engine and back, and which of a session the next one is. */
 export class Submissions implements WriteObserver {
   readonly #engine: Engine;
@@ -28,6 +31,8 @@ export class Submissions implements WriteObserver {
   #isSubmitting = false;
   /** What came of the write that is being submitted, if it was turned away at once. */
   #turnedAway: Refusal | undefined;
+  /** So many of the next requests are not looked at together. */
+  #aloneCount = 0;
   /** What the next write is in its session, or why it is not to be done. */
   #named: SessionTag | Told | undefined;
 
@@ -45,6 +50,28 @@ export class Submissions implements WriteObserver {
     this.#begin();
     this.#engine.write(command.operation(request), this, named);
     return this.#submitted(command, request.framing);
+  }
+
+  /** Whether it is worth looking for puts to be handed over together. To be asked once for each request. */
+  takesTogether(): boolean {
+    // The next write is one of a session, and no other.
+    if (this.#named !== undefined) return false;
+    if (this.#aloneCount === 0) return true;
+    this.#aloneCount--;
+    return false;
+  }
+
+  /** Hands several puts to the engine. It may take fewer; none are undefined, and are to be handed over one by one. */
+  putEach(entries: EntryBatch): PendingWrite | undefined {
+    const count = this.#engine.putEach(entries, this);
+    if (count === 0) {
+      // They are not looked at again for each of them.
+      this.#aloneCount = entries.keys.count - 1;
+      return undefined;
+    }
+    const write = pending(PUT, 'resp', count);
+    this.#unsettled.push(write);
+    return write;
   }
 
   /** Opens a session, or names the next write, which has to wait for nothing but its turn to be answered. */
@@ -103,6 +130,6 @@ export class Submissions implements WriteObserver {
   }
 }
 
-function pending(answered: PendingWrite['answered'], framing: Framing): PendingWrite {
-  return { kind: 'write', framing, answered, isSettled: false, refused: undefined, count: 0 };
+function pending(answered: PendingWrite['answered'], framing: Framing, requests = 1): PendingWrite {
+  return { kind: 'write', requests, framing, answered, isSettled: false, refused: undefined, count: 0 };
 }

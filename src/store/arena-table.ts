@@ -127,7 +127,11 @@ export class ArenaTable implements Table {
     return true;
   }
 
-  put(key: ByteRange, value: ByteRange): void {
+  put(key: ByteRange, value: ByteRange, found = NONE): void {
+    if (found !== NONE) {
+      this.#overwrite(found, key, value);
+      return;
+    }
     const hash = this.#hash.of(key.bytes, key.start, key.end);
     const slot = this.#slotOf(key, hash);
     if (slot === NONE) this.#insert(key, value, hash);

@@ -1,4 +1,4 @@
-import { BATCH_KEYS_MAX } from '../engine.js';
+import { BATCH_KEYS_MAX, EntryBatch } from '../engine.js';
 import type { ByteRange, KeyBatch, ValueSink } from '../engine.js';
 import { RwLock } from './rw-lock.js';
 import { Sessions } from './sessions.js';
@@ -34,6 +34,9 @@ export class Store {
   readonly sessions = new Sessions();
   readonly #table: Table;
   readonly #found = new Int32Array(BATCH_KEYS_MAX);
+  /** To be filled in by whoever holds the lock for writing. */
+  readonly puts = new EntryBatch();
+  readonly #foundForPuts = new Int32Array(BATCH_KEYS_MAX);
   #count = 0;
   #dataBytes = 0;
 
@@ -99,6 +102,19 @@ export class Store {
 
   put(key: ByteRange, value: ByteRange): void {
     this.#table.put(key, value);
+  }
+
+  /** Looks for the keys of {@link puts}, so that {@link putFound} has less to do. Until all are done nothing else may be changed. */
+  findForPuts(): void {
+    this.#table.findEach(this.puts.keys, this.#foundForPuts);
+  }
+
+  /** Does the put at this place of {@link puts}. */
+  putFound(at: number): void {
+    const { keys, valueStarts, valueEnds } = this.puts;
+    const key = { bytes: keys.bytes, start: keys.starts[at] ?? 0, end: keys.ends[at] ?? 0 };
+    const value = { bytes: keys.bytes, start: valueStarts[at] ?? 0, end: valueEnds[at] ?? 0 };
+    this.#table.put(key, value, this.#foundForPuts[at]);
   }
 
   delete(key: ByteRange): boolean {

@@ -24,8 +24,12 @@ export interface Table {
   /** Shows the entry in a slot; false when the slot is free. */
   visit(slot: number, visitor: EntryVisitor): boolean;
 
-  /** Takes copies of both. */
-  put(key: ByteRange, value: ByteRange): void;
+  /**
+   * Takes copies of both.
+   *
+   * @param found - the slot of the key, if it was found before and nothing was deleted since: it is not looked for again. -1 where it was not.
+   */
+  put(key: ByteRange, value: ByteRange, found?: number): void;
   /** Whether the key was there. */
   delete(key: ByteRange): boolean;
   /** Forgets everything. No walk may be under way. */

@@ -116,6 +116,10 @@ export class FakeEngine implements Engine {
     throw new Error('no command of these tests writes');
   }
 
+  putEach(): number {
+    return 0;
+  }
+
   openSession(): void {
     throw new Error('no command of these tests opens a session');
   }

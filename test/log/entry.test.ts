@@ -1,7 +1,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Index, Term } from '../../src/engine.js';
-import { EntryKind, EntryReader, FrameBuilder, MalformedEntry, entryBytes } from '../../src/log/entry.js';
+import { EntryBatch } from '../../src/engine.js';
+import type { ByteRange, Index, Term } from '../../src/engine.js';
+import {
+  EntryKind,
+  EntryReader,
+  FrameBuilder,
+  MalformedEntry,
+  entryBytes,
+  putEachBytes,
+} from '../../src/log/entry.js';
 import {
   FRAME_HEADER_BYTES,
   FRAME_ROOM_BYTES,
@@ -10,6 +18,7 @@ import {
   sealFrame,
 } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
+import { entryBatch, pairsIn } from '../entry-batch.js';
 import { anyOperation, anyUint53, frameOf, range, readAll, taggedWordsOf, wordsOf } from './frames.js';
 
 /** A frame with these bytes as its entries, and a checksum that holds. */
@@ -24,6 +33,43 @@ function entry(kind: number, body: Buffer | number[], length = body.length): Buf
   head.writeUInt32LE(length);
   head[4] = kind;
   return Buffer.concat([head, Buffer.from(body)]);
+}
+
+/** Its entries alone. */
+function bytesOf({ bytes, start, end }: Frame): Buffer {
+  return bytes.subarray(start + FRAME_HEADER_BYTES, end);
+}
+
+/** What a reader finds, and the reason when it stops at something malformed. */
+function readOneByOne(
+  frame: Frame,
+  lookAhead: (reader: EntryReader, all: string[]) => void = () => undefined,
+): string[] {
+  const all: string[] = [];
+  const reader = new EntryReader(frame);
+  const text = ({ bytes, start, end }: ByteRange): string => bytes.toString('latin1', start, end);
+  try {
+    for (;;) {
+      lookAhead(reader, all);
+      if (!reader.nextEntry()) return all;
+      let words = `${String(reader.kind)}:`;
+      while (reader.nextItem()) words += JSON.stringify([text(reader.key), text(reader.value)]);
+      all.push(words);
+    }
+  } catch (error) {
+    expect(error).to.be.instanceOf(MalformedEntry);
+    return [...all, (error as MalformedEntry).message];
+  }
+}
+
+function readWithPutsAhead(frame: Frame): string[] {
+  const entries = new EntryBatch();
+  return readOneByOne(frame, (reader, all) => {
+    do {
+      reader.nextPuts(entries);
+      all.push(...pairsIn(entries).map((pair) => `${String(EntryKind.put)}:${JSON.stringify(pair)}`));
+    } while (entries.keys.count > 0);
+  });
 }
 
 describe('Entries of a frame', () => {
@@ -50,6 +96,45 @@ describe('Entries of a frame', () => {
         const sum = operations.reduce((bytes, operation) => bytes + entryBytes(operation), 0);
         expect(end - start).to.equal(FRAME_HEADER_BYTES + sum);
       }),
+    );
+  });
+
+  it('OfPutsThatAreGatheredTogetherAreTheSameAsOneByOne', () => {
+    const anyText = fc.string({ unit: 'binary-ascii', maxLength: 90 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(anyText, anyText), { minLength: 1, maxLength: 64 }),
+        fc.nat(64),
+        (pairs, most) => {
+          const count = Math.max(1, Math.min(pairs.length, most));
+          const entries = entryBatch(pairs);
+          const together = new FrameBuilder();
+          together.putEach(entries, count);
+          const puts = pairs
+            .slice(0, count)
+            .map(([key, value]) => ({ kind: 'put' as const, key: range(key), value: range(value) }));
+          const { bytes, start, end } = frameOf(puts);
+          const sealed = together.seal(1 as Term, 1 as Index, NO_CHECKSUM);
+          expect(sealed.bytes.subarray(sealed.start, sealed.end)).to.deep.equal(bytes.subarray(start, end));
+          expect(putEachBytes(entries, count)).to.equal(end - start - FRAME_HEADER_BYTES);
+          expect(sealed.count).to.equal(count);
+        },
+      ),
+    );
+  });
+
+  it('ThatArePutsAreFoundTogetherAsTheyAreReadOneByOne', () => {
+    const anyBody = fc.oneof(
+      { weight: 5, arbitrary: anyOperation.map((operation) => bytesOf(frameOf([operation]))) },
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      fc.uint8Array({ maxLength: 20 }).map((bytes) => entry(EntryKind.put, [...bytes])),
+    );
+    fc.assert(
+      fc.property(fc.array(anyBody, { maxLength: 90 }), fc.integer({ min: 1, max: 100 }), (bodies, count) => {
+        const frame = frameWith(Buffer.concat(bodies), count);
+        expect(readWithPutsAhead(frame)).to.deep.equal(readOneByOne(frame));
+      }),
+      { numRuns: 500 },
     );
   });
 

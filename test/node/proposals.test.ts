@@ -35,6 +35,7 @@ class Fixture {
     writeTimeoutMs: TIMEOUT_MS,
     objection: () => this.objection,
     admit: () => undefined,
+    admitEach: (_entries, count) => count,
     isHeld: () => this.isHeld,
     isLogBusy: () => this.isLogBusy,
     hasRoomFor: () => !this.holdsReserve && this.failReserveWith === undefined,

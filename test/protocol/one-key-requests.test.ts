@@ -33,7 +33,7 @@ function readInRows(stream: string, takes: (count: number) => number): Seen[] {
       const words = ['GET', keys.bytes.toString('latin1', keys.starts[at], keys.ends[at])];
       all.push({ words, terminated: true, framing: 'resp' });
     }
-    if (count > 0) reader.takeKeys(keys, count);
+    if (count > 0) reader.takeUpTo(keys.ends[count - 1]!);
   }
   return [...all, ...drain(reader)];
 }

@@ -99,6 +99,14 @@ class Script {
           this.#add([this.random.pick(['GET', 'get']), name], { kind: 'value', value: map.get(name) });
         }
       },
+      // Puts as well.
+      () => {
+        for (let count = this.random.below(100); count > 0; count--) {
+          const [name, value] = [this.#key(), 'v'.repeat(this.random.below(30) + 1)];
+          this.#add([this.framing === 'resp' ? this.random.pick(['SET', 'set']) : 'PUT', name, value], OK);
+          map.set(name, value);
+        }
+      },
       () => {
         const wasThere = map.delete(key);
         this.#add(['DELETE', key], wasThere ? OK : { kind: 'value', value: undefined });
