@@ -7,6 +7,8 @@
  * returns, and whoever needs it longer copies it.
  */
 
+import { viewOf } from './copying.js';
+
 /** Grows with every change of primary. Below 2^53; the low bits are random, see `log/term.ts`. */
 export type Term = number & { readonly term: unique symbol };
 /** The place of an entry in the log. The first entry has index 1; 0 is "before any entry". */
@@ -95,7 +97,8 @@ export const LASTING_BYTES_MIN = 16 * 1024;
  * length of the call unless there are {@link LASTING_BYTES_MIN} of them or more.
  */
 export interface ValueSink {
-  hit(bytes: Buffer, start: number, end: number): void;
+  /** @param view - of the same bytes, where there is one at hand. */
+  hit(bytes: Buffer, start: number, end: number, view?: DataView): void;
   miss(): void;
   /** Whether it can take no more. A read of many keys ends then, with `TOO_LARGE`. */
   readonly isFull: boolean;
@@ -255,15 +258,33 @@ export type Reconfiguration =
   /** Who makes another primary, from now on. */
   | { readonly kind: 'setFailover'; readonly failover: FailoverPolicy };
 
+const NO_BYTES = Buffer.alloc(0);
+const KEPT_BYTES_MAX = 1024 * 1024;
+
 /** So many keys are looked up, or set, together at the most. */
 export const BATCH_KEYS_MAX = 64;
 
 /** Keys that lie in one piece of memory, to be read together: `starts` (included) to `ends` (excluded), each below `count`. */
 export class KeyBatch {
-  bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = NO_BYTES;
+  /** Of the same bytes. */
+  view: DataView = viewOf(NO_BYTES);
   count = 0;
   readonly starts = new Int32Array(BATCH_KEYS_MAX);
   readonly ends = new Int32Array(BATCH_KEYS_MAX);
+
+  /** Begins anew: the keys to come lie in these bytes. */
+  begin(bytes: Buffer): void {
+    this.count = 0;
+    if (this.bytes === bytes) return;
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
+  }
+
+  /** Nothing is done with the keys any more: does not keep the memory of a large request from being let go of. */
+  end(): void {
+    if (this.bytes.length > KEPT_BYTES_MAX) this.begin(NO_BYTES);
+  }
 }
 
 /** Keys and their values that lie in one piece of memory, each a put of its own: the values as the keys do, in the order of the keys. */

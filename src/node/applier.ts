@@ -86,7 +86,10 @@ export class Applier {
     this.#reader.nextPuts(puts);
     this.#put = 0;
     this.#puts = puts.keys.count;
-    if (this.#puts === 0) return false;
+    if (this.#puts === 0) {
+      puts.keys.end();
+      return false;
+    }
     this.#store.findForPuts();
     return true;
   }

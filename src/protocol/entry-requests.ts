@@ -20,8 +20,7 @@ export class EntryRequests {
   /** Fills in the entries of the requests that lie one behind the other in what is unread, at most so many, and moves nothing. */
   find({ bytes, at: from }: Unread, entries: EntryBatch, countMax: number): void {
     const { keys } = entries;
-    keys.bytes = bytes;
-    keys.count = 0;
+    keys.begin(bytes);
     const most = Math.min(countMax, BATCH_KEYS_MAX);
     for (let at = from; keys.count < most;) {
       const end = this.#findOne(bytes, at, entries);
@@ -33,7 +32,7 @@ export class EntryRequests {
 
   /** Where the request that begins at `from` ends; `from` when there is none. */
   #findOne(bytes: Buffer, from: number, { keys, valueStarts, valueEnds }: EntryBatch): number {
-    if (!this.#head.isAt(bytes, from)) return from;
+    if (!this.#head.isAt(keys.view, from)) return from;
     const { keyBytesMax, valueBytesMax, requestBytesMax } = this.#limits;
     const keyAt = from + this.#head.length;
     const keyLength = lengthAt(bytes, keyAt, keyBytesMax);

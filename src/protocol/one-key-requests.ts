@@ -23,8 +23,7 @@ export class OneKeyRequests {
 
   /** Fills in the keys of the requests that lie one behind the other in what is unread, and moves nothing. */
   find({ bytes, at: from }: Unread, keys: KeyBatch): void {
-    keys.bytes = bytes;
-    keys.count = 0;
+    keys.begin(bytes);
     for (let at = from; keys.count < BATCH_KEYS_MAX;) {
       const end = this.#findOne(bytes, at, keys);
       if (end === at) return;
@@ -34,8 +33,8 @@ export class OneKeyRequests {
   }
 
   /** Where the request that begins at `from` ends; `from` when there is none. */
-  #findOne(bytes: Buffer, from: number, { starts, ends, count }: KeyBatch): number {
-    if (!this.#head.isAt(bytes, from)) return from;
+  #findOne(bytes: Buffer, from: number, { view, starts, ends, count }: KeyBatch): number {
+    if (!this.#head.isAt(view, from)) return from;
     const at = from + this.#head.length;
     const length = lengthAt(bytes, at, this.#keyBytesMax);
     if (length === NONE || length === 0) return from;

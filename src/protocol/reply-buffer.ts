@@ -1,3 +1,5 @@
+import { LOOP_BYTES_MAX, viewOf } from '../copying.js';
+
 const CHUNK_BYTES_MIN = 4096;
 /** Room is doubled up to this, and then taken piece by piece: no reply is ever moved as a whole to make room. */
 const CHUNK_BYTES_MAX = 256 * 1024;
@@ -32,6 +34,7 @@ export class ReplyBuffer {
   #piecesLength = 0;
   /** Being written: bytes `#start` to `#end` of it come behind the pieces. */
   #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES_MIN);
+  #view: DataView | undefined;
   #start = 0;
   #end = 0;
 
@@ -77,7 +80,7 @@ export class ReplyBuffer {
     this.#start = 0;
     this.#end = 0;
     if (stillInUse || this.#chunk.length > KEPT_BYTES_MAX) {
-      this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES_MIN);
+      this.#write(Buffer.allocUnsafeSlow(CHUNK_BYTES_MIN));
     }
   }
 
@@ -90,7 +93,7 @@ export class ReplyBuffer {
       const left = Math.max(0, mark - this.#piecesLength);
       if (Buffer.isBuffer(piece)) {
         // What is left of the last piece is the chunk from now on; nobody was shown what stood behind it.
-        this.#chunk = piece;
+        this.#write(piece);
         this.#start = 0;
         this.#end = left;
       } else {
@@ -141,13 +144,18 @@ export class ReplyBuffer {
     if (this.#chunk.length - this.#end >= size) return;
     const next = Math.min(CHUNK_BYTES_MAX, this.#chunk.length * 2);
     this.#closePiece();
-    this.#chunk = Buffer.allocUnsafeSlow(Math.max(size, next));
+    this.#write(Buffer.allocUnsafeSlow(Math.max(size, next)));
     this.#start = 0;
     this.#end = 0;
   }
 
   get room(): Buffer {
     return this.#chunk;
+  }
+
+  /** Of {@link room}. */
+  get roomView(): DataView {
+    return (this.#view ??= viewOf(this.#chunk));
   }
 
   get at(): number {
@@ -172,12 +180,24 @@ export class ReplyBuffer {
 
   copy(bytes: Buffer, start = 0, end = bytes.length): void {
     this.reserve(end - start);
-    this.#end += bytes.copy(this.#chunk, this.#end, start, end);
+    if (end - start > LOOP_BYTES_MAX) {
+      this.#end += bytes.copy(this.#chunk, this.#end, start, end);
+      return;
+    }
+    const chunk = this.#chunk;
+    let to = this.#end;
+    for (let from = start; from < end; from++, to++) chunk[to] = bytes[from] ?? 0;
+    this.#end = to;
   }
 
   byte(byte: number): void {
     this.reserve(1);
     this.#chunk[this.#end++] = byte;
+  }
+
+  #write(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#view = undefined;
   }
 
   #closePiece(): void {

@@ -30,6 +30,7 @@ export class RowReads {
     row.aloneCount = keys.count - count;
     if (count > 0) reader.takeUpTo(keys.ends[count - 1] ?? 0);
     else row.aloneCount--;
+    keys.end();
     return count;
   }
 }
@@ -62,9 +63,9 @@ export class RowOfReplies implements ValueSink {
     this.#bytesMax = this.#reply.length + this.#freeBytes() - this.#valueBytesMax;
   }
 
-  hit(bytes: Buffer, start: number, end: number): void {
+  hit(bytes: Buffer, start: number, end: number, view?: DataView): void {
     if (this.#isTooMuch(end - start)) return;
-    this.#reply.hit(bytes, start, end);
+    this.#reply.hit(bytes, start, end, view);
     this.count++;
   }
 

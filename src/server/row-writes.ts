@@ -22,6 +22,7 @@ export class RowWrites {
     if (entries.keys.count === 0) return undefined;
     const write = submissions.putEach(entries);
     if (write !== undefined) reader.takeUpTo(entries.valueEnds[write.requests - 1] ?? 0);
+    entries.keys.end();
     return write;
   }
 }

@@ -1,3 +1,4 @@
+import { viewOf } from '../copying.js';
 import type { ByteRange } from '../engine.js';
 import { LARGE_PLACES, UNIT_BYTES } from './place.js';
 import type { Slots } from './slots.js';
@@ -39,6 +40,7 @@ interface Page {
   readonly number: number;
   readonly bytes: Buffer;
   readonly words: Int32Array;
+  readonly view: DataView;
   /** Records end here. */
   used: number;
   /** Bytes of its live records. */
@@ -71,6 +73,7 @@ export class Arena {
 
   /** The record that {@link open} was called for: bytes `keyStart` to `valueStart` are its key, those up to `end` its value. */
   bytes: Buffer = Buffer.alloc(0);
+  view: DataView = viewOf(this.bytes);
   keyStart = 0;
   valueStart = 0;
   end = 0;
@@ -139,6 +142,7 @@ export class Arena {
     const at = this.#offsetOf(place);
     const lengths = page.words[at / SLOT_BYTES + 1] ?? 0;
     this.bytes = page.bytes;
+    this.view = page.view;
     this.keyStart = at + RECORD_HEADER_BYTES;
     this.valueStart = this.keyStart + (lengths & 0xffff);
     this.end = this.valueStart + (lengths >>> 16);
@@ -215,6 +219,7 @@ export class Arena {
       number,
       bytes: Buffer.from(memory),
       words: new Int32Array(memory),
+      view: new DataView(memory),
       used: PAGE_START,
       live: 0,
     };

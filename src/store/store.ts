@@ -80,8 +80,8 @@ export class Store {
       sink.miss();
       return 0;
     }
-    const { bytes, start, end } = this.#table.valueAt(slot);
-    sink.hit(bytes, start, end);
+    const { bytes, start, end, view } = this.#table.valueAt(slot);
+    sink.hit(bytes, start, end, view);
     return end - start;
   }
 
@@ -95,8 +95,8 @@ export class Store {
         sink.miss();
         continue;
       }
-      const { bytes, start, end } = this.#table.valueAt(slot);
-      sink.hit(bytes, start, end);
+      const { bytes, start, end, view } = this.#table.valueAt(slot);
+      sink.hit(bytes, start, end, view);
     }
   }
 

@@ -1,5 +1,10 @@
 import type { ByteRange, KeyBatch } from '../engine.js';
 
+export interface ViewedRange extends ByteRange {
+  /** Of `bytes`, where there is one at hand. */
+  readonly view: DataView | undefined;
+}
+
 /** Sees one entry. All bytes are the table's own, valid during the call. */
 export type EntryVisitor = (key: ByteRange, value: ByteRange) => void;
 
@@ -20,7 +25,7 @@ export interface Table {
   /** The same for several keys, cheaper than one by one: `found` is filled with their slots. */
   findEach(keys: KeyBatch, found: Int32Array): void;
   /** The value in a slot in use, borrowed until the next call. A large one is lasting, as a sink of values may expect. */
-  valueAt(slot: number): ByteRange;
+  valueAt(slot: number): ViewedRange;
   /** Shows the entry in a slot; false when the slot is free. */
   visit(slot: number, visitor: EntryVisitor): boolean;
 

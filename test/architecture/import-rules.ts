@@ -12,12 +12,13 @@ interface Row {
 }
 
 const ROOMS = new Map<string, Row>([
-  ['engine', { values: [] }],
+  ['engine', { values: ['copying'] }],
   ['clock', { values: [] }],
+  ['copying', { values: [] }],
   ['event-log', { values: [] }],
-  ['log', { values: [] }],
-  ['protocol', { values: ['engine'] }],
-  ['store', { values: ['engine', 'clock'] }],
+  ['log', { values: ['copying'] }],
+  ['protocol', { values: ['engine', 'copying'] }],
+  ['store', { values: ['engine', 'clock', 'copying'] }],
   ['replication', { values: ['engine', 'log'] }],
   ['storage', { values: ['engine', 'log', 'clock'] }],
   ['node', { values: ['engine', 'clock', 'log', 'store', 'replication'], types: ['storage', 'event-log'] }],

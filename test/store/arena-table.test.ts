@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { BATCH_KEYS_MAX, KeyBatch, LASTING_BYTES_MIN } from '../../src/engine.js';
 import type { ByteRange } from '../../src/engine.js';
 import { ArenaTable } from '../../src/store/arena-table.js';
+import { viewOf } from '../../src/copying.js';
 import { KeyedHash } from '../../src/store/keyed-hash.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
@@ -37,7 +38,7 @@ function twins(secret: Buffer): [string, string] {
   const seen = new Map<number, string>();
   for (let number = 0; number < 1_000_000; number++) {
     const name = `key:${String(number)}`;
-    const found = hash.of(Buffer.from(name), 0, name.length);
+    const found = hash.of(viewOf(Buffer.from(name)), 0, name.length);
     const other = seen.get(found);
     if (other !== undefined) return [other, name];
     seen.set(found, name);
