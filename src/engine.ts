@@ -266,24 +266,32 @@ export const BATCH_KEYS_MAX = 64;
 
 /** Keys that lie in one piece of memory, to be read together: `starts` (included) to `ends` (excluded), each below `count`. */
 export class KeyBatch {
-  bytes: Buffer = NO_BYTES;
-  /** Of the same bytes. */
-  view: DataView = viewOf(NO_BYTES);
   count = 0;
   readonly starts = new Int32Array(BATCH_KEYS_MAX);
   readonly ends = new Int32Array(BATCH_KEYS_MAX);
+  #bytes: Buffer = NO_BYTES;
+  #view = viewOf(NO_BYTES);
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Of the same bytes. */
+  get view(): DataView {
+    return this.#view;
+  }
 
   /** Begins anew: the keys to come lie in these bytes. */
   begin(bytes: Buffer): void {
     this.count = 0;
-    if (this.bytes === bytes) return;
-    this.bytes = bytes;
-    this.view = viewOf(bytes);
+    if (this.#bytes === bytes) return;
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
   }
 
   /** Nothing is done with the keys any more: does not keep the memory of a large request from being let go of. */
   end(): void {
-    if (this.bytes.length > KEPT_BYTES_MAX) this.begin(NO_BYTES);
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.begin(NO_BYTES);
   }
 }
 

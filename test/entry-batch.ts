@@ -15,7 +15,7 @@ export function entryBatch(pairs: readonly (readonly [key: string, value: string
     valueEnds[at] = text.length;
     text += '\r\n';
   }
-  keys.bytes = Buffer.from(text, 'latin1');
+  keys.begin(Buffer.from(text, 'latin1'));
   keys.count = pairs.length;
   return entries;
 }

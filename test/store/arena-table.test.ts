@@ -49,7 +49,7 @@ function twins(secret: Buffer): [string, string] {
 /** Looks up several keys together. */
 function valuesOf(table: ArenaTable, names: readonly string[]): (string | undefined)[] {
   const keys = new KeyBatch();
-  keys.bytes = Buffer.from(names.join(''));
+  keys.begin(Buffer.from(names.join('')));
   keys.count = names.length;
   let at = 0;
   for (const [place, name] of names.entries()) {
