@@ -151,6 +151,13 @@ export class RequestReader {
     this.#readWhole();
   }
 
+  /** As {@link takeUpTo}, with a copy of their bytes. */
+  copyUpTo(end: number): Buffer {
+    const { bytes, at } = this.#unread;
+    this.takeUpTo(end);
+    return Buffer.from(bytes.subarray(at, this.#unread.at));
+  }
+
   #isBetween(first: number): boolean {
     const { bytes, at } = this.#unread;
     if (at === bytes.length || bytes[at] !== first) return false;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { ServerFacts } from '../commands/session.js';
 import type { Engine } from '../engine.js';
+import type { AfterTurn } from './after-turn.js';
 import type { BufferBudget } from './buffer-budget.js';
 import type { LinkAcceptor } from './handshake.js';
 import type { ServerLimits } from './limits.js';
@@ -24,6 +25,8 @@ export interface ConnectionParts {
   readonly reads: RowReads;
   /** What is written many at a time, likewise. */
   readonly writes: RowWrites;
+  /** For what is to be done once in a turn, when its writes are done. */
+  readonly afterTurn: AfterTurn;
   /** Told of requests that are begun. */
   readonly begun: (count: number) => void;
   /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */

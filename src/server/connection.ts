@@ -1,19 +1,15 @@
 import { isNumbering, isWrite } from '../commands/command.js';
-import type { RunCommand } from '../commands/command.js';
 import { resolveCommand, takesRest } from '../commands/resolve.js';
 import { refusal } from '../engine.js';
-import type { Reply, Told } from '../protocol/reply.js';
 import { RequestReader } from '../protocol/request-reader.js';
-import { cloneRequest, heldBytes, isViolation, keptRequest } from '../protocol/request.js';
-import type { Framing, Request, Violation } from '../protocol/request.js';
-import type { RespVersion } from '../protocol/resp-reply.js';
+import { isViolation } from '../protocol/request.js';
+import type { Request, Violation } from '../protocol/request.js';
 import { afterWork } from './after-work.js';
+import { Answers } from './answers.js';
 import { BudgetShare } from './buffer-budget.js';
 import type { ConnectionParts } from './connection-parts.js';
 import { destroyWhenIdle, endWhenSent } from './idle.js';
 import { PAUSE_BYTES } from './limits.js';
-import { PendingRequests } from './pending.js';
-import type { Pending, PendingWrite } from './pending.js';
 import { BUFFERS_FULL, Replies } from './replies.js';
 import { readReplicate } from './replicate.js';
 import { ClientSession } from './session.js';
@@ -26,13 +22,8 @@ const WORDS_A_TURN = 25_000;
 const WORDS_A_REQUEST = 8;
 const WORDS_A_ROW_REQUEST = WORDS_A_REQUEST + 3;
 
-/** A command, where its reply is written, and what was there before. */
-interface Running {
-  readonly command: RunCommand;
-  readonly reply: Reply;
-  readonly mark: number;
-  readonly respVersion: RespVersion;
-}
+/** Replies that wait for the end of a turn. */
+const HELD_BYTES_MAX = 16 * 1024;
 
 /**
  * One client. Its requests take effect in the order in which they came, and are answered in that order.
@@ -50,14 +41,9 @@ export class Connection {
   readonly #session: ClientSession;
   /** What is done for this client in one turn, in words of its requests. */
   readonly #share: TurnShare;
-  /** Read and not answered, in the order of reading. */
-  readonly #pending = new PendingRequests();
+  /** Read and not answered. */
+  readonly #answers: Answers;
   readonly #writes: Submissions;
-  #pendingBytes = 0;
-  /** A command is answering that takes more than its own turn; nothing is read, answered or sent until it is done. */
-  #isBlocked = false;
-  /** A request waits that is run once nothing is under way; nothing behind it is read. */
-  #hasBarrier = false;
   /** The client ended its side; what it sent before is still answered. */
   #isInputEnded = false;
   /** No more requests are read: there are none, the client broke the protocol, or the server stops. */
@@ -75,20 +61,6 @@ export class Connection {
     else this.#flush();
   };
   readonly #budget: BudgetShare;
-  /** The command that is answering, or did last. */
-  #running: Running | undefined;
-  /** It did not answer within the call that ran it. */
-  #isLater = false;
-  readonly #done = (): void => {
-    this.#isBlocked = false;
-    if (this.#running !== undefined) this.#checkReply(this.#running);
-    if (this.#session.isEnding) this.#isReadOut = true;
-    if (!this.#isLater) return;
-    // What takes several turns may end in one with the next of its kind: no two in one turn.
-    this.#share.rest();
-    this.#answerReady();
-    this.#goOn();
-  };
   readonly #listeners = {
     data: (chunk: Buffer) => {
       this.#receive(chunk);
@@ -120,11 +92,24 @@ export class Connection {
     this.#replies = new Replies(socket, parts.clock, limits.unreadReplyBytesMax, goOn);
     this.#writes = new Submissions(parts.engine, () => {
       this.#guard(() => {
-        this.#answerReady();
+        this.#answers.answerReady();
         this.#queueFlush();
       });
     });
     this.#session = new ClientSession(parts.id, socket, this.#replies, parts.clock, parts.facts);
+    this.#answers = new Answers({
+      engine: parts.engine,
+      replies: this.#replies,
+      session: this.#session,
+      budget: this.#budget,
+      reads: parts.reads,
+      countBytes: () => {
+        this.#countBytes();
+      },
+      done: (isLater) => {
+        this.#ranCommand(isLater);
+      },
+    });
     socket.setNoDelay(true);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
@@ -157,6 +142,15 @@ export class Connection {
     this.#flush();
   }
 
+  #ranCommand(isLater: boolean): void {
+    if (this.#session.isEnding) this.#isReadOut = true;
+    if (!isLater) return;
+    // What takes several turns may end in one with the next of its kind: no two in one turn.
+    this.#share.rest();
+    this.#answers.answerReady();
+    this.#goOn();
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#isReadOut) return;
     this.#reader.feed(chunk, this.#parts.reading.isLending);
@@ -178,7 +172,7 @@ export class Connection {
     this.#guard(() => {
       do {
         this.#read();
-        this.#flush();
+        this.#flushInTime();
         // The kernel may have taken at once what was in the way of reading on, and no `drain` tells of that.
       } while (this.#isPaused && this.#mayRead);
     });
@@ -219,24 +213,28 @@ export class Connection {
   }
 
   #answerReads(): number {
-    if (this.#pending.count > 0) return 0;
-    const { engine, reads } = this.#parts;
-    return reads.answer(this.#reader, engine, this.#replies.row);
+    const { engine, reads, limits } = this.#parts;
+    const { count } = this.#answers;
+    if (count === 0) return reads.answer(this.#reader, engine, this.#replies.row);
+    const kept = reads.keep(this.#reader, limits.pendingRequestsMax - count);
+    if (kept === undefined) return 0;
+    this.#answers.keep(kept);
+    return kept.requests;
   }
 
   #submitPuts(): number {
     const { writes, limits } = this.#parts;
-    const countMax = limits.pendingRequestsMax - this.#pending.count;
-    const write = writes.submit(this.#reader, this.#writes, countMax);
+    const write = writes.submit(this.#reader, this.#writes, limits.pendingRequestsMax - this.#answers.count);
     if (write === undefined) return 0;
-    this.#pending.push(write);
+    this.#answers.await(write, write.framing);
     return write.requests;
   }
 
   get #mayRead(): boolean {
-    if (this.#isReadOut || this.#isBlocked || this.#hasBarrier || this.#share.isSpent) return false;
-    if (this.#pending.count >= this.#parts.limits.pendingRequestsMax) return false;
-    return this.#pendingBytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
+    if (this.#isReadOut || this.#answers.isBlocked || this.#answers.hasBarrier || this.#share.isSpent)
+      return false;
+    if (this.#answers.count >= this.#parts.limits.pendingRequestsMax) return false;
+    return this.#answers.bytes < PAUSE_BYTES && this.#replies.unreadBytes < PAUSE_BYTES;
   }
 
   #noteProgress(): void {
@@ -257,7 +255,7 @@ export class Connection {
 
   #countBytes(): void {
     const { partialBytes, unreadBytes } = this.#reader;
-    this.#budget.count(partialBytes + unreadBytes + this.#pendingBytes + this.#replies.unreadBytes);
+    this.#budget.count(partialBytes + unreadBytes + this.#answers.bytes + this.#replies.unreadBytes);
   }
 
   #begin(request: Request): void {
@@ -268,21 +266,12 @@ export class Connection {
     this.#share.spend(WORDS_A_REQUEST + request.words.length + (isRefused ? 0 : (command.workWords ?? 0)));
     if (isRefused) {
       this.#writes.passedOver(request.words[0], command);
-      this.#refuse(command, request.framing);
+      this.#answers.refuse(command, request.framing);
     } else if (command.name === 'REPLICATE') this.#replicate(request);
-    else if (isWrite(command)) this.#await(this.#writes.write(command, request), request.framing);
-    else if (isNumbering(command)) this.#await(this.#writes.number(command, request), request.framing);
-    else if (this.#pending.count === 0)
-      this.#run(command, command.isQuick(request) ? request : keptRequest(request));
-    else {
-      // Nothing behind a request that is not quick is fed before it is answered: its words stay as they are.
-      const isBarrier = !command.isQuick(request);
-      const kept = isBarrier ? keptRequest(request) : cloneRequest(request);
-      const bytes = heldBytes(request);
-      this.#hasBarrier = isBarrier;
-      this.#pendingBytes += bytes;
-      this.#pending.push({ kind: 'run', command, request: kept, bytes, isBarrier });
-    }
+    else if (isWrite(command)) this.#answers.await(this.#writes.write(command, request), request.framing);
+    else if (isNumbering(command))
+      this.#answers.await(this.#writes.number(command, request), request.framing);
+    else this.#answers.run(command, request);
   }
 
   /** Another node opens a link: from here on the connection is the links' own. */
@@ -292,11 +281,14 @@ export class Connection {
     if ('fault' in opening) {
       const refused = refusal('NOT_A_PEER', opening.fault);
       if (opening.isOfNode) links?.turnedDown(socket, refused);
-      this.#refuse(refused, request.framing);
+      this.#answers.refuse(refused, request.framing);
       return;
     }
     if (links === undefined) {
-      this.#refuse(refusal('NOT_A_PEER', 'this server takes no links from other nodes'), request.framing);
+      this.#answers.refuse(
+        refusal('NOT_A_PEER', 'this server takes no links from other nodes'),
+        request.framing,
+      );
       return;
     }
     const rest = this.#reader.takeUnread();
@@ -306,79 +298,11 @@ export class Connection {
     links.accept(socket, opening, rest);
   }
 
-  /** Answers a write when its turn comes, if it has one. */
-  #await(write: PendingWrite | Told, framing: Framing): void {
-    if ('code' in write) this.#refuse(write, framing);
-    else if (write.isSettled && this.#pending.count === 0 && !this.#isBlocked) this.#answer(write);
-    else this.#pending.push(write);
-  }
-
-  /** Answers with an error, now or once everything in front of it was answered. */
-  #refuse(refused: Told, framing: Framing): void {
-    if (this.#pending.count === 0 && !this.#isBlocked) this.#replies.in(framing).error(refused);
-    else this.#pending.push({ kind: 'refused', framing, refused });
-  }
-
   #violated(violation: Violation): void {
     this.#share.spend(WORDS_A_REQUEST);
     this.#writes.passedOver(violation.name, violation.refusal);
-    this.#refuse(violation.refusal, violation.framing);
+    this.#answers.refuse(violation.refusal, violation.framing);
     if (violation.fatal) this.#isReadOut = true;
-  }
-
-  /** Answers whatever nothing stands in front of any more. */
-  #answerReady(): void {
-    while (!this.#isBlocked && !this.#isEnded) {
-      const item = this.#pending.first();
-      if (item === undefined || (item.kind === 'write' && !item.isSettled)) return;
-      this.#pending.shift();
-      this.#answer(item);
-    }
-  }
-
-  #answer(item: Pending): void {
-    switch (item.kind) {
-      case 'refused':
-        this.#replies.in(item.framing).error(item.refused);
-        break;
-      case 'run':
-        this.#pendingBytes -= item.bytes;
-        if (item.isBarrier) this.#hasBarrier = false;
-        this.#run(item.command, item.request);
-        break;
-      case 'write':
-        this.#answerWrite(item);
-    }
-  }
-
-  #answerWrite({ requests, framing, answered, refused, count }: PendingWrite): void {
-    const reply = this.#replies.in(framing);
-    for (let request = 0; request < requests; request++) {
-      if (refused === undefined) answered.answer(reply, count);
-      else reply.error(refused);
-    }
-  }
-
-  #run(command: RunCommand, request: Request): void {
-    this.#isBlocked = true;
-    const reply = this.#replies.in(request.framing);
-    this.#running = { command, reply, mark: reply.length, respVersion: this.#replies.respVersion };
-    this.#isLater = false;
-    command.run(request, this.#parts.engine, reply, this.#done, this.#session);
-    this.#isLater = true;
-  }
-
-  /** Takes a reply back that is too much, and says so in its place. */
-  #checkReply({ command: { effect }, reply, mark, respVersion }: Running): void {
-    // Whether all of them together hold too much only matters to one that is long.
-    if (reply.length - mark > PAUSE_BYTES) this.#countBytes();
-    // What an operator asked for was done; that is told, and short.
-    const refused =
-      effect === 'manages' ? undefined : this.#replies.objection(reply, mark, this.#budget.isExceeded);
-    if (refused === undefined) return;
-    reply.rollBack(mark);
-    this.#replies.respVersion = respVersion;
-    reply.error(refused);
   }
 
   /** Sends what gathered, once the work that is under way in this turn is done. */
@@ -388,14 +312,27 @@ export class Connection {
     afterWork(this.#flushQueued);
   }
 
+  /**
+   * Sends at once, unless writes that were read are likely to be answered in this turn: then all leaves together. Each send costs as
+   * much as reading ten requests.
+   */
+  #flushInTime(): void {
+    const { length } = this.#replies;
+    if (this.#answers.count === 0 || this.#isPaused || length > HELD_BYTES_MAX) this.#flush();
+    else if (length > 0 && !this.#isFlushQueued) {
+      this.#isFlushQueued = true;
+      this.#parts.afterTurn.add(this.#flushQueued);
+    }
+  }
+
   #flush(): void {
     // A command that has not finished may still take its reply back.
-    if (this.#isEnded || this.#isBlocked) return;
+    if (this.#isEnded || this.#answers.isBlocked) return;
     if (this.#replies.length > 0) {
       this.#replies.send();
       this.#countBytes();
     }
-    if (!this.#isReadOut || this.#pending.count > 0) return;
+    if (!this.#isReadOut || this.#answers.count > 0) return;
     if (this.#replies.length === 0) this.#end();
     else destroyWhenIdle(this.#parts.socket, this.#parts.limits.incompleteRequestMs);
   }
@@ -409,7 +346,7 @@ export class Connection {
   #over(): void {
     this.#isEnded = true;
     this.#isReadOut = true;
-    this.#pending.clear();
+    this.#answers.over();
     this.#writes.clear();
     this.#budget.leave();
     this.#parts.closed();

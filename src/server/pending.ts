@@ -2,9 +2,10 @@ import type { RunCommand, WriteCommand } from '../commands/command.js';
 import type { Refusal } from '../engine.js';
 import type { Told } from '../protocol/reply.js';
 import type { Framing, Request } from '../protocol/request.js';
+import type { Unread } from '../protocol/unread.js';
 
 /** A request that was read and cannot be answered before those in front of it. */
-export type Pending = PendingWrite | PendingRun | PendingRefusal;
+export type Pending = PendingWrite | PendingRun | PendingReads | PendingRefusal;
 
 /** A write that the engine has, or has answered. */
 export interface PendingWrite {
@@ -30,6 +31,16 @@ export interface PendingRun {
   readonly bytes: number;
   /** Nothing behind it is read or fed before it is answered. */
   readonly isBarrier: boolean;
+}
+
+/** Reads that came together behind something that waits, as they were sent: they are read when their turn comes, and answered together again. */
+export interface PendingReads {
+  readonly kind: 'reads';
+  readonly requests: number;
+  /** Those that are not answered. */
+  readonly unread: Unread;
+  /** So many of the next ones are answered by themselves. */
+  aloneCount: number;
 }
 
 export interface PendingRefusal {
@@ -115,5 +126,5 @@ export class PendingRequests {
 }
 
 function requestsOf(item: Pending): number {
-  return item.kind === 'write' ? item.requests : 1;
+  return item.kind === 'write' || item.kind === 'reads' ? item.requests : 1;
 }

@@ -1,17 +1,32 @@
-import { KeyBatch } from '../engine.js';
+import { isNumbering, isWrite } from '../commands/command.js';
+import type { RunCommand } from '../commands/command.js';
+import { findCommand } from '../commands/resolve.js';
+import { KeyBatch, wholeRange } from '../engine.js';
 import type { Engine, ValueSink } from '../engine.js';
 import { OneKeyRequests } from '../protocol/one-key-requests.js';
 import type { RequestLimits } from '../protocol/limits.js';
+import type { Request } from '../protocol/request.js';
 import type { RequestReader } from '../protocol/request-reader.js';
 import type { RespReply } from '../protocol/resp-reply.js';
+import { LINE_END_BYTES } from '../protocol/whole-word.js';
+import type { PendingReads } from './pending.js';
+
+const NAME = 'GET';
 
 /** Reads that come together and are answered together, for the connections of one server. Nothing is kept from one call to the next. */
 export class RowReads {
   readonly #keys = new KeyBatch();
   readonly #requests: OneKeyRequests;
+  readonly #name = wholeRange(Buffer.from(NAME));
+  /** What these reads are when they are answered by themselves. */
+  readonly command: RunCommand;
 
   constructor(limits: RequestLimits) {
-    this.#requests = new OneKeyRequests('GET', limits);
+    this.#requests = new OneKeyRequests(NAME, limits);
+    const command = findCommand(this.#name);
+    if (command === undefined || isWrite(command) || isNumbering(command))
+      throw new Error(`${NAME} is no read`);
+    this.command = command;
   }
 
   /** Answers what comes next from a reader, as far as it is such a row. @returns how many requests were answered. */
@@ -32,6 +47,41 @@ export class RowReads {
     else row.aloneCount--;
     keys.end();
     return count;
+  }
+
+  /** Takes what comes next from a reader and has to wait, at most so many. Undefined: it is no such row. */
+  keep(reader: RequestReader, countMax: number): PendingReads | undefined {
+    const keys = this.#keys;
+    reader.findKeys(this.#requests, keys);
+    const requests = Math.min(keys.count, countMax);
+    if (requests === 0) return undefined;
+    const bytes = reader.copyUpTo(keys.ends[requests - 1] ?? 0);
+    keys.end();
+    return { kind: 'reads', requests, unread: { bytes, at: 0, isLent: false }, aloneCount: 0 };
+  }
+
+  /** Answers what was kept, as far as that goes together. */
+  answerKept(kept: PendingReads, engine: Engine, row: RowOfReplies): void {
+    if (kept.aloneCount > 0) return;
+    const keys = this.#keys;
+    this.#requests.find(kept.unread, keys);
+    row.begin();
+    engine.readEach(keys, row);
+    const { count } = row;
+    kept.aloneCount = keys.count - count;
+    if (count > 0) kept.unread.at = (keys.ends[count - 1] ?? 0) + LINE_END_BYTES;
+    keys.end();
+  }
+
+  /** Takes the next one of what was kept, to be answered by itself. */
+  takeAlone(kept: PendingReads): Request {
+    const keys = this.#keys;
+    const { bytes } = kept.unread;
+    this.#requests.find(kept.unread, keys);
+    const [start = 0, end = 0] = [keys.starts[0], keys.ends[0]];
+    kept.unread.at = end + LINE_END_BYTES;
+    kept.aloneCount--;
+    return { words: [this.#name, { bytes, start, end }], terminated: true, framing: 'resp' };
   }
 }
 

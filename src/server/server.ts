@@ -4,6 +4,7 @@ import type { Cancel, Clock } from '../clock.js';
 import { refusal } from '../engine.js';
 import type { Engine } from '../engine.js';
 import type { EventLog } from '../event-log.js';
+import { AfterTurn } from './after-turn.js';
 import { BufferBudget } from './buffer-budget.js';
 import { Connection } from './connection.js';
 import { CountingFacts } from './facts.js';
@@ -60,6 +61,7 @@ class Listener implements RunningServer {
   readonly #facts: CountingFacts;
   readonly #reads: RowReads;
   readonly #writes: RowWrites;
+  readonly #afterTurn: AfterTurn;
   #isFull = false;
   /** Clients beyond the bound that are being told so. */
   #turnedAway = 0;
@@ -74,6 +76,7 @@ class Listener implements RunningServer {
     this.#facts = new CountingFacts(parts, () => this.#connections.size);
     this.#reads = new RowReads(parts.limits.request);
     this.#writes = new RowWrites(parts.limits.request);
+    this.#afterTurn = new AfterTurn(parts.clock);
     const shared = new SharedReading();
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
     this.#server = net.createServer(
@@ -155,12 +158,14 @@ class Listener implements RunningServer {
     const budget = this.#budget;
     const reads = this.#reads;
     const writes = this.#writes;
+    const afterTurn = this.#afterTurn;
     const given = {
       id,
       socket,
       reading,
       reads,
       writes,
+      afterTurn,
       engine,
       clock,
       limits,
