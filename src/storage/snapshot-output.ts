@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { OpenFile } from './files.js';
+import { textTarget } from './json-escapes.js';
+import type { TextTarget } from './json-escapes.js';
 
 /**
  * What is written at once. Rendering it, its checksum and the call that writes it are the longest piece of work in one
@@ -21,7 +23,7 @@ export interface LargePiece {
 }
 
 interface Chunk {
-  readonly chunk: Buffer;
+  readonly chunk: TextTarget;
   /** So much of it is to be written. */
   readonly bytes: number;
 }
@@ -43,7 +45,7 @@ export class SnapshotOutput {
   /** How much of that is being written just now. */
   writingBytes = 0;
   /** The chunk that is being filled, and how far. */
-  chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  chunk = textTarget(CHUNK_BYTES);
   length = 0;
   readonly #open: () => Promise<OpenFile>;
   #file: OpenFile | undefined;
@@ -53,7 +55,7 @@ export class SnapshotOutput {
   #isEnded = false;
   #isWriting = false;
   #writing: Promise<void> = Promise.resolve();
-  readonly #free: Buffer[] = [];
+  readonly #free: TextTarget[] = [];
 
   /** @param open - called before the first piece is written. */
   constructor(open: () => Promise<OpenFile>) {
@@ -72,7 +74,7 @@ export class SnapshotOutput {
 
   text(text: string): void {
     this.reserve(Buffer.byteLength(text));
-    this.length += this.chunk.write(text, this.length);
+    this.length += this.chunk.bytes.write(text, this.length);
   }
 
   large(piece: LargePiece): void {
@@ -143,15 +145,15 @@ export class SnapshotOutput {
     else if (await piece.belongs()) {
       while (!piece.isAtEnd && !this.#isEnded) {
         const chunk = this.#freeChunk();
-        await this.#write(file, chunk, piece.write(chunk, 0));
+        await this.#write(file, chunk, piece.write(chunk.bytes, 0));
       }
     }
     this.writingBytes = 0;
     this.waitingBytes -= piece.bytes;
   }
 
-  async #write(file: OpenFile, chunk: Buffer, length: number): Promise<void> {
-    const bytes = chunk.subarray(this.#leavesCommaOut ? 1 : 0, length);
+  async #write(file: OpenFile, chunk: TextTarget, length: number): Promise<void> {
+    const bytes = chunk.bytes.subarray(this.#leavesCommaOut ? 1 : 0, length);
     this.#leavesCommaOut = false;
     const position = this.#position;
     this.#position += bytes.length;
@@ -160,8 +162,8 @@ export class SnapshotOutput {
     if (this.#free.length < FREE_CHUNKS_MAX) this.#free.push(chunk);
   }
 
-  #freeChunk(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  #freeChunk(): TextTarget {
+    return this.#free.pop() ?? textTarget(CHUNK_BYTES);
   }
 
   #drop(): void {

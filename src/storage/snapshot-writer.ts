@@ -5,7 +5,7 @@ import { LASTING_BYTES_MIN, copyRange } from '../engine.js';
 import type { ByteRange } from '../engine.js';
 import type { Files, OpenFile } from './files.js';
 import { Base64Source, ESCAPE_BYTES_MAX, RawSource, TextSource, isText, writeText } from './json-escapes.js';
-import type { Source } from './json-escapes.js';
+import type { Source, TextTarget } from './json-escapes.js';
 import {
   BINARY_CLOSES,
   BINARY_OPENS,
@@ -213,7 +213,7 @@ export class SnapshotWriter {
     if (file === undefined) throw new Error('what was written has no file');
     for (let position = 0; ;) {
       this.#data.reserve(CHUNK_BYTES);
-      const filled = await file.read(this.#data.chunk, position);
+      const filled = await file.read(this.#data.chunk.bytes, position);
       if (filled === 0) break;
       position += filled;
       this.#data.length = filled;
@@ -226,16 +226,17 @@ export class SnapshotWriter {
 }
 
 /** Writes a pair of text, with a comma before it, to a place that is large enough; -1 when it is not text. */
-function writePair(key: ByteRange, value: ByteRange, target: Buffer, at: number): number {
+function writePair(key: ByteRange, value: ByteRange, to: TextTarget, at: number): number {
+  const target = to.bytes;
   target[at] = COMMA;
   target[at + 1] = LF;
   target[at + 2] = QUOTE;
-  const keyEnd = writeText(key, target, at + 3);
+  const keyEnd = writeText(key, to, at + 3);
   if (keyEnd === -1) return -1;
   target[keyEnd] = QUOTE;
   target[keyEnd + 1] = COLON;
   target[keyEnd + 2] = QUOTE;
-  const valueEnd = writeText(value, target, keyEnd + 3);
+  const valueEnd = writeText(value, to, keyEnd + 3);
   if (valueEnd === -1) return -1;
   target[valueEnd] = QUOTE;
   return valueEnd + 1;

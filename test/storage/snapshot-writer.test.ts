@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { wholeRange } from '../../src/engine.js';
-import { CHECK_BYTES_A_TURN } from '../../src/storage/json-escapes.js';
+import { CHECK_BYTES_A_TURN, WORDWISE_BYTES_MIN } from '../../src/storage/json-escapes.js';
 import { CHUNK_BYTES } from '../../src/storage/snapshot-output.js';
 import {
   FULL_BYTES,
@@ -80,6 +80,34 @@ describe('The writer of snapshots', () => {
     const isCharacter = (text: string): boolean => !/\p{Surrogate}/u.test(text);
     const texts = characters.filter(isCharacter).map((text) => pair(`c${text}`, Buffer.from(text)));
     await expectFile(await written([...bytes, ...texts]), [...bytes, ...texts]);
+  });
+
+  it('WritesEveryByteAtEveryPlaceOfAValueThatIsLookedAtByWords', async () => {
+    const length = WORDWISE_BYTES_MIN + 13;
+    const pairs: Pair[] = [];
+    for (let byte = 0; byte < 256; byte++) {
+      for (let at = 0; at < length; at++) {
+        const value = Buffer.alloc(length, 'p');
+        value[at] = byte;
+        // Keys of several lengths let the values begin anywhere in a word.
+        pairs.push(pair(`${String(byte)} ${String(at)}`, value));
+      }
+    }
+    await expectFile(await written(pairs), pairs);
+  });
+
+  it('WritesBytesBesideEachOtherThatBorrowFromTheNext', async () => {
+    const special = [0x00, 0x01, 0x1f, 0x20, 0x21, 0x22, 0x23, 0x5b, 0x5c, 0x5d, 0x7f];
+    const pairs = special.flatMap((first) =>
+      special.flatMap((second) =>
+        [0, 1, 2, 3].map((at) => {
+          const value = Buffer.alloc(WORDWISE_BYTES_MIN, 'p');
+          value.set([first, second], at + 8);
+          return pair(`${String(first)} ${String(second)} ${String(at)}`, value);
+        }),
+      ),
+    );
+    await expectFile(await written(pairs), pairs);
   });
 
   it('WritesLargeValuesOfAnyBytes', async () => {
