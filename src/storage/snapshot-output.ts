@@ -8,6 +8,11 @@ import type { TextTarget } from './json-escapes.js';
  * turn, some tenths of a millisecond.
  */
 export const CHUNK_BYTES = 128 * 1024;
+/**
+ * Of a file that is to become durable so much is synced at a time, beside what is written next. All of it at the end keeps the log's own
+ * synced writes waiting that long: with 100 MB the longest answer to a SET of 1 KiB took 67 to 79 ms, and takes 36 to 45.
+ */
+export const SYNC_BYTES = 4 * 1024 * 1024;
 /** Chunks that were written and are kept for what comes next. */
 const FREE_CHUNKS_MAX = 4;
 
@@ -56,10 +61,18 @@ export class SnapshotOutput {
   #isWriting = false;
   #writing: Promise<void> = Promise.resolve();
   readonly #free: TextTarget[] = [];
+  readonly #becomesDurable: boolean;
+  #unsyncedBytes = 0;
+  #syncing: Promise<void> | undefined;
+  #syncFailure: { readonly error: unknown } | undefined;
 
-  /** @param open - called before the first piece is written. */
-  constructor(open: () => Promise<OpenFile>) {
+  /**
+   * @param open - called before the first piece is written.
+   * @param becomesDurable - what was written is synced on the way, for `sync` at the end.
+   */
+  constructor(open: () => Promise<OpenFile>, becomesDurable = false) {
     this.#open = open;
+    this.#becomesDurable = becomesDurable;
   }
 
   /** Undefined until something was written. */
@@ -107,10 +120,21 @@ export class SnapshotOutput {
     await this.#writing;
   }
 
-  /** Drops what waits, and resolves when nothing is being written. */
+  /**
+   * Makes everything that was written durable. Rejects also where that failed on the way: the kernel tells of a failure once, and the
+   * next sync succeeds without what was lost.
+   */
+  async sync(): Promise<void> {
+    await this.#syncing;
+    this.#orFail();
+    await this.#file?.sync();
+  }
+
+  /** Drops what waits, and resolves when nothing is being written or synced. */
   async end(): Promise<void> {
     this.#drop();
     await this.#writing.catch(() => undefined);
+    await this.#syncing;
   }
 
   #add(piece: Piece, bytes: number): void {
@@ -159,7 +183,25 @@ export class SnapshotOutput {
     this.#position += bytes.length;
     this.checksum = crc32(bytes, this.checksum);
     await file.write(bytes, position);
+    this.#orFail();
+    this.#unsyncedBytes += bytes.length;
+    if (this.#becomesDurable && this.#unsyncedBytes >= SYNC_BYTES) this.#syncing ??= this.#syncAhead(file);
     if (this.#free.length < FREE_CHUNKS_MAX) this.#free.push(chunk);
+  }
+
+  /** One at a time: a disk that takes longer is given more at once. Never rejects. */
+  async #syncAhead(file: OpenFile): Promise<void> {
+    this.#unsyncedBytes = 0;
+    try {
+      await file.sync();
+    } catch (error) {
+      this.#syncFailure = { error };
+    }
+    this.#syncing = undefined;
+  }
+
+  #orFail(): void {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure.error;
   }
 
   #freeChunk(): TextTarget {

@@ -56,7 +56,7 @@ export class SnapshotWriter {
     this.#path = path;
     this.#file = file;
     this.#clock = clock;
-    this.#data = new SnapshotOutput(() => Promise.resolve(file));
+    this.#data = new SnapshotOutput(() => Promise.resolve(file), true);
     this.#binary = new SnapshotOutput(() => files.create(this.#binaryPath));
     this.#sessions = new SnapshotOutput(() => files.create(this.#sessionsPath));
   }
@@ -139,7 +139,7 @@ export class SnapshotWriter {
     this.#data.text(checksumText(this.#data.checksum));
     this.#data.send();
     await this.#data.drained();
-    await this.#file.sync();
+    await this.#data.sync();
     await this.#file.close();
   }
 
