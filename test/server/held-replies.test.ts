@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import { systemClock } from '../../src/clock.js';
+import { AfterTurn } from '../../src/server/after-turn.js';
+import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
+import { startServer } from '../../src/server/server.js';
+import type { RunningServer } from '../../src/server/server.js';
+import { SILENT, put, startEngine, until } from '../node/engine-fixture.js';
+import type { EngineFixture } from '../node/engine-fixture.js';
+import { encodeArray } from '../protocol/reading.js';
+import { Conversation } from './conversation.js';
+
+const OK = '+OK\r\n';
+const PRESENT = '$1\r\nv\r\n';
+const MISSING = '$-1\r\n';
+
+describe('Replies around a write that takes its time', () => {
+  let fixture: EngineFixture;
+  let server: RunningServer;
+  let client: Conversation;
+
+  beforeEach(async () => {
+    fixture = await startEngine();
+    const { engine, clock } = fixture;
+    const parts = { engine, version: '0', clock, events: SILENT, limits: DEFAULT_SERVER_LIMITS };
+    server = await startServer(parts, '127.0.0.1', 0);
+    client = await Conversation.open(`127.0.0.1:${String(server.port)}`);
+    await put(engine, 'a', 'v');
+    fixture.log.hold = true;
+  });
+
+  afterEach(async () => {
+    client.socket.destroy();
+    await server.stop();
+  });
+
+  /** The write that is held, and those that come. */
+  function letThrough(): void {
+    fixture.log.hold = false;
+    fixture.log.held.shift()!.release();
+  }
+
+  function gets(...keys: string[]): string {
+    return keys.map((key) => encodeArray('GET', key)).join('');
+  }
+
+  it('InFrontOfItAreSentWithoutIt', async () => {
+    client.send(gets('a', 'b') + encodeArray('SET', 'b', 'v') + gets('b', 'a', 'c'));
+    expect(await client.until((received) => received.length >= (PRESENT + MISSING).length)).to.equal(
+      PRESENT + MISSING,
+    );
+    letThrough();
+    const behind = PRESENT + MISSING + OK + PRESENT + PRESENT + MISSING;
+    expect(await client.until((received) => received.length >= behind.length)).to.equal(behind);
+  });
+
+  it('BehindItSeeItAndNothingOfTheOneBehindThem', async () => {
+    const sent = ['1', '2', '3']
+      .map((value) => encodeArray('SET', 'n', value) + gets('n', 'm', 'n'))
+      .join('');
+    client.send(sent);
+    await until(() => fixture.log.held.length === 1);
+    letThrough();
+    const expected = ['1', '2', '3'].map((value) => {
+      const shown = `$1\r\n${value}\r\n`;
+      return OK + shown + MISSING + shown;
+    });
+    expect(await client.until((received) => received.length >= expected.join('').length)).to.equal(
+      expected.join(''),
+    );
+  });
+});
+
+describe('What is done after a turn', () => {
+  it('IsDoneOnceForAllInItsOrderBehindWhatTheTurnItselfAskedFor', async () => {
+    const done: string[] = [];
+    const afterTurn = new AfterTurn(systemClock);
+    systemClock.nextTurn(() => {
+      done.push('write');
+      void Promise.resolve().then(() => done.push('settled'));
+    });
+    afterTurn.add(() => done.push('first'));
+    afterTurn.add(() => {
+      done.push('second');
+      afterTurn.add(() => done.push('next turn'));
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done).to.deep.equal(['write', 'settled', 'first', 'second']);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done.at(-1)).to.equal('next turn');
+  });
+});
