@@ -87,7 +87,8 @@ export function sealFrame(
   writeUint53(bytes, head.firstIndex, start + AT_INDEX);
   const checksum = crc32(bytes.subarray(start + AT_PREVIOUS, end));
   bytes.writeUInt32LE(checksum, start + AT_CHECKSUM);
-  return { bytes, start, end, ...head, checksum };
+  const { term, firstIndex, count, previous } = head;
+  return { bytes, start, end, term, firstIndex, count, previous, checksum };
 }
 
 /**

@@ -153,7 +153,8 @@ export class LogWriter {
     const connections = this.#parts.connections?.() ?? Infinity;
     const nowMs = clock.nowMs();
     const { notBeforeMs } = this.#slowWrites;
-    const moment = { ...sizeOf(group), isDurable, connections, nowMs, notBeforeMs };
+    const { bytes, entries } = sizeOf(group);
+    const moment = { bytes, entries, isDurable, connections, nowMs, notBeforeMs };
     if (!mayWriteWithinTurn(moment)) return false;
     if (!this.#parts.log().appendNow(group)) return false;
     const afterMs = clock.nowMs();

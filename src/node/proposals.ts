@@ -299,7 +299,8 @@ function compact(frame: Frame): Frame {
   const from = frame.start - FRAME_ROOM_BYTES;
   if (2 * (frame.end - from) >= frame.bytes.length) return frame;
   const bytes = Buffer.from(frame.bytes.subarray(from, frame.end));
-  return { ...frame, bytes, start: FRAME_ROOM_BYTES, end: bytes.length };
+  const { term, firstIndex, count, previous, checksum } = frame;
+  return { bytes, start: FRAME_ROOM_BYTES, end: bytes.length, term, firstIndex, count, previous, checksum };
 }
 
 /** Of one entry there is only one content: a frame that was read from the files is the one that was proposed. */

@@ -140,7 +140,7 @@ export function mark(step: Step, office: PrimaryOffice): void {
 function pushRange(office: PrimaryOffice, last: Index): void {
   const range = office.ranges.at(-1);
   if (range !== undefined && !range.isWhole && range.needs === office.needs) {
-    office.ranges[office.ranges.length - 1] = { ...range, last };
+    office.ranges[office.ranges.length - 1] = { last, needs: range.needs, isWhole: false };
   } else {
     office.ranges.push({ last, needs: office.needs, isWhole: false });
   }
