@@ -1,7 +1,7 @@
 import { turn } from '../clock.js';
 import type { Clock } from '../clock.js';
 import type { Index, WriteObserver } from '../engine.js';
-import { endOf } from '../log/frame.js';
+import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import type { Store } from '../store/store.js';
 import { Applier } from './applier.js';
@@ -79,7 +79,11 @@ export class ApplyLoop {
 
   /** Applies what may be applied now: more is committed, or more is in the log. */
   goOn(): void {
-    if (!this.#isRunning && this.#mayApply((this.#end.index + 1) as Index)) this.#done = this.#run();
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const rest = this.#begin();
+    if (rest === undefined) this.#isRunning = false;
+    else this.#done = this.#finish(rest);
   }
 
   /** Resolves when everything that is committed and in the log is applied. */
@@ -101,26 +105,54 @@ export class ApplyLoop {
     this.#commit = end.index;
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
+  /** Most of the time there is nothing to wait for, and no promise either. */
+  #begin(): Promise<void> | undefined {
     try {
-      while (this.#mayApply((this.#end.index + 1) as Index)) {
+      return this.#applyCached();
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  async #finish(first: Promise<void>): Promise<void> {
+    try {
+      for (let rest: Promise<void> | undefined = first; rest !== undefined;) {
         const before = this.#end.index;
-        const next = this.#parts.cache.next(before);
-        const frames = next === undefined ? await this.#read() : [next];
-        for (const frame of frames) {
-          if (!this.#mayApply(endOf(frame).index)) break;
-          const rest = this.#apply(frame);
-          if (rest !== undefined) await rest;
-        }
+        await rest;
         // A frame that is committed in part waits for the rest.
-        if (this.#end.index === before) break;
+        rest = this.#end.index === before ? undefined : this.#applyCached();
       }
     } catch (error) {
-      this.#isHeld = true;
-      this.#parts.failed(error);
+      this.#fail(error);
     }
     this.#isRunning = false;
+  }
+
+  #fail(error: unknown): void {
+    this.#isHeld = true;
+    this.#parts.failed(error);
+  }
+
+  /** Applies frames for as long as there is nothing to wait for; what to wait for before it goes on. */
+  #applyCached(): Promise<void> | undefined {
+    while (this.#mayApply((this.#end.index + 1) as Index)) {
+      const frame = this.#parts.cache.next(this.#end.index);
+      if (frame === undefined) return this.#applyRead();
+      // As above: committed in part.
+      if (!this.#mayApply(lastIndexOf(frame))) break;
+      const rest = this.#apply(frame);
+      if (rest !== undefined) return rest;
+    }
+    return undefined;
+  }
+
+  async #applyRead(): Promise<void> {
+    for (const frame of await this.#read()) {
+      if (!this.#mayApply(lastIndexOf(frame))) break;
+      const rest = this.#apply(frame);
+      if (rest !== undefined) await rest;
+    }
   }
 
   #mayApply(index: Index): boolean {

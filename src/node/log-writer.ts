@@ -137,7 +137,9 @@ export class LogWriter {
       const group = this.#queue.splice(0, GROUP_FRAMES_MAX);
       const last = group.at(-1);
       if (last === undefined) break;
-      if (await this.#write(group)) this.#parts.written(endOf(last));
+      const writing = this.#write(group);
+      const isWritten = typeof writing === 'boolean' ? writing : await writing;
+      if (isWritten) this.#parts.written(endOf(last));
     }
     this.#running = undefined;
     this.#parts.idle();
@@ -162,18 +164,28 @@ export class LogWriter {
     return true;
   }
 
-  async #write(group: readonly Frame[]): Promise<boolean> {
+  /** Answers whether the group was written: at once where that was done within the turn, or where it failed there. */
+  #write(group: readonly Frame[]): boolean | Promise<boolean> {
+    try {
+      if (!this.#appendNow(group)) return this.#writeBeside(group);
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    this.#parts.room.found('entries');
+    return true;
+  }
+
+  async #writeBeside(group: readonly Frame[]): Promise<boolean> {
     const { room, clock } = this.#parts;
     for (;;) {
       try {
-        if (!this.#appendNow(group)) await this.#parts.log().append(group);
+        await this.#parts.log().append(group);
         room.found('entries');
         return true;
       } catch (error) {
         if (!isDiskFull(error)) {
-          this.#hasFailed = true;
-          this.#queue = [];
-          this.#parts.failed(error);
+          this.#fail(error);
           return false;
         }
       }
@@ -186,5 +198,11 @@ export class LogWriter {
         clock.after(RETRY_FULL_MS, resolve);
       });
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#hasFailed = true;
+    this.#queue = [];
+    this.#parts.failed(error);
   }
 }

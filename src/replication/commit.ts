@@ -29,7 +29,8 @@ export interface OpenRange {
 export function committable(open: readonly OpenRange[], durable: (node: NodeId) => Index): Index | undefined {
   let committed: Index | undefined;
   for (const range of open) {
-    const held = Math.min(...range.needs.map((need) => heldBy(need, durable)));
+    let held = Infinity;
+    for (const need of range.needs) held = Math.min(held, heldBy(need, durable));
     if (range.isWhole && held < range.last) break;
     const reached = Math.min(range.last, held) as Index;
     if (committed !== undefined && reached <= committed) break;
@@ -41,13 +42,17 @@ export function committable(open: readonly OpenRange[], durable: (node: NodeId) 
 
 /** The last index that enough nodes hold. */
 function heldBy({ share, members }: Requirement, durable: (node: NodeId) => Index): number {
-  const held = members.map(durable).sort((a, b) => b - a);
+  const held = members.map(durable).sort(descending);
   const count = {
     majority: Math.floor(held.length / 2) + 1,
     half: Math.ceil(held.length / 2),
     all: held.length,
   }[share];
   return held[count - 1] ?? 0;
+}
+
+function descending(a: number, b: number): number {
+  return b - a;
 }
 
 /** What a write needs under a membership. */
