@@ -38,7 +38,8 @@ const LAST_KIND = EntryKind.expireSessions;
 
 const LENGTH_BYTES = 4;
 const TAG_BYTES = 2 * UINT53_BYTES + 2;
-const FRAME_BYTES_INITIAL = 16 * 1024;
+/** What fifty clients write at a time fills more than half of it, and then takes its room without a copy: that costs 3 of 36 µs. */
+const FRAME_BYTES_INITIAL = 8 * 1024;
 /** A buffer that one large operation made larger than this is not kept for the next batch. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 
