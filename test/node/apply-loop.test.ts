@@ -99,6 +99,24 @@ describe('Applying', () => {
     }
   });
 
+  it('GoesOnBehindAFrameWithWhatIsCommittedWhileThatIsApplied', async () => {
+    const told: number[] = [];
+    const observer: WriteObserver = {
+      written: () => {
+        told.push(loop.end.index);
+        loop.commit(at(told.length + 1));
+      },
+    };
+    const { loop, cache, store, applied, failures } = startLoop({ observersOf: () => [observer] });
+    keep(cache, chain(3));
+    loop.commit(at(1));
+    await loop.idle();
+    expect(told, 'each with the frame before it behind it').to.deep.equal([0, 1, 2]);
+    expect(applied).to.deep.equal([1, 2, 3]);
+    expect(store.count).to.equal(3);
+    expect(failures).to.deep.equal([]);
+  });
+
   it('ReadsFromTheLogWhatIsNotInMemoryAnyMore', async () => {
     const { loop, cache, log, store, applied } = startLoop();
     const frames = chain(6);

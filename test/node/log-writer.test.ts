@@ -2,12 +2,13 @@ import { expect } from 'chai';
 import type { LogEnd } from '../../src/log/frame.js';
 import { endOf } from '../../src/log/frame.js';
 import { LogWriter } from '../../src/node/log-writer.js';
+import type { LogWriterParts } from '../../src/node/log-writer.js';
 import { DiskRoom } from '../../src/node/disk-room.js';
 import { HeldClock, SILENT, until } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog, diskFull } from './memory-log.js';
 
-function startWriter() {
+function startWriter({ connections }: Pick<LogWriterParts, 'connections'> = {}) {
   const log = new MemoryLog();
   const clock = new HeldClock();
   const written: LogEnd[] = [];
@@ -18,6 +19,7 @@ function startWriter() {
     log: () => log,
     clock,
     isDurable: true,
+    ...(connections === undefined ? {} : { connections }),
     written: (end) => void written.push(end),
     idle: () => {
       counts.idle++;
@@ -121,6 +123,23 @@ describe('The writer of the log', () => {
     await settle();
     expect(failures).to.deep.equal([failure]);
     expect(log.frames).to.deep.equal([]);
+    expect(written).to.deep.equal([]);
+    expect(writer.isIdle).to.equal(true);
+  });
+
+  it('TakesNothingMoreAfterAFailureWithinTheTurn', async () => {
+    const { writer, log, written, failures } = startWriter({ connections: () => 1 });
+    const frames = chain(2);
+    const failure = new Error('EIO');
+    log.appendNow = () => {
+      throw failure;
+    };
+    writer.append(frames.slice(0, 1));
+    await writer.idle();
+    writer.append(frames.slice(1));
+    await settle();
+    expect(failures).to.deep.equal([failure]);
+    expect(log.groups, 'nor is it tried in another way').to.deep.equal([]);
     expect(written).to.deep.equal([]);
     expect(writer.isIdle).to.equal(true);
   });
