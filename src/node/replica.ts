@@ -24,6 +24,7 @@ import type { Feeder } from './feeder.js';
 import type { FrameCache } from './frame-cache.js';
 import type { LogWriter } from './log-writer.js';
 import type { Arrival, Link, Log, Network, NodeStates, Replacements } from './ports.js';
+import { Reminder } from './reminder.js';
 
 /** So many effects may wait behind one that finds no room on the disk. */
 export const BACKLOG_MAX = 10_000;
@@ -76,6 +77,7 @@ export class Replica {
   #isStuck = false;
   /** It was given up: what is on disk does not go as far as the core. */
   #isUnfinished = false;
+  readonly #reminder: Reminder;
   #lastLink = 0;
   #lastCommand = 0;
   #nodeState: NodeState;
@@ -86,6 +88,9 @@ export class Replica {
     this.#parts = parts;
     this.#nodeState = parts.nodeState;
     this.#durableIndex = parts.nodeState.logIndex;
+    this.#reminder = new Reminder(parts.clock, () => {
+      this.input({ kind: 'reminded' });
+    });
   }
 
   /** The core is at work: what is put in now is looked at later. `stepped` is told when it no longer is. */
@@ -185,6 +190,7 @@ export class Replica {
   /** Does nothing more, whatever happens. */
   stop(): void {
     this.#isStopped = true;
+    this.#reminder.cancel();
     this.#answerCommands(
       'this node stops, and the change may still take effect: look at status on another one',
     );
@@ -288,6 +294,9 @@ export class Replica {
         return undefined;
       case 'reach':
         network.reach(effect.peers);
+        return undefined;
+      case 'remind':
+        this.#reminder.ask(effect.afterMs);
         return undefined;
       case 'feed':
       case 'supply':
@@ -412,7 +421,7 @@ export class Replica {
 
 /** What a node that is as if paused does not see. */
 function isPassedOver({ kind }: Input): boolean {
-  return kind === 'tick' || kind === 'message' || kind === 'confirm reads';
+  return kind === 'tick' || kind === 'message' || kind === 'confirm reads' || kind === 'reminded';
 }
 
 function pause(clock: Clock, durationMs: number): Promise<void> {

@@ -43,6 +43,7 @@ import type { Effect, Input, LinkId, OpenLink, PrimaryOffice, ReplicaState, Step
 import type { Timing, Windows } from './timing.js';
 import { onOwnState, onStateDiffers } from './state-checking.js';
 import { connect, disconnect, noteUnreachable, onFed, onFedSnapshot } from './streaming.js';
+import { tellCommit } from './telling-commit.js';
 import { emptyBackupOffice, linkTo, tell } from './turn.js';
 import { answerSurvey, onFence } from './voting.js';
 
@@ -171,6 +172,7 @@ function dispatch(turn: Step, input: Input): void {
     case 'fed':
     case 'fed snapshot':
     case 'confirm reads':
+    case 'reminded':
     case 'mark':
       if (office.kind === 'primary') toPrimary(turn, office, input);
       break;
@@ -201,7 +203,7 @@ function dispatch(turn: Step, input: Input): void {
 function toPrimary(
   turn: Step,
   office: PrimaryOffice,
-  input: Extract<Input, { kind: 'fed' | 'fed snapshot' | 'confirm reads' | 'mark' }>,
+  input: Extract<Input, { kind: 'fed' | 'fed snapshot' | 'confirm reads' | 'reminded' | 'mark' }>,
 ): void {
   switch (input.kind) {
     case 'fed':
@@ -212,6 +214,9 @@ function toPrimary(
       break;
     case 'confirm reads':
       beginRound(turn, office);
+      break;
+    case 'reminded':
+      tellCommit(turn, office);
       break;
     case 'mark':
       mark(turn, office);

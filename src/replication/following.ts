@@ -123,7 +123,11 @@ function answerHeartbeat(step: Step, link: OpenLink, round: number, leaseMs = 0)
 }
 
 /** Keeps the newest that is reached, and the oldest that is not: so there is always one to reach, however fast commits come. */
-function noteFreshness(office: BackupOffice, { commit, echoMs }: Heartbeat, reachedCommit: Index): void {
+function noteFreshness(
+  office: BackupOffice,
+  { commit, echoMs }: Pick<Heartbeat, 'commit' | 'echoMs'>,
+  reachedCommit: Index,
+): void {
   const known = echoMs === undefined ? office.freshness : [...office.freshness, { commit, asOfMs: echoMs }];
   const reached = known.filter((each) => each.commit <= reachedCommit);
   const newest = reached.reduce<Freshness | undefined>(
@@ -185,6 +189,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append): void {
   if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
+  noteFreshness(office, message, state.commit);
   if (!isNew) acknowledge(step);
 }
 
@@ -230,14 +235,21 @@ function takeFrames(
  * is not enough: under a primary that was promoted with an accepted loss, something else may stand there.
  */
 export function acknowledge(step: Step): void {
-  const { state } = step;
+  const { state, nowMs } = step;
   const { office } = state;
   if (office.kind !== 'backup') return;
   // Also while the primary is not linked, which may itself need this node to be one again.
   takePartAgain(step);
   if (office.link === undefined) return;
   const durable = Math.min(state.durable, office.verified) as Index;
-  send(step, office.link, { kind: 'append answer', term: state.term, matched: office.verified, durable });
+  const { term } = state;
+  send(step, office.link, {
+    kind: 'append answer',
+    term,
+    matched: office.verified,
+    durable,
+    sentMs: nowMs,
+  });
 }
 
 /** Counts again where a newer configuration names it. */

@@ -20,6 +20,7 @@ import type { OpenLink, OpenPromotion, PrimaryOffice, Step } from './state.js';
 import {
   feedAll,
   heard,
+  noteEcho,
   renewProgress,
   onAppendAnswer,
   onMismatch,
@@ -40,6 +41,7 @@ import {
   tell,
 } from './turn.js';
 import { stepDown } from './stepping-down.js';
+import { oweCommit, tellCommit } from './telling-commit.js';
 
 /** The part of the primary. */
 
@@ -159,9 +161,7 @@ export function advance(step: Step, office: PrimaryOffice): void {
     setCommit(step, committed);
     if (state.configurations?.committed !== before) renewProgress(step, office);
     office.ranges = office.ranges.filter(({ last }) => last > committed);
-    for (const progress of office.progress.values()) {
-      if (progress.state === 'streaming') sendHeartbeat(step, office, progress);
-    }
+    oweCommit(step, office);
   }
   if (!office.isServing && state.commit >= office.opening) serve(step, office);
   settleChange(step, office);
@@ -251,7 +251,7 @@ function renewLease(step: Step, office: PrimaryOffice, link: OpenLink, message: 
     progress.leaseMs = Math.max(progress.leaseMs, grantedMs);
   }
   progress.answeredRound = Math.max(progress.answeredRound, message.round);
-  if (isOfThisLink) progress.echoMs = Math.max(progress.echoMs ?? -Infinity, message.sentMs);
+  if (isOfThisLink) noteEcho(progress, message.sentMs);
 }
 
 export function onHandOver(step: Step, office: PrimaryOffice, link: OpenLink, message: HandOver): void {
@@ -319,6 +319,7 @@ export function tickPrimary(step: Step, office: PrimaryOffice): void {
       'a backup is silent',
     );
   }
+  tellCommit(step, office);
   tellLeaving(step, office);
   tickStateChecks(step, office);
   if (state.divergence !== undefined) return;

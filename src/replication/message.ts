@@ -34,7 +34,10 @@ export type Message =
   | StateChecksum
   | StateDiffers;
 
-/** From the primary, each second and whenever its commit moved: it is there, and how far its log is safe. */
+/** Those that come with each write. */
+export type FrequentMessage = Append | AppendAnswer | Heartbeat | HeartbeatAnswer;
+
+/** From the primary, each second and when its commit moved and no append has told so: it is there, and how far its log is safe. */
 export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly term: Term;
@@ -96,6 +99,8 @@ export interface Append {
   readonly commit: Index;
   readonly isServing: boolean;
   readonly isMember: boolean;
+  /** As in a heartbeat. */
+  readonly echoMs: number | undefined;
 }
 
 /** Everything up to `durable` is on the sender's disk and is the same as in the primary's log. */
@@ -105,6 +110,8 @@ export interface AppendAnswer {
   /** Up to here the sender has what the primary has, and some of it may not be durable yet. */
   readonly matched: Index;
   readonly durable: Index;
+  /** As in the answer to a heartbeat. */
+  readonly sentMs: number;
 }
 
 /** The sender does not have the entry that an append follows: probe again. */

@@ -86,6 +86,8 @@ export interface Progress {
   leaseMs: number;
   /** The time that its newest answer on this link gave. */
   echoMs: number | undefined;
+  /** Since when it is to be told that the commit has moved; undefined when it was told. */
+  commitOwedMs: number | undefined;
   answeredRound: number;
   /** Numbers the probes; only the answer to the newest one counts. */
   probe: number;
@@ -355,6 +357,8 @@ export type Input =
   /** This node is to stop: another member should take over before it does. Answered by the step in which nothing is left to wait for. */
   | { readonly kind: 'leave'; readonly command: CommandId }
   | { readonly kind: 'confirm reads' }
+  /** What `remind` asked for. It may come more often, and may be left out: each tick does the same. */
+  | { readonly kind: 'reminded' }
   /** A snapshot is due here that the others should have of the same position. */
   | { readonly kind: 'mark' }
   /** What the state was at a mark. */
@@ -407,6 +411,8 @@ export type Effect =
     }
   | { readonly kind: 'replace'; readonly end: LogEnd; readonly state: DurableState }
   | { readonly kind: 'reach'; readonly peers: readonly Peer[] }
+  /** Tell it `reminded` after so long. One that is under way is enough. */
+  | { readonly kind: 'remind'; readonly afterMs: number }
   /** It became, or no longer is, the primary: what was proposed and is not committed is unconfirmed. */
   | { readonly kind: 'office'; readonly isPrimary: boolean }
   | { readonly kind: 'answer'; readonly command: CommandId; readonly outcome: Refusal | CommandOutcome }

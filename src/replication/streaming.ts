@@ -3,11 +3,11 @@ import type { Peer } from '../log/control.js';
 import { lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
-import type { AppendAnswer, Heartbeat, ProbeAnswer, SnapshotAnswer } from './message.js';
+import type { AppendAnswer, ProbeAnswer, SnapshotAnswer } from './message.js';
 import { leaseToAskMs, shortestLeaseMs } from './pace.js';
 import { holdsLease } from './standing.js';
 import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
-import { configurationInForce, historyOf, knownPeers, linkTo, nodesOf, reach, send, tell } from './turn.js';
+import { configurationInForce, historyOf, knownPeers, linkTo, reach, send, tell } from './turn.js';
 
 /** How the primary feeds its backups. */
 
@@ -35,6 +35,7 @@ function newProgress(step: Step, peer: Peer): Progress {
     leaseFromMs: -Infinity,
     leaseMs: 0,
     echoMs: undefined,
+    commitOwedMs: undefined,
     answeredRound: 0,
     probe: 0,
     snapshot: undefined,
@@ -122,29 +123,29 @@ export function heard(step: Step, progress: Progress): void {
   tell(step, 'info', { node: progress.peer.address }, 'a backup is heard again');
 }
 
-/** What a message to a backup tells it about itself and its primary. */
-function standing(
-  step: Step,
-  office: PrimaryOffice,
-  node: NodeId,
-): Pick<Heartbeat, 'isServing' | 'isMember'> {
-  const isMember = nodesOf(configurationInForce(step.state).members).includes(node);
-  return { isServing: office.isServing, isMember };
+function isMember({ state }: Step, node: NodeId): boolean {
+  return configurationInForce(state).members.some((member) => member.node === node);
 }
 
 export function sendHeartbeat(step: Step, office: PrimaryOffice, progress: Progress): void {
   const { state } = step;
   if (progress.link === undefined) return;
+  progress.commitOwedMs = undefined;
   send(step, progress.link, {
     kind: 'heartbeat',
     term: state.term,
     last: state.last,
     commit: state.commit,
     round: office.round,
-    ...standing(step, office, progress.peer.node),
+    isServing: office.isServing,
+    isMember: isMember(step, progress.peer.node),
     leaseMs: leaseToAskMs(state, progress.match),
-    echoMs: holdsLease(state, office, step.nowMs) ? progress.echoMs : undefined,
+    echoMs: echoFor(step, office, progress),
   });
+}
+
+function echoFor({ state, nowMs }: Step, office: PrimaryOffice, progress: Progress): number | undefined {
+  return holdsLease(state, office, nowMs) ? progress.echoMs : undefined;
 }
 
 /** Asks for more to be read wherever there is more to send and room to send it. */
@@ -209,13 +210,16 @@ export function onFed(
   progress.next = (lastIndexOf(last) + 1) as Index;
   progress.inFlight.push({ last: lastIndexOf(last), bytes });
   progress.inFlightBytes += bytes;
+  progress.commitOwedMs = undefined;
   send(step, input.link, {
     kind: 'append',
     term: state.term,
     previous,
     frames,
     commit: state.commit,
-    ...standing(step, office, input.peer),
+    isServing: office.isServing,
+    isMember: isMember(step, input.peer),
+    echoMs: echoFor(step, office, progress),
   });
   feed(step, progress);
 }
@@ -256,6 +260,7 @@ function loseDisk(step: Step, progress: Progress, durable: Index): void {
 
 export function onAppendAnswer(step: Step, progress: Progress, message: AppendAnswer): void {
   const { state, nowMs } = step;
+  noteEcho(progress, message.sentMs);
   const durable = Math.min(message.durable, state.last.index) as Index;
   if (durable <= progress.match) return;
   progress.match = durable;
@@ -269,6 +274,11 @@ export function onAppendAnswer(step: Step, progress: Progress, message: AppendAn
     progress.isReading = false;
   }
   feed(step, progress);
+}
+
+/** An answer on the link that it is fed on gave this as its time. */
+export function noteEcho(progress: Progress, sentMs: number): void {
+  progress.echoMs = Math.max(progress.echoMs ?? -Infinity, sentMs);
 }
 
 export function beginSnapshot(step: Step, progress: Progress): void {

@@ -9,6 +9,8 @@ export interface Timing {
   readonly resendMs: number;
   readonly handOverMs: number;
   readonly commandMs: number;
+  /** So long a backup that is fed is not told that the commit has moved, when no append tells it before. With 0 it is told at once. */
+  readonly commitMs: number;
   /** In the place of those above while the members make their own primary. */
   readonly automatic: AutomaticTiming;
 }
@@ -32,6 +34,7 @@ export const DEFAULT_TIMING: Timing = {
   resendMs: 500,
   handOverMs: 5000,
   commandMs: 8000,
+  commitMs: 2,
   automatic: {
     heartbeatMs: 100,
     leaseMs: 500,

@@ -9,8 +9,8 @@ import { isIdentity } from './message-fields.js';
  * The lines of a handshake. The node that opens a link sends the first one; behind the fourth there are parts of messages on
  * both sides (see `link-parts.ts`).
  *
- *     REPLICATE version=2 nonce=HEX32 auth=secret|none
- *     CHALLENGE version=2 nonce=HEX32 auth=secret|none proof=HEX64|none
+ *     REPLICATE version=3 nonce=HEX32 auth=secret|none
+ *     CHALLENGE version=3 nonce=HEX32 auth=secret|none proof=HEX64|none
  *     PROVE cluster=HEX32|none node=HEX32 address=HOST:PORT fsync=POLICY role=ROLE to=HEX32|any proof=HEX64|none
  *     OK cluster=HEX32|none node=HEX32 address=HOST:PORT fsync=POLICY role=ROLE proof=HEX64|none
  *
@@ -60,7 +60,7 @@ export interface LinkAcceptor {
 /** A line of a handshake, its line ending included, is at most this long. */
 export const HANDSHAKE_LINE_BYTES_MAX = 1024;
 const MESSAGE_BYTES_MAX = 800;
-const VERSION = '2';
+const VERSION = '3';
 const ROLES = ['primary', 'backup'] as const satisfies readonly Role[];
 const FSYNC_POLICIES: readonly FsyncPolicy[] = ['always', 'everysec', 'off'];
 // eslint-disable-next-line no-control-regex

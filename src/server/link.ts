@@ -32,6 +32,8 @@ export interface LinkEnd {
 }
 
 const KEEP_ALIVE_MS = 10_000;
+/** So much is copied to be written in one piece: to write several costs more than that. */
+const COPIED_BYTES_MAX = 64 * 1024;
 
 /**
  * A link over TCP, behind its handshake. What is sent gathers until the work of this turn is done, and leaves with one
@@ -179,6 +181,10 @@ export class SocketLink implements Link, PartSink {
     while (!this.#isClosed && !socket.writableNeedDrain) {
       const pieces = this.#queue.take();
       if (pieces.length === 0) return;
+      if (pieces.length > 1 && isSmall(pieces)) {
+        socket.write(Buffer.concat(pieces));
+        continue;
+      }
       socket.cork();
       for (const piece of pieces) socket.write(piece);
       socket.uncork();
@@ -204,4 +210,10 @@ export class SocketLink implements Link, PartSink {
     this.#queue.clear();
     this.#reader.release();
   }
+}
+
+function isSmall(pieces: readonly Buffer[]): boolean {
+  let bytes = 0;
+  for (const { length } of pieces) bytes += length;
+  return bytes <= COPIED_BYTES_MAX;
 }

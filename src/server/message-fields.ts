@@ -3,7 +3,7 @@ import type { Peer, PlacedConfiguration } from '../log/control.js';
 import type { LogEnd } from '../log/frame.js';
 import type { History, TermSpan } from '../log/history.js';
 import type { KnownMemberships, Membership } from '../replication/membership.js';
-import type { Message } from '../replication/message.js';
+import type { FrequentMessage, Message } from '../replication/message.js';
 import type { PromotionAnswer } from '../replication/promotion.js';
 
 /**
@@ -42,11 +42,10 @@ const FRAMES_MAX = 1_048_576;
 const UINT32_MAX = 2 ** 32 - 1;
 
 const flag: Check<boolean> = (value) => (typeof value === 'boolean' ? value : INVALID);
-const whole: Check<number> = (value) => (isWhole(value, Number.MAX_SAFE_INTEGER) ? value : INVALID);
+const whole: Check<number> = (value) => (isWholeNumber(value) ? value : INVALID);
 const uint32: Check<number> = (value) => (isWhole(value, UINT32_MAX) ? value : INVALID);
-const frameCount: Check<number> = (value) => (isWhole(value, FRAMES_MAX) ? value : INVALID);
-const duration: Check<number> = (value) =>
-  typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : INVALID;
+const frameCount: Check<number> = (value) => (isFrameCount(value) ? value : INVALID);
+const duration: Check<number> = (value) => (isDuration(value) ? value : INVALID);
 const term = whole as Check<Term>;
 const index = whole as Check<Index>;
 const text = shortText(TEXT_LENGTH_MAX);
@@ -83,24 +82,14 @@ const answer = record<PromotionAnswer>({
 const bytes = record<NamedBytes>({ length: whole, checksum: uint32 });
 const role = oneOf('serving', 'opening', 'asking', 'backup');
 
+/** The messages whose heads are JSON. */
+type Rare = Exclude<Message, FrequentMessage>;
+
 const FIELDS: {
-  readonly [Kind in Message['kind']]: Checks<HeadOf<Extract<Message, { readonly kind: Kind }>>>;
+  readonly [Kind in Rare['kind']]: Checks<HeadOf<Extract<Rare, { readonly kind: Kind }>>>;
 } = {
-  heartbeat: {
-    term,
-    last: end,
-    commit: index,
-    round: whole,
-    isServing: flag,
-    isMember: flag,
-    leaseMs: duration,
-    echoMs: optional(duration),
-  },
-  'heartbeat answer': { term, round: whole, sentMs: duration, leaseMs: duration },
   probe: { term, probe: whole, history },
   'probe answer': { term, probe: whole, matched: index, durable: index, wantsSnapshot: flag },
-  append: { term, previous: end, frames: frameCount, commit: index, isServing: flag, isMember: flag },
-  'append answer': { term, matched: index, durable: index },
   mismatch: { term },
   'snapshot part': { term, end, configuration, lossAccepted: flag, offset: whole, bytes, isLast: flag },
   'snapshot answer': { term, end, offset: whole, isInstalled: flag },
@@ -140,7 +129,7 @@ const FIELDS: {
 };
 
 /** The fields of a message that were checked. They are typed once its frames or bytes are added. */
-export type CheckedHead = Readonly<Record<string, unknown>> & { readonly kind: Message['kind'] };
+export type CheckedHead = Readonly<Record<string, unknown>> & { readonly kind: Rare['kind'] };
 
 /** Checks the head of a message. The answer's own text says what is wrong with it. */
 export function checkHead(head: unknown): CheckedHead | string {
@@ -157,7 +146,7 @@ export function isIdentity(value: unknown): value is NodeId | ClusterId {
   return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
 }
 
-function isKind(kind: string): kind is Message['kind'] {
+function isKind(kind: string): kind is Rare['kind'] {
   return Object.hasOwn(FIELDS, kind);
 }
 
@@ -207,6 +196,20 @@ function oneOf<T extends string>(...choices: readonly T[]): Check<T> {
 
 function shortText(lengthMax: number): Check<string> {
   return (value) => (typeof value === 'string' && value.length <= lengthMax ? value : INVALID);
+}
+
+/** A term, an index, or what numbers something. */
+export function isWholeNumber(value: unknown): value is number {
+  return isWhole(value, Number.MAX_SAFE_INTEGER);
+}
+
+export function isFrameCount(value: unknown): value is number {
+  return isWhole(value, FRAMES_MAX);
+}
+
+/** A time, or a length of one. */
+export function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 }
 
 function isWhole(value: unknown, max: number): value is number {

@@ -48,7 +48,15 @@ const TO_A_BACKUP: readonly (readonly [string, (term: number) => Message])[] = [
       const previous = { term: 1 as Term, index: 1 as Index, checksum: 7 };
       const frames = [frameAfter({ ...previous, index: 5 as Index }, { term: 1 })];
       const later = (term + TERM_STEP) as Term;
-      return { kind: 'append', term: later, previous, frames, commit: 1 as Index, ...STANDING };
+      return {
+        kind: 'append',
+        term: later,
+        previous,
+        frames,
+        commit: 1 as Index,
+        ...STANDING,
+        echoMs: undefined,
+      };
     },
   ],
   [
@@ -84,7 +92,7 @@ const TO_A_PRIMARY: readonly (readonly [string, (term: number) => Message])[] = 
     'AnAcknowledgementBeyondTheLog',
     (term) => {
       const index = 1_000_000 as Index;
-      return { kind: 'append answer', term: term as Term, matched: index, durable: index };
+      return { kind: 'append answer', term: term as Term, matched: index, durable: index, sentMs: 1 };
     },
   ],
   ['AnAbsurdTerm', (term) => ({ kind: 'mismatch', term: (term + 2 ** 21 * TERM_STEP) as Term })],

@@ -56,7 +56,7 @@ describe('The proxy between nodes', () => {
     return new End(socket);
   }
 
-  const FIRST = 'REPLICATE version=2 nonce=1 auth=none\n';
+  const FIRST = 'REPLICATE version=3 nonce=1 auth=none\n';
   const proof = (): string => `PROVE node=x address=${addresses.a} to=any\n`;
   const hello = (): string => `${FIRST}${proof()}`;
 

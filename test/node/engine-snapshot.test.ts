@@ -104,7 +104,7 @@ async function startBackupWithSlowDisk(): Promise<EngineFixture> {
   observer?.up(link);
   observer?.received(link, {
     ...{ kind: 'append', term: 1 as Term, previous: EMPTY_LOG, frames: chain(3), commit: 3 as Index },
-    ...{ isServing: true, isMember: true },
+    ...{ isServing: true, isMember: true, echoMs: undefined },
   });
   await until(() => fixture.log.held.length > 0);
   return fixture;

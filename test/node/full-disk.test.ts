@@ -366,7 +366,7 @@ describe('A backup whose node state has no room', () => {
     const link = network.link(peer);
     const append: Message = {
       ...{ kind: 'append', term: 1 as Term, previous: EMPTY_LOG, frames: chain(3), commit: 3 as Index },
-      ...{ isServing: true, isMember: true },
+      ...{ isServing: true, isMember: true, echoMs: undefined },
     };
     disk.isFull = true;
     network.observer!.up(link);

@@ -13,6 +13,8 @@ export const TIMING: Timing = {
   resendMs: 250,
   handOverMs: 3000,
   commandMs: 8000,
+  // Told at once, as one message more that may be lost: to be told later is the same.
+  commitMs: 0,
   automatic: {
     heartbeatMs: 1000,
     leaseMs: 1000,

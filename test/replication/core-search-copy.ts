@@ -138,6 +138,7 @@ function copyProgress(progress: Progress, passedMs: number): Progress {
     leaseMs: progress.leaseMs,
     // By the clock of the other one.
     echoMs: progress.echoMs,
+    commitOwedMs: progress.commitOwedMs && progress.commitOwedMs - passedMs,
     answeredRound: progress.answeredRound,
     probe: progress.probe,
     snapshot: progress.snapshot && { ...progress.snapshot },

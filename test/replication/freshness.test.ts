@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { ClusterId, Index, NodeId, Term } from '../../src/engine.js';
-import { endOf } from '../../src/log/frame.js';
+import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
 import { addToSpans } from '../../src/log/history.js';
 import type { TermSpan } from '../../src/log/history.js';
 import { begin, step } from '../../src/replication/core.js';
@@ -8,7 +8,7 @@ import { takeOffice } from '../../src/replication/leading.js';
 import type { Message } from '../../src/replication/message.js';
 import { shownAsOfMs } from '../../src/replication/standing.js';
 import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
-import { chain } from '../node/frames.js';
+import { chain, frameAfter } from '../node/frames.js';
 
 const NOW_MS = 100_000;
 const TERM = 4 as Term;
@@ -51,6 +51,8 @@ function linkUp(node: NodeId, id = LINK): Input {
 describe('How old what a backup shows may be', () => {
   interface Backup {
     readonly hear: (commit: number, echoMs: number | undefined) => void;
+    /** Frames that it has up to there, all of which are committed. */
+    readonly append: (commit: number, echoMs: number | undefined) => void;
     readonly shown: (applied?: number) => unknown;
   }
 
@@ -70,6 +72,22 @@ describe('How old what a backup shows may be', () => {
         };
         step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
       },
+      append: (commit, echoMs) => {
+        const append = {
+          kind: 'append',
+          term: TERM,
+          previous: EMPTY_LOG,
+          frames: FRAMES.slice(0, commit),
+        } as const;
+        const message: Message = {
+          ...append,
+          commit: commit as Index,
+          isServing: true,
+          isMember: true,
+          echoMs,
+        };
+        step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
+      },
       shown: (applied = state.commit) => shownAsOfMs(state, applied as Index),
     };
   }
@@ -81,6 +99,17 @@ describe('How old what a backup shows may be', () => {
     expect(shown()).to.equal(undefined);
     hear(5, 99_000);
     expect(shown()).to.equal(99_000);
+  });
+
+  it('IsToldByAnAppendAsByAHeartbeat', () => {
+    const { append, shown } = backup();
+    append(6, 99_000);
+    expect(shown(6)).to.equal(99_000);
+    append(8, undefined);
+    expect(shown(8)).to.equal(99_000);
+    append(9, 99_500);
+    expect(shown(8), 'not of what is not applied yet').to.equal(undefined);
+    expect(shown(9)).to.equal(99_500);
   });
 
   it('IsKnownOnlyOfWhatWasApplied', () => {
@@ -133,6 +162,13 @@ describe('A primary gives back the time of an answer', () => {
       this.input(linkUp(B));
     }
 
+    /** B has everything and is fed what comes. */
+    streams(): void {
+      const { index } = this.state.last;
+      const probe = { kind: 'probe answer', term: TERM, probe: 1, matched: index, durable: index } as const;
+      this.input({ kind: 'message', link: LINK, message: { ...probe, wantsSnapshot: false } });
+    }
+
     input(input: Input): Effect[] {
       return step(this.state, input, this.nowMs, 0.5);
     }
@@ -143,6 +179,24 @@ describe('A primary gives back the time of an answer', () => {
       const round = office.kind === 'primary' ? office.round : 0;
       const message = { kind: 'heartbeat answer', term: TERM, round, sentMs, leaseMs: 3000 } as const;
       this.input({ kind: 'message', link, message });
+    }
+
+    /** B has something durably, and says when it said so. */
+    acknowledge(sentMs: number, link = LINK): void {
+      const { index } = LAST;
+      const message = { kind: 'append answer', term: TERM, matched: index, durable: index, sentMs } as const;
+      this.input({ kind: 'message', link, message });
+    }
+
+    /** What the next append to B gives back. */
+    appendEcho(): number | undefined {
+      const { term, last } = this.state;
+      const frame = frameAfter(last, { term });
+      const after = last.index;
+      this.input({ kind: 'propose', frame });
+      const effects = this.input({ kind: 'fed', peer: B, link: LINK, after, frames: [frame] });
+      const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
+      return sent.find((message) => message.kind === 'append')?.echoMs;
     }
 
     /** What the next heartbeat to B gives back. */
@@ -160,6 +214,26 @@ describe('A primary gives back the time of an answer', () => {
     expect(primary.echo()).to.equal(7_000);
     primary.answer(6_000);
     expect(primary.echo(), 'an old one that came late').to.equal(7_000);
+  });
+
+  it('OfAnAcknowledgementToo', () => {
+    const primary = new Primary([A, B]);
+    primary.acknowledge(7_000);
+    expect(primary.echo()).to.equal(7_000);
+    primary.acknowledge(8_000, 2 as LinkId);
+    expect(primary.echo(), 'of another link').to.equal(7_000);
+  });
+
+  it('WithAnAppendWhileItIsSureOfItsPlace', () => {
+    const primary = new Primary([A, B, C]);
+    primary.streams();
+    primary.acknowledge(7_000);
+    expect(primary.appendEcho(), 'no lease yet').to.equal(undefined);
+    primary.echo();
+    primary.answer(7_500);
+    expect(primary.appendEcho()).to.equal(7_500);
+    primary.nowMs += primary.state.timing.leaseMs;
+    expect(primary.appendEcho()).to.equal(undefined);
   });
 
   it('OnlyWhileItIsSureOfItsPlace', () => {

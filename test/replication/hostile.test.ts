@@ -128,8 +128,10 @@ function heartbeat(fields: { term?: Term; last?: LogEnd; commit?: number }): Mes
   return { kind: 'heartbeat', term, last, commit: commit as Index, ...common };
 }
 
+const ACKNOWLEDGED = { kind: 'append answer', sentMs: 1 } as const;
+
 function append(previous: LogEnd, frames: readonly Frame[], term = TERM): Message {
-  return { kind: 'append', term, previous, frames, commit: COMMIT, ...STANDING };
+  return { kind: 'append', term, previous, frames, commit: COMMIT, ...STANDING, echoMs: undefined };
 }
 
 function probe(history: History, term = TERM): Message {
@@ -208,8 +210,8 @@ function toAPrimary({ state }: Victim): readonly (readonly [string, Message])[] 
   const { term, last } = state;
   const beyond = (last.index + 1) as Index;
   return [
-    ['AnAcknowledgementBeyondTheLog', { kind: 'append answer', term, matched: beyond, durable: beyond }],
-    ['MoreOnItsDiskThanInItsLog', { kind: 'append answer', term, matched: 1 as Index, durable: 2 as Index }],
+    ['AnAcknowledgementBeyondTheLog', { ...ACKNOWLEDGED, term, matched: beyond, durable: beyond }],
+    ['MoreOnItsDiskThanInItsLog', { ...ACKNOWLEDGED, term, matched: 1 as Index, durable: 2 as Index }],
     [
       'AnAnswerToAProbeBeyondTheLog',
       { kind: 'probe answer', term, probe: 1, matched: beyond, durable: 1 as Index, wantsSnapshot: false },

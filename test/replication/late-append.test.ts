@@ -25,6 +25,7 @@ describe('An append that comes late', () => {
       commit: 3 as Index,
       isServing: true,
       isMember: true,
+      echoMs: undefined,
     } as const;
     const effects = step(state, { kind: 'message', link: link.id, message }, NOW_MS, 0.5);
     expect(effects.map(({ kind }) => kind)).to.not.include.members(['close link']);

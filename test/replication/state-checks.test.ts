@@ -336,7 +336,7 @@ describe('The mark of a primary', () => {
     expect(marks.map(isMark)).to.deep.equal([true]);
     core.input({ kind: 'durable', index: core.state.last.index });
     const { index } = core.state.last;
-    core.hear(B, { kind: 'append answer', term: TERM, matched: index, durable: index });
+    core.hear(B, { kind: 'append answer', term: TERM, matched: index, durable: index, sentMs: 1 });
     expect(core.state.commit).to.equal(index);
   });
 

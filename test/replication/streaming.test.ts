@@ -8,12 +8,14 @@ import { begin, step } from '../../src/replication/core.js';
 import { takeOffice } from '../../src/replication/leading.js';
 import type { Message } from '../../src/replication/message.js';
 import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
-import { chain } from '../node/frames.js';
+import { DEFAULT_TIMING } from '../../src/replication/timing.js';
+import { chain, frameAfter } from '../node/frames.js';
 
 const LINK = 1 as LinkId;
 const TERM = 4 as Term;
 const [A, B] = ['A' as NodeId, 'B' as NodeId];
 /** A frame a message, and two of them on their way. */
+const { commitMs: COMMIT_MS } = DEFAULT_TIMING;
 const WINDOWS = { bytes: 4096, messages: 2, messageBytes: 1 };
 
 /** A primary with one backup, which says what the test has it say. */
@@ -21,6 +23,8 @@ class Primary {
   /** After which entries frames are to be read and were not yet. */
   reading: Index[] = [];
   readonly sent: Message[] = [];
+  /** How long it wants to be reminded after. */
+  reminders: number[] = [];
   readonly frames: Frame[];
   readonly #state: ReplicaState;
   #nowMs = 100_000;
@@ -89,7 +93,7 @@ class Primary {
 
   acknowledge(durable: number): void {
     const index = durable as Index;
-    this.hear({ kind: 'append answer', term: TERM, matched: index, durable: index });
+    this.hear({ kind: 'append answer', term: TERM, matched: index, durable: index, sentMs: 1 });
   }
 
   /** Reads what is to be read, until nothing is. */
@@ -108,6 +112,29 @@ class Primary {
     this.input({ kind: 'tick' });
   }
 
+  /** Time passes, and it is reminded if it asked for that. */
+  passToReminder(durationMs: number): void {
+    this.#nowMs += durationMs;
+    if (this.reminders.splice(0).length > 0) this.input({ kind: 'reminded' });
+  }
+
+  /** The commits that the backup was told since it was last looked, each with the message that told it. */
+  told(): string[] {
+    return this.sent
+      .splice(0)
+      .flatMap((message) => ('commit' in message ? [`${message.kind} ${String(message.commit)}`] : []));
+  }
+
+  write(): void {
+    const frame = frameAfter(endOf(this.frames.at(-1)!), { term: TERM });
+    this.input({ kind: 'propose', frame });
+    this.read();
+  }
+
+  commit(): void {
+    this.input({ kind: 'durable', index: this.last });
+  }
+
   input(input: Input): void {
     this.#take(step(this.#state, input, this.#nowMs, 0.5));
   }
@@ -117,6 +144,7 @@ class Primary {
       if (effect.kind === 'send') this.sent.push(effect.message);
       else if (effect.kind === 'append') this.frames.push(...effect.frames);
       else if (effect.kind === 'feed') this.reading.push(effect.after);
+      else if (effect.kind === 'remind') this.reminders.push(effect.afterMs);
     }
   }
 }
@@ -166,5 +194,76 @@ describe('What is streamed to a backup', () => {
     primary.answerProbe(6);
     primary.read();
     expect(primary.appends).to.deep.equal([6, 7]);
+  });
+});
+
+describe('That the commit has moved', () => {
+  /** One that feeds its backup, has told it everything, and takes writes. */
+  function primaryThatFeeds(): Primary {
+    const primary = new Primary(chain(9));
+    primary.commit();
+    primary.answerProbe(9);
+    primary.read();
+    primary.acknowledge(10);
+    primary.pass(COMMIT_MS);
+    primary.told();
+    primary.reminders = [];
+    return primary;
+  }
+
+  it('IsToldByTheAppendThatFollowsAndByNothingElse', () => {
+    const primary = primaryThatFeeds();
+    primary.write();
+    primary.commit();
+    primary.write();
+    expect(primary.told()).to.deep.equal(['append 10', 'append 11']);
+    primary.passToReminder(COMMIT_MS);
+    expect(primary.told()).to.deep.equal([]);
+  });
+
+  it('IsToldByAHeartbeatALittleLaterWhereNoAppendFollows', () => {
+    const primary = primaryThatFeeds();
+    primary.write();
+    primary.commit();
+    expect(primary.reminders).to.deep.equal([COMMIT_MS]);
+    primary.passToReminder(COMMIT_MS / 2);
+    expect(primary.told(), 'not yet').to.deep.equal(['append 10']);
+    expect(primary.reminders, 'the rest of it').to.deep.equal([COMMIT_MS / 2]);
+    primary.passToReminder(COMMIT_MS / 2);
+    expect(primary.told()).to.deep.equal(['heartbeat 11']);
+    primary.passToReminder(COMMIT_MS);
+    expect(primary.told(), 'once').to.deep.equal([]);
+  });
+
+  it('IsToldByAReminderThatComesAHairTooEarlySoThatNoneIsAskedForAgainAndAgain', () => {
+    const primary = primaryThatFeeds();
+    primary.write();
+    primary.commit();
+    primary.passToReminder(COMMIT_MS - 1e-9);
+    expect(primary.told()).to.deep.equal(['append 10', 'heartbeat 11']);
+    expect(primary.reminders).to.deep.equal([]);
+  });
+
+  it('IsToldByTheNextTickAtTheLatestAlsoWithoutAReminder', () => {
+    const primary = primaryThatFeeds();
+    primary.write();
+    primary.commit();
+    primary.pass(COMMIT_MS);
+    expect(primary.told()).to.deep.equal(['append 10', 'heartbeat 11']);
+  });
+
+  it('IsOwedSinceTheFirstOfSeveralHoweverFastTheyCome', () => {
+    const primary = primaryThatFeeds();
+    // The window is full, so that no append follows.
+    primary.write();
+    primary.write();
+    primary.write();
+    primary.told();
+    primary.commit();
+    primary.passToReminder(COMMIT_MS / 2);
+    primary.write();
+    primary.commit();
+    primary.passToReminder(COMMIT_MS / 2);
+    expect(primary.told()).to.deep.equal(['heartbeat 14']);
   });
 });

@@ -12,6 +12,8 @@ const whole = fc.maxSafeNat();
 const term = whole as fc.Arbitrary<Term>;
 const index = whole as fc.Arbitrary<Index>;
 const uint32 = fc.nat({ max: 2 ** 32 - 1 });
+/** No -0, which JSON does not know. */
+const time = fc.double({ min: 0, max: 1e12, noNaN: true }).map((ms) => ms + 0);
 const identity = fc.stringMatching(/^[0-9a-f]{32}$/);
 const node = identity as fc.Arbitrary<NodeId>;
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 50 }), fc.constantFrom('__proto__', '"\n\\'));
@@ -59,14 +61,17 @@ const MODELS: Models = {
     round: whole,
     isServing: flag,
     isMember: flag,
-    leaseMs: fc.nat(),
-    echoMs: fc.option(fc.nat(), { nil: undefined }),
+    leaseMs: time,
+    echoMs: fc.option(time, { nil: undefined }),
   }),
-  'heartbeat answer': fc.record({ term, round: whole, sentMs: fc.nat(), leaseMs: fc.nat() }),
+  'heartbeat answer': fc.record({ term, round: whole, sentMs: time, leaseMs: time }),
   probe: fc.record({ term, probe: whole, history }),
   'probe answer': fc.record({ term, probe: whole, matched: index, durable: index, wantsSnapshot: flag }),
-  append: fc.record({ term, previous: end, frames, commit: index, isServing: flag, isMember: flag }),
-  'append answer': fc.record({ term, matched: index, durable: index }),
+  append: fc.record({
+    ...{ term, previous: end, frames, commit: index, isServing: flag, isMember: flag },
+    echoMs: fc.option(time, { nil: undefined }),
+  }),
+  'append answer': fc.record({ term, matched: index, durable: index, sentMs: time }),
   mismatch: fc.record({ term }),
   'snapshot part': fc.record({
     ...{ term, end, configuration, offset: whole, bytes },

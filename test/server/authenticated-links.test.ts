@@ -86,11 +86,11 @@ describe('Links between nodes with a secret', () => {
       const client = await Conversation.open(node.address);
       client.send(`REPLICATE version=1 cluster=${CLUSTER} node=${B} address=127.0.0.1:1\n`);
       expect((await client.lines(1))[0]).to.match(
-        /^ERROR NOT_A_PEER .*version 2 here and in version 1 there/,
+        /^ERROR NOT_A_PEER .*version 3 here and in version 1 there/,
       );
       client.end();
     }
-    expectRefusedOnce(node, /version 2 here and in version 1 there/);
+    expectRefusedOnce(node, /version 3 here and in version 1 there/);
   });
 
   it('GiveAwayNothingBeforeTheOtherEndHasProvedItself', async () => {
@@ -102,11 +102,11 @@ describe('Links between nodes with a secret', () => {
     });
     a.links.reach([{ node: B, address: there.address }]);
     await a.refusal();
-    expect(heard).to.match(/^REPLICATE version=2 nonce=[0-9a-f]{32} auth=secret\n$/);
+    expect(heard).to.match(/^REPLICATE version=3 nonce=[0-9a-f]{32} auth=secret\n$/);
     const client = await Conversation.open(a.address);
     client.send(`${openingText(NONCE_A, 'secret')}\n`);
     expect(await client.lines(1)).to.match(
-      /^CHALLENGE version=2 nonce=[0-9a-f]{32} auth=secret proof=[0-9a-f]{64}$/,
+      /^CHALLENGE version=3 nonce=[0-9a-f]{32} auth=secret proof=[0-9a-f]{64}$/,
     );
     client.end();
   });

@@ -57,8 +57,8 @@ describe('The lines of a handshake', () => {
 
   it('AreWhatTheProtocolDescribes', () => {
     const who = `cluster=${CLUSTER} node=${NODE} address=[::1]:7001 fsync=everysec role=primary`;
-    expect(openingText(NONCE_A, 'secret')).to.equal(`REPLICATE version=2 nonce=${NONCE_A} auth=secret`);
-    expect(challengeText(NONCE_A, 'none')).to.equal(`CHALLENGE version=2 nonce=${NONCE_A} auth=none`);
+    expect(openingText(NONCE_A, 'secret')).to.equal(`REPLICATE version=3 nonce=${NONCE_A} auth=secret`);
+    expect(challengeText(NONCE_A, 'none')).to.equal(`CHALLENGE version=3 nonce=${NONCE_A} auth=none`);
     expect(proveText(PEER, NODE)).to.equal(`PROVE ${who} to=${NODE}`);
     expect(okText(PEER)).to.equal(`OK ${who}`);
     expect(withProof('OK x', undefined)).to.equal('OK x proof=none');
@@ -85,17 +85,17 @@ describe('The lines of a handshake', () => {
   });
 
   it('NameAnotherVersion', () => {
-    const other = openingText(NONCE_A, 'none').replace('version=2', 'version=3');
+    const other = openingText(NONCE_A, 'none').replace('version=3', 'version=4');
     const opening = parseOpening(words(other)) as { fault: string; isOfNode: boolean };
-    expect(opening.fault).to.match(/version 2 here and in version 3 there/);
+    expect(opening.fault).to.match(/version 3 here and in version 4 there/);
     expect(opening.isOfNode).to.equal(true);
     const first = parseOpening(words(`REPLICATE version=1 node=${NODE}`)) as { fault: string };
-    expect(first.fault).to.match(/version 2 here and in version 1 there/);
-    expect(parseChallenge(challengeText(NONCE_A, 'none').replace('=2', '=3'))).to.match(/version 3 there/);
+    expect(first.fault).to.match(/version 3 here and in version 1 there/);
+    expect(parseChallenge(challengeText(NONCE_A, 'none').replace('=3', '=4'))).to.match(/version 4 there/);
   });
 
   const openings: readonly (readonly [string, string])[] = [
-    ['version=2 ', ''],
+    ['version=3 ', ''],
     [NONCE_A, NONCE_A.toUpperCase()],
     [NONCE_A, NONCE_A.slice(1)],
     [`nonce=${NONCE_A} `, ''],

@@ -36,6 +36,7 @@ function append(value: Buffer): Append {
     commit: at.index,
     isServing: true,
     isMember: true,
+    echoMs: undefined,
   };
 }
 

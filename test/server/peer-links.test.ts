@@ -278,7 +278,7 @@ describe('Links to peers', () => {
       }
       const client = await Conversation.open(node.address);
       client.send(`${filled(1024)}\n`);
-      expect((await client.lines(1))[0]).to.match(/^CHALLENGE version=2 /);
+      expect((await client.lines(1))[0]).to.match(/^CHALLENGE version=3 /);
       client.end();
       await client.toTheEnd();
     });

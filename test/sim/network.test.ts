@@ -71,7 +71,8 @@ function peer(name: string, node = `id of ${name}`): { node: NodeId; address: st
 }
 
 function numbered(durable: number): Message {
-  return { kind: 'append answer', term: TERM, matched: durable as Index, durable: durable as Index };
+  const index = durable as Index;
+  return { kind: 'append answer', term: TERM, matched: index, durable: index, sentMs: 1 };
 }
 
 describe('the simulated network', () => {
@@ -108,7 +109,8 @@ describe('the simulated network', () => {
     const world = await new World().connected();
     const frame = frameOf([{ kind: 'put', key: range('k'), value: range('v') }]);
     const previous = { term: 0 as Term, index: 0 as Index, checksum: 0 };
-    const facts = { term: TERM, commit: 0 as Index, isServing: true, isMember: true };
+    const standing = { isServing: true, isMember: true, echoMs: undefined };
+    const facts = { term: TERM, commit: 0 as Index, ...standing };
     // The first of a kind goes through the codec, the next one does not: what arrives is the same.
     for (let count = 0; count < 2; count++) {
       world.a.links[0]?.send({ kind: 'append', previous, frames: [frame], ...facts });

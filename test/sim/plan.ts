@@ -21,6 +21,7 @@ export const QUICK: Timing = {
   resendMs: 50,
   handOverMs: 500,
   commandMs: 1000,
+  commitMs: 1,
   automatic: DEFAULT_TIMING.automatic,
 };
 

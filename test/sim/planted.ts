@@ -149,7 +149,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     states: claimWhatIsThere,
     plan: { ...LOST_WRITES, nodes: 3, acks: 'majority', faults: { ...CUTS_OF_MANY } },
     finds: LOST,
-    from: 79,
+    from: 111,
   },
   { name: 'vote not persisted', states: forgetVote, plan: { nodes: 3 }, finds: UNREADABLE, from: 1 },
   { name: 'skipped directory fsync', files: skipDirectorySync, plan: POWER_CUTS, finds: UNREADABLE, from: 1 },
@@ -186,7 +186,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
     finds: STALE,
-    from: 177,
+    from: 256,
   },
   {
     name: 'lease believed over a suspension',
@@ -200,7 +200,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 365,
+    from: 160,
   },
   {
     name: 'writes counted under the later membership',
