@@ -8,12 +8,14 @@ import { LINE_END_BYTES, NONE, isLineEnd, lengthAt, wordBehind } from './whole-w
 
 /** As `OneKeyRequests`, for a command with one key and its value: `*3 CRLF $3 CRLF SET CRLF $1 CRLF k CRLF $1 CRLF v CRLF`. */
 export class EntryRequests {
+  /** How many words each has. */
+  readonly words = 3;
   readonly #head: RequestHead;
   readonly #limits: RequestLimits;
 
   /** @param name - of letters only. */
   constructor(name: string, limits: RequestLimits) {
-    this.#head = new RequestHead(name, 3);
+    this.#head = new RequestHead(name, this.words);
     this.#limits = limits;
   }
 

@@ -10,13 +10,15 @@ import { LINE_END_BYTES, NONE, isLineEnd, lengthAt, wordBehind } from './whole-w
  * answer: `*2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF`. Anything that is not exactly so ends the row.
  */
 export class OneKeyRequests {
+  /** How many words each has. */
+  readonly words = 2;
   readonly #head: RequestHead;
   readonly #keyBytesMax: number;
   readonly #requestBytesMax: number;
 
   /** @param name - of letters only. */
   constructor(name: string, { keyBytesMax, requestBytesMax }: RequestLimits) {
-    this.#head = new RequestHead(name, 2);
+    this.#head = new RequestHead(name, this.words);
     this.#keyBytesMax = keyBytesMax;
     this.#requestBytesMax = requestBytesMax;
   }

@@ -12,6 +12,7 @@ import { WholeRequestReader } from './whole-request.js';
 import { LINE_END_BYTES } from './whole-word.js';
 
 const EMPTY = Buffer.alloc(0);
+const ZERO = 0x30;
 
 /** Requests without words and empty lines that are skipped before others have a turn. */
 const SKIPPED_MAX = 4096;
@@ -136,13 +137,13 @@ export class RequestReader {
   /** Between two requests, the keys of those that come next and ask for nothing but one key each. Nothing is read by it. */
   findKeys(requests: OneKeyRequests, keys: KeyBatch): void {
     keys.count = 0;
-    if (this.#isBetween(ASTERISK)) requests.find(this.#unread, keys);
+    if (this.#mayBegin(requests.words)) requests.find(this.#unread, keys);
   }
 
   /** As {@link findKeys}, for requests that set one key each. */
   findEntries(requests: EntryRequests, entries: EntryBatch, countMax: number): void {
     entries.keys.count = 0;
-    if (this.#isBetween(ASTERISK)) requests.find(this.#unread, entries, countMax);
+    if (this.#mayBegin(requests.words)) requests.find(this.#unread, entries, countMax);
   }
 
   /** Says that the requests that were found are read, up to the one whose last word ends at `end`. */
@@ -156,6 +157,12 @@ export class RequestReader {
     const { bytes, at } = this.#unread;
     this.takeUpTo(end);
     return Buffer.from(bytes.subarray(at, this.#unread.at));
+  }
+
+  /** Whether a request of so many words may be next, at the first look. */
+  #mayBegin(words: number): boolean {
+    const { bytes, at } = this.#unread;
+    return bytes[at + 1] === ZERO + words && this.#isBetween(ASTERISK);
   }
 
   #isBetween(first: number): boolean {
