@@ -32,15 +32,15 @@ const LISTENER: PeerIdentity = {
 };
 /** Computed by another program, from the description in the protocol page, with Python's hmac and hashlib. */
 const PROOFS = {
-  listener: 'd5327c4169af1f3ae59e25097c7b28d54cf7eddca9bf28384f0b74eca1bb4ae0',
-  opener: 'a223a5f2a6a558e53c0b81102d93338e23798fd2a159becf448cc142398a63d6',
-  accepted: '33378f5a100b9209cb75e361624db619df7da5fd0a3d6a597477f0a5fc467cde',
-  refused: 'c48ee71ed26f35399a541d070f35675eb6e179591ffc970aa9a2268bbb0a0c07',
+  listener: '52a6ae35874487b633651b4f4da83813d4c573a0c58d3a4996673b66cc7c410f',
+  opener: '5c3f424c24ed4ba4e8549a7462519232aa7df336fa2c0de02d013ff5401c0526',
+  accepted: '0db0c3fdb40804037b2fd671c3b0fadd7cf28363cea1cbe53c5b73578332af93',
+  refused: 'fdbcd7f9cf82a2a5dc98e86136457d484c27690b08ddd6df7ea8d6ca1a7b79d2',
 };
-const OPENER_TO_LISTENER = 'c9168c123b37934729b2ab2658ae107c1a38cf45239dd31be180344273ea90c9';
-const LISTENER_TO_OPENER = '437ddfab60aa3ce7ed712802eda4b08b420f128a1a0f606e1c2f52111f6cfd12';
+const OPENER_TO_LISTENER = '09844072087b0cb05e31089c800d09ddaee9e324bd4ad0f5d80d9c2462b1a2a5';
+const LISTENER_TO_OPENER = '4ae90a39bfb05b5461bdb2256306e7d58411156e5377108e841ff9ef68a83378';
 /** And these with AESGCM of its package cryptography: a part of 5 bytes, sent twice. */
-const TAGS = ['819e1db34ddfefb19aa6dcb17959331b', 'aece44f962717de8fe8cf79efaf18228'];
+const TAGS = ['12e923a1823e42dca0ca6a1c51ca13b2', 'c90aee3d94588a2aa304a23ac521d168'];
 
 function hex(key: KeyObject): string {
   return key.export().toString('hex');
