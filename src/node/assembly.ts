@@ -209,6 +209,9 @@ export class Assembly {
         this.#lengths.note(end.index, this.#log().appendedBytes);
         this.replica.written(end);
       },
+      writing: () => {
+        this.proposals.goOn();
+      },
       idle: () => {
         this.proposals.goOn();
       },
@@ -294,6 +297,7 @@ export class Assembly {
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       // What is proposed within a step is in the log only behind it, and would not be followed by the next.
       isLogBusy: () => !this.writer.isIdle || this.replica.isStepping,
+      mayTakeAhead: (frameBytes) => !this.replica.isStepping && this.writer.hasRoomFor(frameBytes),
       isStuck: () => this.room.isStuck,
       tail: () => ({ term: state.term, last: state.last }),
       propose: (frame) => {

@@ -52,6 +52,11 @@ export class BatchQueue {
     return this.#waiting[0]?.sinceMs;
   }
 
+  /** The size of the oldest batch where it takes no more, since others follow it. */
+  get closedBytes(): number | undefined {
+    return this.#waiting.length > 1 ? this.#waiting[0]?.builder.length : undefined;
+  }
+
   add(operation: LoggedOperation, observer: WriteObserver | undefined, tag: SessionTag | undefined): void {
     const bytes = entryBytes(operation, tag);
     const batch = this.#batchFor(bytes);

@@ -8,6 +8,8 @@ import { NO_SLOW_WRITES, afterWrite, mayWriteWithinTurn, sizeOf } from './writin
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
+/** At least what a frame takes in a segment beside itself. */
+const RECORD_ROOM_BYTES = 64;
 
 export interface LogWriterParts {
   log(): Log;
@@ -20,6 +22,8 @@ export interface LogWriterParts {
   readonly room: Pick<DiskRoom, 'lacks' | 'found'>;
   /** Everything up to here is as safe as the fsync policy says. */
   written(end: LogEnd): void;
+  /** A group is being written beside other work: where there is room, another one may be taken. */
+  writing(): void;
   /** There is nothing more to write for now. */
   idle(): void;
   /** Told once: the log takes nothing more. */
@@ -36,6 +40,10 @@ export class LogWriter {
   readonly #parts: LogWriterParts;
   #queue: Frame[] = [];
   #running: Promise<void> | undefined;
+  /** What was taken and is not written takes at most so much of a segment. */
+  #takenBytes = 0;
+  /** A group is being written beside other work: what comes meanwhile is written behind it. */
+  #isWriting = false;
   #hasFailed = false;
   #isStopped = false;
   #slowWrites = NO_SLOW_WRITES;
@@ -50,14 +58,16 @@ export class LogWriter {
     return this.#running === undefined;
   }
 
-  /** Whether a frame of this size can be appended now, with nothing to be done for it before. */
+  /** Whether a frame of this size can be appended now, with nothing to be done for it before but what is being written. */
   hasRoomFor(frameBytes: number): boolean {
-    return this.isIdle && !this.#hasFailed && this.#parts.log().hasRoomFor(frameBytes);
+    if (this.#hasFailed || !(this.isIdle || this.#isWriting)) return false;
+    return this.#parts.log().hasRoomFor(frameBytes + this.#takenBytes);
   }
 
   append(frames: readonly Frame[]): void {
     if (this.#hasFailed) return;
     this.#queue.push(...frames);
+    this.#takenBytes += roomOf(frames);
     this.#running ??= this.#run();
   }
 
@@ -133,13 +143,23 @@ export class LogWriter {
     // Whatever else this turn brings goes with the first group; and what links were given is sent before anybody waits for a disk.
     await Promise.resolve();
     await Promise.resolve();
-    while (this.#mayWrite) {
-      const group = this.#queue.splice(0, GROUP_FRAMES_MAX);
-      const last = group.at(-1);
-      if (last === undefined) break;
-      const writing = this.#write(group);
+    let group = this.#nextGroup();
+    let writing = this.#write(group);
+    while (group.length > 0) {
+      const done = group;
       const isWritten = typeof writing === 'boolean' ? writing : await writing;
-      if (isWritten) this.#parts.written(endOf(last));
+      this.#takenBytes -= roomOf(done);
+      // What was taken while this was written beside other work is written while this is applied.
+      const isAhead = typeof writing !== 'boolean' && this.#mayWrite;
+      if (isAhead) {
+        group = this.#nextGroup();
+        writing = this.#writeBeside(group);
+      }
+      const last = done.at(-1);
+      if (isWritten && last !== undefined) this.#parts.written(endOf(last));
+      if (isAhead) continue;
+      group = this.#nextGroup();
+      writing = this.#write(group);
     }
     this.#running = undefined;
     this.#parts.idle();
@@ -147,6 +167,11 @@ export class LogWriter {
 
   get #mayWrite(): boolean {
     return this.#queue.length > 0 && !this.#hasFailed;
+  }
+
+  /** The next frames to be written together; none when there are none, or the log takes nothing more. */
+  #nextGroup(): readonly Frame[] {
+    return this.#hasFailed ? [] : this.#queue.splice(0, GROUP_FRAMES_MAX);
   }
 
   /** Writes while everything else waits, where that pays; answers whether it did. */
@@ -166,6 +191,7 @@ export class LogWriter {
 
   /** Answers whether the group was written: at once where that was done within the turn, or where it failed there. */
   #write(group: readonly Frame[]): boolean | Promise<boolean> {
+    if (group.length === 0) return false;
     try {
       if (!this.#appendNow(group)) return this.#writeBeside(group);
     } catch (error) {
@@ -180,7 +206,7 @@ export class LogWriter {
     const { room, clock } = this.#parts;
     for (;;) {
       try {
-        await this.#parts.log().append(group);
+        await this.#appendBeside(group);
         room.found('entries');
         return true;
       } catch (error) {
@@ -191,7 +217,7 @@ export class LogWriter {
       }
       room.lacks('entries');
       if (this.#isStopped) {
-        this.#queue = [];
+        this.#giveUp();
         return false;
       }
       await new Promise<void>((resolve) => {
@@ -200,9 +226,32 @@ export class LogWriter {
     }
   }
 
+  async #appendBeside(group: readonly Frame[]): Promise<void> {
+    const appending = this.#parts.log().append(group);
+    this.#isWriting = true;
+    try {
+      this.#parts.writing();
+      await appending;
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
   #fail(error: unknown): void {
     this.#hasFailed = true;
-    this.#queue = [];
+    this.#giveUp();
     this.#parts.failed(error);
   }
+
+  #giveUp(): void {
+    this.#takenBytes -= roomOf(this.#queue);
+    this.#queue = [];
+  }
+}
+
+/** At least what frames take in a segment. */
+function roomOf(frames: readonly Frame[]): number {
+  let bytes = 0;
+  for (const { start, end } of frames) bytes += end - start + RECORD_ROOM_BYTES;
+  return bytes;
 }

@@ -27,6 +27,8 @@ export interface ProposalsParts {
   isHeld(): boolean;
   /** Whether the log, or the core, is busy: what comes meanwhile becomes one batch. `goOn` is called once it no longer is. */
   isLogBusy(): boolean;
+  /** Whether a frame can be proposed although the log is busy. */
+  mayTakeAhead(frameBytes: number): boolean;
   /** Nothing can be written for want of room: whatever comes is refused at once. */
   isStuck(): boolean;
   /** Whether there is room for a frame without anything to be done for it. */
@@ -163,7 +165,18 @@ export class Proposals {
 
   get #mayTake(): boolean {
     if (this.#queue.isEmpty) return false;
-    return this.#parts.isStuck() || !(this.#parts.isLogBusy() || this.#parts.isHeld());
+    if (this.#parts.isStuck()) return true;
+    if (this.#parts.isHeld()) return false;
+    return !this.#parts.isLogBusy() || this.#mayTakeAhead;
+  }
+
+  /**
+   * A batch that takes no more writes need not wait until the log is at rest, only for what is being written there: it is written with others
+   * of its kind while that is applied.
+   */
+  get #mayTakeAhead(): boolean {
+    const bytes = this.#queue.closedBytes;
+    return bytes !== undefined && this.#parts.mayTakeAhead(bytes);
   }
 
   async #refusalOf(batch: Batch): Promise<Refusal | undefined> {

@@ -14,20 +14,28 @@ function startWriter({ connections }: Pick<LogWriterParts, 'connections'> = {}) 
   const written: LogEnd[] = [];
   const failures: unknown[] = [];
   const full: boolean[] = [];
-  const counts = { idle: 0 };
+  const counts = { idle: 0, writing: 0 };
+  /** Called each time that the log was written. */
+  const observed = { written: (): void => undefined };
   const writer = new LogWriter({
     log: () => log,
     clock,
     isDurable: true,
     ...(connections === undefined ? {} : { connections }),
-    written: (end) => void written.push(end),
+    written: (end) => {
+      written.push(end);
+      observed.written();
+    },
+    writing: () => {
+      counts.writing++;
+    },
     idle: () => {
       counts.idle++;
     },
     failed: (error) => void failures.push(error),
     room: new DiskRoom(SILENT, () => void full.push(full.at(-1) !== true)),
   });
-  return { log, clock, writer, written, failures, full, counts };
+  return { log, clock, writer, written, failures, full, counts, observed };
 }
 
 /** Long enough for whatever is ready to have happened. */
@@ -76,6 +84,63 @@ describe('The writer of the log', () => {
     await writer.idle();
     expect(log.groups).to.deep.equal([1, 5]);
     expect(written).to.deep.equal([endOf(frames[0]!), endOf(frames[5]!)]);
+  });
+
+  it('WritesWhatItTookMeanwhileWhileWhatIsWrittenIsApplied', async () => {
+    const { writer, log, written, counts, observed } = startWriter();
+    const frames = chain(3);
+    log.hold = true;
+    writer.append(frames.slice(0, 1));
+    await until(() => log.held.length === 1);
+    expect(counts.writing, 'told that more may be taken').to.equal(1);
+    writer.append(frames.slice(1));
+    let underWay: number | undefined;
+    observed.written = () => (underWay ??= log.held.length);
+    log.held[0]!.release();
+    await until(() => written.length === 1);
+    expect(underWay, 'writes begun when the first was told').to.equal(2);
+    log.hold = false;
+    log.held[1]!.release();
+    await writer.idle();
+    expect(log.groups).to.deep.equal([1, 2]);
+    expect(written).to.deep.equal([endOf(frames[0]!), endOf(frames[2]!)]);
+    expect(counts).to.include({ idle: 1, writing: 2 });
+  });
+
+  it('HasRoomBesideWhatItTookAndOnlyWhileThatIsBeingWritten', async () => {
+    const { writer, log } = startWriter();
+    const frames = chain(3, 1000);
+    const bytes = frames[0]!.end - frames[0]!.start;
+    log.roomBytes = 3 * bytes;
+    log.hold = true;
+    expect(writer.hasRoomFor(3 * bytes)).to.equal(true);
+    writer.append(frames.slice(0, 1));
+    expect(writer.hasRoomFor(1), 'the write is not under way').to.equal(false);
+    await until(() => log.held.length === 1);
+    expect(writer.hasRoomFor(bytes)).to.equal(true);
+    expect(writer.hasRoomFor(2 * bytes)).to.equal(false);
+    writer.append(frames.slice(1, 2));
+    expect(writer.hasRoomFor(bytes), 'of three, with what each takes beside itself').to.equal(false);
+    log.hold = false;
+    log.held[0]!.release();
+    await writer.idle();
+    expect(writer.hasRoomFor(3 * bytes)).to.equal(true);
+  });
+
+  it('ToldOfAFailedWriteTakesNothingOfWhatItTookMeanwhile', async () => {
+    const { writer, log, written, failures } = startWriter();
+    const frames = chain(3);
+    log.hold = true;
+    writer.append(frames.slice(0, 1));
+    await until(() => log.held.length === 1);
+    writer.append(frames.slice(1));
+    const failure = new Error('on purpose');
+    log.held[0]!.release(failure);
+    await writer.idle();
+    expect(failures).to.deep.equal([failure]);
+    expect(written).to.deep.equal([]);
+    expect(log.held).to.have.length(1);
+    expect(writer.hasRoomFor(0)).to.equal(false);
   });
 
   it('BoundsAGroup', async () => {

@@ -25,6 +25,7 @@ class Fixture {
   objection: Refusal | undefined;
   isHeld = false;
   isLogBusy = false;
+  mayTakeAhead = false;
   /** Room is made only when the test says so. */
   holdsReserve = false;
   failReserveWith: Error | undefined;
@@ -40,6 +41,7 @@ class Fixture {
     isLogBusy: () => this.isLogBusy,
     hasRoomFor: () => !this.holdsReserve && this.failReserveWith === undefined,
     reserve: () => this.#reserve(),
+    mayTakeAhead: () => this.mayTakeAhead,
     isStuck: () => false,
     tail: () => ({ term: this.term, last: this.last }),
     propose: (frame) => {
@@ -64,13 +66,13 @@ class Fixture {
     });
   }
 
-  write(name: string): void {
+  write(name: string, valueBytes = 1): void {
     const observer = {
       written: (refused: Refusal | undefined) => {
         this.told.push(refused === undefined ? name : `${name}:${refused.code}`);
       },
     };
-    this.proposals.write({ kind: 'put', key: range(name), value: range('v') }, observer);
+    this.proposals.write({ kind: 'put', key: range(name), value: range('v'.repeat(valueBytes)) }, observer);
   }
 
   /** Makes one write and waits until it is proposed. */
@@ -121,6 +123,30 @@ describe('A proposal', () => {
     fixture.proposals.goOn();
     await until(() => fixture.proposed.length === 1);
     expect(fixture.proposed[0]!.count).to.equal(2);
+  });
+
+  it('ThatTakesNoMoreIsMadeWhileTheLogIsBusyWhereThereIsRoom', async () => {
+    const fixture = new Fixture();
+    fixture.isLogBusy = true;
+    fixture.mayTakeAhead = true;
+    fixture.write('a', 200_000);
+    await fixture.turns();
+    expect(fixture.proposed, 'it may take more').to.have.length(0);
+    fixture.write('b', 200_000);
+    await until(() => fixture.proposed.length === 1);
+    fixture.mayTakeAhead = false;
+    fixture.write('c', 200_000);
+    await fixture.turns();
+    expect(fixture.proposed).to.have.length(1);
+    fixture.isHeld = true;
+    fixture.mayTakeAhead = true;
+    fixture.proposals.goOn();
+    await fixture.turns();
+    expect(fixture.proposed, 'a hand-over is under way').to.have.length(1);
+    fixture.isHeld = fixture.isLogBusy = false;
+    fixture.proposals.goOn();
+    await until(() => fixture.proposed.length === 3);
+    expect(fixture.proposed.map(({ firstIndex }) => firstIndex)).to.deep.equal([1, 2, 3]);
   });
 
   it('IsKnownAgainWhenItsFrameWasReadFromTheFiles', async () => {

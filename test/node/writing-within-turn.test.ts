@@ -155,6 +155,7 @@ describe('The writer of the log, of a group that may be written within the turn'
       isDurable,
       ...(connections === undefined ? {} : { connections: () => connections }),
       written: () => undefined,
+      writing: () => undefined,
       idle: () => undefined,
       failed: (error) => {
         throw error;
