@@ -11,7 +11,7 @@ import { errorCode, isFullDisk } from './files.js';
 import type { FileLock, Files } from './files.js';
 import { historyBehind } from './log-history.js';
 import type { LogHistory } from './log-history.js';
-import { saveNodeState } from './node-state.js';
+import { NODE_STATE_NAME, saveNodeState } from './node-state.js';
 import type { NodeState } from './node-state.js';
 import { openNode } from './opening.js';
 import type { OpenedNode } from './opening.js';
@@ -46,15 +46,30 @@ export async function openDataDirectory(options: DataDirectoryOptions): Promise<
 }
 
 async function makeDirectory(files: Files, dbPath: string, directory: string): Promise<void> {
+  const parent = path.dirname(path.resolve(dbPath));
   try {
+    const isNew = !(await files.exists(path.join(directory, NODE_STATE_NAME)));
     await files.makeDirectory(directory);
-    await files.syncDirectory(path.dirname(path.resolve(dbPath)));
+    await files.syncDirectory(parent);
+    if (isNew) await syncAncestors(files, parent);
   } catch (error) {
     const advice = isFullDisk(error)
       ? 'make room on the disk'
       : 'give a --db-path in a directory that can be written to';
     const message = `${directory} cannot be made (${errorCode(error) ?? String(error)}): ${advice}`;
     throw new StorageFault('unreadable', directory, message);
+  }
+}
+
+/** What is at the root's end of the way here may belong to others, and was there before. */
+const NOT_OURS: readonly unknown[] = ['EACCES', 'EPERM', 'EINVAL'];
+
+/** Makes the way to a directory durable: it may have been made with it, now or by a process that ended too soon. */
+async function syncAncestors(files: Files, directory: string): Promise<void> {
+  for (let below = directory; path.dirname(below) !== below; below = path.dirname(below)) {
+    await files.syncDirectory(path.dirname(below)).catch((error: unknown) => {
+      if (!NOT_OURS.includes(errorCode(error))) throw error;
+    });
   }
 }
 
