@@ -158,14 +158,14 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 121,
+    from: 200,
   },
   {
     name: 'missing empty entry',
     rules: { opensTermFirst: false },
     plan: SHORT_TERMS, // What a forced promotion decides stands in that entry. In 300 schedules nothing was lost by its absence.
     finds: /does not come together again/,
-    from: 244,
+    from: 353,
   },
   {
     name: 'position reuse',
@@ -186,7 +186,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { waitsAtStart: false },
     plan: RESTARTED_VOTERS,
     finds: STALE,
-    from: 256,
+    from: 136,
   },
   {
     name: 'lease believed over a suspension',
@@ -200,7 +200,7 @@ const PLANTED_BY_HAND: readonly Planted[] = [
     rules: { decidePromotion: askNewest },
     plan: CHANGING_PAIR,
     finds: LOST,
-    from: 160,
+    from: 28,
   },
   {
     name: 'writes counted under the later membership',
