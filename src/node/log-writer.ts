@@ -8,8 +8,6 @@ import { NO_SLOW_WRITES, afterWrite, mayWriteWithinTurn, sizeOf } from './writin
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;
-/** At least what a frame takes in a segment beside itself. */
-const RECORD_ROOM_BYTES = 64;
 
 export interface LogWriterParts {
   log(): Log;
@@ -30,6 +28,12 @@ export interface LogWriterParts {
   failed(error: unknown): void;
 }
 
+/** A group that is being written, where it ends, and whether it was written in the end: no promise where that is known at once. */
+interface Writing {
+  readonly end: LogEnd;
+  readonly outcome: boolean | Promise<boolean>;
+}
+
 /**
  * Writes frames to the log in their order, one group at a time; what comes meanwhile is the next group.
  *
@@ -40,10 +44,8 @@ export class LogWriter {
   readonly #parts: LogWriterParts;
   #queue: Frame[] = [];
   #running: Promise<void> | undefined;
-  /** What was taken and is not written takes at most so much of a segment. */
-  #takenBytes = 0;
-  /** A group is being written beside other work: what comes meanwhile is written behind it. */
-  #isWriting = false;
+  /** Being written beside other work: what comes meanwhile is written behind it. */
+  #underWay: readonly Frame[] = [];
   #hasFailed = false;
   #isStopped = false;
   #slowWrites = NO_SLOW_WRITES;
@@ -60,14 +62,13 @@ export class LogWriter {
 
   /** Whether a frame of this size can be appended now, with nothing to be done for it before but what is being written. */
   hasRoomFor(frameBytes: number): boolean {
-    if (this.#hasFailed || !(this.isIdle || this.#isWriting)) return false;
-    return this.#parts.log().hasRoomFor(frameBytes + this.#takenBytes);
+    if (this.#hasFailed || !(this.isIdle || this.#underWay.length > 0)) return false;
+    return this.#parts.log().hasRoomFor(frameBytes, [...this.#underWay, ...this.#queue]);
   }
 
   append(frames: readonly Frame[]): void {
     if (this.#hasFailed) return;
     this.#queue.push(...frames);
-    this.#takenBytes += roomOf(frames);
     this.#running ??= this.#run();
   }
 
@@ -143,35 +144,24 @@ export class LogWriter {
     // Whatever else this turn brings goes with the first group; and what links were given is sent before anybody waits for a disk.
     await Promise.resolve();
     await Promise.resolve();
-    let group = this.#nextGroup();
-    let writing = this.#write(group);
-    while (group.length > 0) {
-      const done = group;
-      const isWritten = typeof writing === 'boolean' ? writing : await writing;
-      this.#takenBytes -= roomOf(done);
+    for (let writing = this.#writeNext('soonest'); writing !== undefined;) {
+      const { end, outcome } = writing;
+      const isWritten = typeof outcome === 'boolean' ? outcome : await outcome;
       // What was taken while this was written beside other work is written while this is applied.
-      const isAhead = typeof writing !== 'boolean' && this.#mayWrite;
-      if (isAhead) {
-        group = this.#nextGroup();
-        writing = this.#writeBeside(group);
-      }
-      const last = done.at(-1);
-      if (isWritten && last !== undefined) this.#parts.written(endOf(last));
-      if (isAhead) continue;
-      group = this.#nextGroup();
-      writing = this.#write(group);
+      const next = typeof outcome === 'boolean' ? undefined : this.#writeNext('beside');
+      if (isWritten) this.#parts.written(end);
+      writing = next ?? this.#writeNext('soonest');
     }
     this.#running = undefined;
     this.#parts.idle();
   }
 
-  get #mayWrite(): boolean {
-    return this.#queue.length > 0 && !this.#hasFailed;
-  }
-
-  /** The next frames to be written together; none when there are none, or the log takes nothing more. */
-  #nextGroup(): readonly Frame[] {
-    return this.#hasFailed ? [] : this.#queue.splice(0, GROUP_FRAMES_MAX);
+  /** Begins to write the next group; undefined when there is none, or the log takes nothing more. */
+  #writeNext(how: 'soonest' | 'beside'): Writing | undefined {
+    const group = this.#queue.splice(0, GROUP_FRAMES_MAX);
+    const last = group.at(-1);
+    if (last === undefined) return undefined;
+    return { end: endOf(last), outcome: how === 'beside' ? this.#writeBeside(group) : this.#write(group) };
   }
 
   /** Writes while everything else waits, where that pays; answers whether it did. */
@@ -191,7 +181,6 @@ export class LogWriter {
 
   /** Answers whether the group was written: at once where that was done within the turn, or where it failed there. */
   #write(group: readonly Frame[]): boolean | Promise<boolean> {
-    if (group.length === 0) return false;
     try {
       if (!this.#appendNow(group)) return this.#writeBeside(group);
     } catch (error) {
@@ -217,7 +206,7 @@ export class LogWriter {
       }
       room.lacks('entries');
       if (this.#isStopped) {
-        this.#giveUp();
+        this.#queue = [];
         return false;
       }
       await new Promise<void>((resolve) => {
@@ -228,30 +217,18 @@ export class LogWriter {
 
   async #appendBeside(group: readonly Frame[]): Promise<void> {
     const appending = this.#parts.log().append(group);
-    this.#isWriting = true;
+    this.#underWay = group;
     try {
       this.#parts.writing();
       await appending;
     } finally {
-      this.#isWriting = false;
+      this.#underWay = [];
     }
   }
 
   #fail(error: unknown): void {
     this.#hasFailed = true;
-    this.#giveUp();
+    this.#queue = [];
     this.#parts.failed(error);
   }
-
-  #giveUp(): void {
-    this.#takenBytes -= roomOf(this.#queue);
-    this.#queue = [];
-  }
-}
-
-/** At least what frames take in a segment. */
-function roomOf(frames: readonly Frame[]): number {
-  let bytes = 0;
-  for (const { start, end } of frames) bytes += end - start + RECORD_ROOM_BYTES;
-  return bytes;
 }

@@ -14,8 +14,8 @@ export interface Log {
   readonly end: LogEnd;
   /** Grows with every append by the bytes that it took. */
   readonly appendedBytes: number;
-  /** Whether a frame of this size can be appended without another segment. */
-  hasRoomFor(frameBytes: number): boolean;
+  /** Whether a frame of this size can be appended without another segment, behind others that are not appended yet. */
+  hasRoomFor(frameBytes: number, behind?: readonly Frame[]): boolean;
   /**
    * Makes sure that the next segment is there when it is needed.
    *

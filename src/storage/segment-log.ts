@@ -106,9 +106,11 @@ export class SegmentLog {
     return this.#appendedBytes;
   }
 
-  /** Whether a frame of this size needs no segment but the current one, which takes it. */
-  hasRoomFor(frameBytes: number): boolean {
-    return this.#failure === undefined && recordBytes(frameBytes) <= this.#roomBytes;
+  /** Whether a frame of this size needs no segment but the current one, which takes it, behind others that are not appended yet. */
+  hasRoomFor(frameBytes: number, behind: readonly Frame[] = []): boolean {
+    let bytes = recordBytes(frameBytes);
+    for (const { start, end } of behind) bytes += recordBytes(end - start);
+    return this.#failure === undefined && bytes <= this.#roomBytes;
   }
 
   /**

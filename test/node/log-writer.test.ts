@@ -117,10 +117,11 @@ describe('The writer of the log', () => {
     writer.append(frames.slice(0, 1));
     expect(writer.hasRoomFor(1), 'the write is not under way').to.equal(false);
     await until(() => log.held.length === 1);
-    expect(writer.hasRoomFor(bytes)).to.equal(true);
-    expect(writer.hasRoomFor(2 * bytes)).to.equal(false);
+    expect(writer.hasRoomFor(2 * bytes)).to.equal(true);
+    expect(writer.hasRoomFor(2 * bytes + 1)).to.equal(false);
     writer.append(frames.slice(1, 2));
-    expect(writer.hasRoomFor(bytes), 'of three, with what each takes beside itself').to.equal(false);
+    expect(writer.hasRoomFor(bytes)).to.equal(true);
+    expect(writer.hasRoomFor(bytes + 1)).to.equal(false);
     log.hold = false;
     log.held[0]!.release();
     await writer.idle();

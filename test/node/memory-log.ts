@@ -55,8 +55,8 @@ export class MemoryLog implements Log {
     return this.#frames.map(({ firstIndex, count }) => ({ firstIndex, count }));
   }
 
-  hasRoomFor(frameBytes: number): boolean {
-    return frameBytes <= this.roomBytes;
+  hasRoomFor(frameBytes: number, behind: readonly Frame[] = []): boolean {
+    return behind.reduce((sum, { start, end }) => sum + end - start, frameBytes) <= this.roomBytes;
   }
 
   makeReady(): Promise<void> {

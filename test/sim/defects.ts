@@ -16,7 +16,7 @@ export function appendEarly(log: Log, isOn: () => boolean): Log {
     get appendedBytes() {
       return log.appendedBytes;
     },
-    hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
+    hasRoomFor: (frameBytes, behind) => log.hasRoomFor(frameBytes, behind),
     makeReady: () => last.then(() => log.makeReady()),
     reserve: (frameBytes) => last.then(() => log.reserve(frameBytes)),
     append(frames) {

@@ -10,7 +10,7 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
     get appendedBytes() {
       return log.appendedBytes;
     },
-    hasRoomFor: (frameBytes) => log.hasRoomFor(frameBytes),
+    hasRoomFor: (frameBytes, behind) => log.hasRoomFor(frameBytes, behind),
     makeReady: () => log.makeReady(),
     reserve: (frameBytes) => log.reserve(frameBytes),
     async append(frames) {

@@ -45,6 +45,17 @@ describe('Frames that are to be appended before anything else happens', () => {
     expect((await framesIn(log)).map(bytesOf)).to.deep.equal(frames.map(bytesOf));
   });
 
+  it('HaveRoomBehindOthersExactlyWhereTheSegmentTakesThemAll', async () => {
+    const { log } = await makeLog('off');
+    const frames = framesBehind(EMPTY_LOG, 1, 100);
+    const sizeOf = ({ start, end }: { start: number; end: number }) => end - start;
+    const count = frames.findIndex((frame, at) => !log.hasRoomFor(sizeOf(frame), frames.slice(0, at)));
+    expect(count, 'frames that are a segment').to.be.within(2, 99);
+    expect(log.appendNow(frames.slice(0, count + 1))).to.equal(false);
+    expect(log.appendNow(frames.slice(0, count))).to.equal(true);
+    expect(log.hasRoomFor(sizeOf(frames[count]!))).to.equal(false);
+  });
+
   it('AreLeftToOthersWhileASyncIsUnderWay', async () => {
     const { log } = await makeLog('everysec');
     const [first, second] = framesBehind(EMPTY_LOG, 1, 2);
