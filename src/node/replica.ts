@@ -18,18 +18,17 @@ import type {
 import type { NodeState } from '../storage/node-state.js';
 import type { ApplyLoop } from './apply-loop.js';
 import type { ClockWatch } from './clock-watch.js';
-import { RETRY_FULL_MS, diskFull, endsForWantOfRoom, isDiskFull } from './disk-room.js';
+import { RETRY_FULL_MS, diskFull, isDiskFull } from './disk-room.js';
 import type { DiskRoom } from './disk-room.js';
 import type { Feeder } from './feeder.js';
 import type { FrameCache } from './frame-cache.js';
 import type { LogWriter } from './log-writer.js';
-import type { Arrival, Link, Log, Network, NodeStates, Replacements } from './ports.js';
+import type { Link, Log, Network, NodeStates, Replacements } from './ports.js';
 import { Reminder } from './reminder.js';
+import { SnapshotReceiver } from './snapshot-receiver.js';
 
 /** So many effects may wait behind one that finds no room on the disk. */
 export const BACKLOG_MAX = 10_000;
-/** A snapshot that found no room is asked for again after this long: it may be large, and comes from its beginning. */
-const RETRY_SNAPSHOT_MS = 10_000;
 
 export interface ReplicaParts {
   readonly state: ReplicaState;
@@ -82,12 +81,17 @@ export class Replica {
   #lastCommand = 0;
   #nodeState: NodeState;
   #durableIndex: Index | undefined;
-  #arrival: Arrival | undefined;
+  readonly #receiver: SnapshotReceiver;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
     this.#nodeState = parts.nodeState;
     this.#durableIndex = parts.nodeState.logIndex;
+    const { replacements, room, clock, events } = parts;
+    const input = (given: Input): void => {
+      this.input(given);
+    };
+    this.#receiver = new SnapshotReceiver({ replacements, room, clock, events, input });
     this.#reminder = new Reminder(parts.clock, () => {
       this.input({ kind: 'reminded' });
     });
@@ -277,7 +281,7 @@ export class Replica {
       case 'replace':
         return this.#oncePossible(() => this.#replace(effect.end, effect.state));
       case 'receive':
-        void this.#receive(effect);
+        void this.#receiver.receive(effect);
         return undefined;
       case 'append':
         for (const frame of effect.frames) cache.add(frame);
@@ -377,40 +381,15 @@ export class Replica {
     this.#parts.events.warn({ keptAs, index: end.index }, 'entries were cut off the log and kept');
   }
 
-  async #receive(effect: Extract<Effect, { kind: 'receive' }>): Promise<void> {
-    const { end, offset, bytes, isLast } = effect;
-    try {
-      if (offset === 0 || this.#arrival === undefined) {
-        this.#arrival = await this.#parts.replacements.receive();
-      }
-      await this.#arrival.add(bytes);
-      if (isLast) {
-        await this.#arrival.finish(end);
-        this.#parts.room.found('a snapshot');
-      }
-      this.input({ kind: 'received', end, offset: offset + bytes.length, isWhole: isLast });
-    } catch (error) {
-      await this.#arrival?.abandon().catch(() => undefined);
-      this.#arrival = undefined;
-      if (endsForWantOfRoom(error)) {
-        this.#parts.room.lacks('a snapshot');
-        await pause(this.#parts.clock, RETRY_SNAPSHOT_MS);
-      } else {
-        this.#parts.events.warn({ err: error }, 'a snapshot did not arrive whole; it is asked for again');
-      }
-      this.input({ kind: 'received', end, offset: 0, isWhole: false });
-    }
-  }
-
   async #replace(end: LogEnd, state: DurableState): Promise<void> {
     const { writer, applying, cache, replacements } = this.#parts;
-    const arrival = this.#arrival;
+    const { arrival } = this.#receiver;
     if (arrival === undefined) throw new Error('no snapshot has arrived');
     await writer.idle();
     await applying.hold();
     const next = { ...this.durable(state, this.state.cluster), logIndex: undefined };
     await this.#parts.reload(() => replacements.replace(arrival, end, next));
-    this.#arrival = undefined;
+    this.#receiver.forget();
     this.#nodeState = { ...next, logIndex: end.index };
     this.#durableIndex = end.index;
     cache.clear(end.index);

@@ -44,6 +44,8 @@ interface Transfer {
   /** What was read last for this link, and how often it was asked for since. */
   last: { readonly end: LogEnd; readonly offset: number } | undefined;
   repeats: number;
+  /** The part behind that one, read while that one is on its way. */
+  ahead: { readonly offset: number; readonly bytes: Promise<Buffer> } | undefined;
   /** While something is being opened or read. Invariant: one thing at a time. */
   work: Promise<void> | undefined;
   /** Nobody wants it any more. It is closed behind its work, unless a new link wants it by then. */
@@ -117,8 +119,9 @@ export class SnapshotTransfers {
     if (transfer.isStopped) await this.#end(peer, transfer);
   }
 
-  async #end(peer: NodeId, { source }: Transfer): Promise<void> {
+  async #end(peer: NodeId, { source, ahead }: Transfer): Promise<void> {
     this.#transfers.delete(peer);
+    await ahead?.bytes.catch(() => undefined);
     await source?.close().catch(() => undefined);
   }
 
@@ -136,9 +139,11 @@ export class SnapshotTransfers {
     const offset = end.index === asked.end?.index ? asked.offset : 0;
     if (!isRepeated(transfer, asked)) transfer.repeats = 0;
     transfer.last = { end, offset };
-    const bytes = await source.read(offset, PART_BYTES);
+    const bytes = await takePart(transfer, source, offset);
+    const next = offset + bytes.length;
+    const isLast = next >= size;
     if (transfer.isStopped || transfer.link !== link) return;
-    const isLast = offset + bytes.length >= size;
+    if (!isLast) readAhead(transfer, source, next);
     this.#parts.input({ kind: 'fed snapshot', peer, link, end, offset, bytes, isLast });
   }
 
@@ -157,9 +162,25 @@ function newTransfer(link: LinkId): Transfer {
     next: undefined,
     last: undefined,
     repeats: 0,
+    ahead: undefined,
     work: undefined,
     isStopped: false,
   };
+}
+
+/** One part is read ahead at the most, and nothing is read beside it. */
+async function takePart(transfer: Transfer, source: SnapshotSource, offset: number): Promise<Buffer> {
+  const { ahead } = transfer;
+  transfer.ahead = undefined;
+  const bytes = await ahead?.bytes;
+  return bytes !== undefined && ahead?.offset === offset ? bytes : source.read(offset, PART_BYTES);
+}
+
+function readAhead(transfer: Transfer, source: SnapshotSource, offset: number): void {
+  const bytes = source.read(offset, PART_BYTES);
+  // Whoever asks for that part is told.
+  bytes.catch(() => undefined);
+  transfer.ahead = { offset, bytes };
 }
 
 /** Whoever asks before the first part has come cannot say of which snapshot. */

@@ -210,7 +210,34 @@ describe('Sending a snapshot', () => {
     expect(parts()).to.deep.equal(['101@0']);
     stop();
     await settled();
-    expect(snapshots.open).to.equal(0);
+    expect(snapshots.open, 'while a part is read ahead').to.equal(1);
+    snapshots.reads[2]!.goOn();
+    await settled();
+    expect([snapshots.open, snapshots.reads.length]).to.deep.equal([0, 3]);
+  });
+
+  it('ReadsOnePartAheadAndNoMore', async () => {
+    const { snapshots, ask, parts } = feeding();
+    snapshots.holdsReads = true;
+    ask(1);
+    await settled();
+    snapshots.reads[0]!.goOn();
+    await settled();
+    expect([parts(), snapshots.reads.length]).to.deep.equal([['1@0'], 2]);
+    ask(1, MIB / 2);
+    await settled();
+    expect([parts().length, snapshots.reads.length], 'it waits for that one').to.deep.equal([1, 2]);
+    snapshots.reads[1]!.goOn();
+    await settled();
+    expect([parts(), snapshots.reads.length]).to.deep.equal([['1@0', '1@524288'], 3]);
+    // Another one than was foreseen is read when that one was.
+    ask(2, 0, false);
+    snapshots.reads[2]!.goOn();
+    await settled();
+    expect([parts().length, snapshots.reads.length]).to.deep.equal([2, 4]);
+    snapshots.reads[3]!.goOn();
+    await settled();
+    expect(parts().at(-1)).to.equal('2@0');
   });
 
   it('RepeatsAPartEverLessOftenWhileItIsOnItsWay', async () => {
@@ -239,10 +266,20 @@ describe('Sending a snapshot', () => {
     snapshots.reads[0]!.fail();
     await settled();
     expect([snapshots.open, parts().length]).to.deep.equal([0, 0]);
+    ask(1);
+    await settled();
+    snapshots.reads[1]!.goOn();
+    await settled();
+    snapshots.reads[2]!.fail();
+    await settled();
+    expect([snapshots.open, parts().length], 'nobody asked for what was read ahead').to.deep.equal([1, 1]);
+    ask(1, MIB / 2);
+    await settled();
+    expect([snapshots.open, parts().length]).to.deep.equal([0, 1]);
     snapshots.holdsReads = false;
     ask(1);
     await settled();
-    expect([snapshots.opened, snapshots.open, parts().length]).to.deep.equal([2, 1, 1]);
+    expect([snapshots.opened, snapshots.open, parts().length]).to.deep.equal([3, 1, 2]);
   });
 
   it('KeepsTheLogForASlowBackupUpToABound', async () => {
