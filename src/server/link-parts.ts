@@ -248,9 +248,7 @@ export class PartReader {
     const isWhole = this.#missing === 0;
     if (isWhole && !this.#isGenuine()) return FORGED;
     if (isWhole && this.#isLast) {
-      const message = this.#assembly.finish(bytes);
-      if (message === undefined) return TOO_MUCH;
-      sink.message(message);
+      sink.message(this.#assembly.finish(bytes));
       return undefined;
     }
     return this.#assembly.add(bytes) ? undefined : TOO_MUCH;
@@ -275,11 +273,15 @@ const MALFORMED = 'a malformed part';
 const FORGED = 'a part with a wrong tag: it was changed, repeated, moved or left out on its way';
 const TOO_MUCH = 'more than all links together may have of messages that are not whole';
 
-/** The beginning of a message of one lane. */
+/** What a lane of a link keeps for its next message: the beginning of one that carries a part of a snapshot takes so much. */
+export const KEPT_BYTES_MAX = 1024 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+
+/** The beginning of a message of one lane. Invariant: its memory is taken out of the budget as long as it has it. */
 class Assembly {
   readonly #bytesMax: number;
   readonly #budget: AssemblyBudget | undefined;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NO_BYTES;
   #length = 0;
 
   constructor(bytesMax: number, budget: AssemblyBudget | undefined) {
@@ -306,21 +308,23 @@ class Assembly {
     return true;
   }
 
-  /**
-   * The whole message; a new one begins behind it. One that lies in a single chunk is not copied. Undefined when there is no
-   * budget for it.
-   */
-  finish(last: Buffer): Buffer | undefined {
-    if (this.#length === 0) return last;
-    if (!this.add(last)) return undefined;
-    const whole = this.#bytes.subarray(0, this.#length);
-    this.release();
+  /** The whole message, which is the receiver's own; a new one begins behind it. One that lies in a single chunk is not copied. */
+  finish(last: Buffer): Buffer {
+    const length = this.#length;
+    if (length === 0) return last;
+    // What it was gathered in had to grow with it, and is kept for the next one: memory that is new costs more than a copy.
+    const whole = Buffer.allocUnsafeSlow(length + last.length);
+    this.#bytes.copy(whole, 0, 0, length);
+    last.copy(whole, length);
+    this.#length = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.release();
     return whole;
   }
 
+  /** Lets go of what has arrived, and of the memory for it. */
   release(): void {
     this.#budget?.giveBack(this.#bytes.length);
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = NO_BYTES;
     this.#length = 0;
   }
 }

@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { AssemblyBudget } from '../../src/server/assembly-budget.js';
-import { PART_BYTES_MAX, PartQueue, PartReader, URGENT_BYTES_MAX } from '../../src/server/link-parts.js';
+import {
+  KEPT_BYTES_MAX,
+  PART_BYTES_MAX,
+  PartQueue,
+  PartReader,
+  URGENT_BYTES_MAX,
+} from '../../src/server/link-parts.js';
 import type { PartSink } from '../../src/server/link-parts.js';
 
 const BYTES_MAX = 4 * PART_BYTES_MAX;
@@ -152,9 +158,31 @@ describe('Parts of messages', () => {
     expect(budget.bytes, 'a link that is closed').to.equal(PART_BYTES_MAX);
     expect(second.read(part(1, 1, 1), sink)).to.equal(undefined);
     expect(sink.messages.map(({ length }) => length)).to.deep.equal([PART_BYTES_MAX + 1]);
-    expect(budget.bytes, 'a message that is whole').to.equal(0);
+    expect(budget.bytes, 'of a message that is whole').to.equal(PART_BYTES_MAX);
     for (let count = 0; count < 5; count++) third.read(part(100, 0, 1), sink);
+    expect(budget.bytes).to.equal(PART_BYTES_MAX);
+    second.release();
     expect(budget.bytes).to.equal(0);
+  });
+
+  it('MemoryForTheBeginningOfAMessageIsKeptForTheNextUpToItsBound', () => {
+    const budget = new AssemblyBudget(Infinity);
+    const sink = new Sink();
+    const reader = new PartReader(2 * KEPT_BYTES_MAX, { budget });
+    const whole = (bytes: number): void => {
+      for (let rest = bytes; rest > 0; rest -= PART_BYTES_MAX) {
+        reader.read(part(Math.min(rest, PART_BYTES_MAX), 1, Number(rest <= PART_BYTES_MAX)), sink);
+      }
+    };
+    whole(KEPT_BYTES_MAX + PART_BYTES_MAX);
+    expect(budget.bytes).to.equal(KEPT_BYTES_MAX);
+    whole(KEPT_BYTES_MAX);
+    expect(budget.bytes).to.equal(KEPT_BYTES_MAX);
+    whole(KEPT_BYTES_MAX + PART_BYTES_MAX + 1);
+    expect(budget.bytes, 'it was more').to.equal(0);
+    expect(sink.messages.map(({ length }) => length)).to.deep.equal(
+      [1, 0, 1].map((more, at) => KEPT_BYTES_MAX + more * PART_BYTES_MAX + Number(at === 2)),
+    );
   });
 
   const malformed: readonly (readonly [string, Buffer])[] = [
