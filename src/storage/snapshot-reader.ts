@@ -8,8 +8,11 @@ import type { EntryTaker, SessionTaker } from './snapshot-parser.js';
 
 export { SnapshotDamage } from './snapshot-damage.js';
 
-/** What is read in one turn: some hundreds of entries, or thousands of the smallest. */
-export const PARSED_BYTES_A_TURN = 64 * 1024;
+/**
+ * What is read in one turn: some hundreds of entries, or thousands of the smallest. A quarter of it makes the reading half as long
+ * again: 308 MB in 1.6 s in place of 1.1.
+ */
+export const PARSED_BYTES_A_TURN = 256 * 1024;
 /** The same at a start, when there is nobody else whose turn it could be. */
 export const LOADED_BYTES_A_TURN = 1024 * 1024;
 /** The checksum takes some tenths of a millisecond for as much. */
