@@ -1,4 +1,5 @@
 import { EntryBatch } from '../src/engine.js';
+import type { KeyBatch } from '../src/engine.js';
 
 /** Keys and values as they lie in a request: with something between them, and not at the edges. */
 export function entryBatch(pairs: readonly (readonly [key: string, value: string])[]): EntryBatch {
@@ -20,9 +21,12 @@ export function entryBatch(pairs: readonly (readonly [key: string, value: string
   return entries;
 }
 
-export function pairsIn({ keys, valueStarts, valueEnds }: EntryBatch): [key: string, value: string][] {
-  return Array.from({ length: keys.count }, (_, at) => [
+export function keysIn(keys: KeyBatch): string[] {
+  return Array.from({ length: keys.count }, (_, at) =>
     keys.bytes.toString('latin1', keys.starts[at], keys.ends[at]),
-    keys.bytes.toString('latin1', valueStarts[at], valueEnds[at]),
-  ]);
+  );
+}
+
+export function pairsIn({ keys, valueStarts, valueEnds }: EntryBatch): [key: string, value: string][] {
+  return keysIn(keys).map((key, at) => [key, keys.bytes.toString('latin1', valueStarts[at], valueEnds[at])]);
 }

@@ -23,10 +23,11 @@ export class OneKeyRequests {
     this.#requestBytesMax = requestBytesMax;
   }
 
-  /** Fills in the keys of the requests that lie one behind the other in what is unread, and moves nothing. */
-  find({ bytes, at: from }: Unread, keys: KeyBatch): void {
+  /** Fills in the keys of the requests that lie one behind the other in what is unread, at most so many, and moves nothing. */
+  find({ bytes, at: from }: Unread, keys: KeyBatch, countMax: number): void {
     keys.begin(bytes);
-    for (let at = from; keys.count < BATCH_KEYS_MAX;) {
+    const most = Math.min(countMax, BATCH_KEYS_MAX);
+    for (let at = from; keys.count < most;) {
       const end = this.#findOne(bytes, at, keys);
       if (end === at) return;
       at = end;

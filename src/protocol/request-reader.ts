@@ -134,10 +134,10 @@ export class RequestReader {
     this.#arrays.forget();
   }
 
-  /** Between two requests, the keys of those that come next and ask for nothing but one key each. Nothing is read by it. */
-  findKeys(requests: OneKeyRequests, keys: KeyBatch): void {
+  /** Between two requests, the keys of those that come next and ask for nothing but one key each, at most so many. Nothing is read by it. */
+  findKeys(requests: OneKeyRequests, keys: KeyBatch, countMax: number): void {
     keys.count = 0;
-    if (this.#mayBegin(requests.words)) requests.find(this.#unread, keys);
+    if (this.#mayBegin(requests.words)) requests.find(this.#unread, keys, countMax);
   }
 
   /** As {@link findKeys}, for requests that set one key each. */

@@ -1,7 +1,7 @@
 import { isNumbering, isWrite } from '../commands/command.js';
 import type { RunCommand } from '../commands/command.js';
 import { findCommand } from '../commands/resolve.js';
-import { KeyBatch, wholeRange } from '../engine.js';
+import { BATCH_KEYS_MAX, KeyBatch, wholeRange } from '../engine.js';
 import type { Engine, ValueSink } from '../engine.js';
 import { OneKeyRequests } from '../protocol/one-key-requests.js';
 import type { RequestLimits } from '../protocol/limits.js';
@@ -35,25 +35,19 @@ export class RowReads {
       row.aloneCount--;
       return 0;
     }
-    const keys = this.#keys;
-    reader.findKeys(this.#requests, keys);
-    if (keys.count === 0) return 0;
-    row.begin();
-    engine.readEach(keys, row);
-    const { count } = row;
-    // What was not answered is not looked up for a row again, so that nothing is looked up many times.
-    row.aloneCount = keys.count - count;
-    if (count > 0) reader.takeUpTo(keys.ends[count - 1] ?? 0);
+    reader.findKeys(this.#requests, this.#keys, BATCH_KEYS_MAX);
+    if (this.#keys.count === 0) return 0;
+    const end = this.#answerFound(engine, row, row);
+    if (row.count > 0) reader.takeUpTo(end);
     else row.aloneCount--;
-    keys.end();
-    return count;
+    return row.count;
   }
 
   /** Takes what comes next from a reader and has to wait, at most so many. Undefined: it is no such row. */
   keep(reader: RequestReader, countMax: number): PendingReads | undefined {
     const keys = this.#keys;
-    reader.findKeys(this.#requests, keys);
-    const requests = Math.min(keys.count, countMax);
+    reader.findKeys(this.#requests, keys, countMax);
+    const requests = keys.count;
     if (requests === 0) return undefined;
     const bytes = reader.copyUpTo(keys.ends[requests - 1] ?? 0);
     keys.end();
@@ -63,25 +57,34 @@ export class RowReads {
   /** Answers what was kept, as far as that goes together. */
   answerKept(kept: PendingReads, engine: Engine, row: RowOfReplies): void {
     if (kept.aloneCount > 0) return;
-    const keys = this.#keys;
-    this.#requests.find(kept.unread, keys);
-    row.begin();
-    engine.readEach(keys, row);
-    const { count } = row;
-    kept.aloneCount = keys.count - count;
-    if (count > 0) kept.unread.at = (keys.ends[count - 1] ?? 0) + LINE_END_BYTES;
-    keys.end();
+    this.#requests.find(kept.unread, this.#keys, BATCH_KEYS_MAX);
+    const end = this.#answerFound(engine, row, kept);
+    if (row.count > 0) kept.unread.at = end + LINE_END_BYTES;
   }
 
   /** Takes the next one of what was kept, to be answered by itself. */
   takeAlone(kept: PendingReads): Request {
     const keys = this.#keys;
     const { bytes } = kept.unread;
-    this.#requests.find(kept.unread, keys);
+    this.#requests.find(kept.unread, keys, 1);
     const [start = 0, end = 0] = [keys.starts[0], keys.ends[0]];
     kept.unread.at = end + LINE_END_BYTES;
     kept.aloneCount--;
+    keys.end();
     return { words: [this.#name, { bytes, start, end }], terminated: true, framing: 'resp' };
+  }
+
+  /** Answers the keys that were found, as far as that goes together. @returns where the last one ends that was answered. */
+  #answerFound(engine: Engine, row: RowOfReplies, source: { aloneCount: number }): number {
+    const keys = this.#keys;
+    row.begin();
+    engine.readEach(keys, row);
+    const { count } = row;
+    // What was not answered is not looked up for a row again, so that nothing is looked up many times.
+    source.aloneCount = keys.count - count;
+    const end = count === 0 ? 0 : (keys.ends[count - 1] ?? 0);
+    keys.end();
+    return end;
   }
 }
 
