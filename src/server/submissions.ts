@@ -19,9 +19,6 @@ const NAMED = {
   },
 };
 
-/** How each of several puts is answered that were taken together. */
-const PUT = NAMED;
-
 /** The writes of one connection on their way to the engine and back, and which of a session the next one is. */
 export class Submissions implements WriteObserver {
   readonly #engine: Engine;
@@ -61,15 +58,19 @@ export class Submissions implements WriteObserver {
     return false;
   }
 
-  /** Hands several puts to the engine. It may take fewer; none are undefined, and are to be handed over one by one. */
-  putEach(entries: EntryBatch): PendingWrite | undefined {
+  /**
+   * Hands several puts to the engine. It may take fewer; none are undefined, and are to be handed over one by one.
+   *
+   * @param command - what each of them is, in RESP.
+   */
+  putEach(entries: EntryBatch, command: WriteCommand): PendingWrite | undefined {
     const count = this.#engine.putEach(entries, this);
     if (count === 0) {
       // They are not looked at again for each of them.
       this.#aloneCount = entries.keys.count - 1;
       return undefined;
     }
-    const write = pending(PUT, 'resp', count);
+    const write = pending(command, 'resp', count);
     this.#unsettled.push(write);
     return write;
   }
