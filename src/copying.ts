@@ -5,8 +5,8 @@
 
 /** Up to here it is faster to copy by words. */
 export const WORDS_BYTES_MAX = 192;
-/** And up to here byte by byte, where there are no views at hand. */
-export const LOOP_BYTES_MAX = 40;
+/** And up to here byte by byte, where there are no views at hand: 47 ns and 62 for 40 bytes, 56 and 62 for 48. */
+const LOOP_BYTES_MAX = 48;
 
 const WORD_BYTES = 4;
 
@@ -15,7 +15,15 @@ export function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** Copies the bytes from `start` (included) to `end` (excluded) to `at`. The two must not overlap. */
+/** Copies the bytes from `start` (included) to `end` (excluded) to `at`, where there is room for them, and answers where they end there. */
+export function copyBytes(source: Buffer, start: number, end: number, target: Buffer, at: number): number {
+  if (end - start > LOOP_BYTES_MAX) return at + source.copy(target, at, start, end);
+  let to = at;
+  for (let from = start; from < end; from++, to++) target[to] = source[from] ?? 0;
+  return to;
+}
+
+/** As {@link copyBytes}, by words. The two must not overlap. */
 export function copyByWords(
   source: DataView,
   start: number,

@@ -1,4 +1,4 @@
-import { LOOP_BYTES_MAX, WORDS_BYTES_MAX, copyByWords, viewOf } from '../copying.js';
+import { WORDS_BYTES_MAX, copyByWords, copyBytes, viewOf } from '../copying.js';
 import type { ByteRange, EntryBatch, Index, KeyBatch, Operation, SessionTag, Term } from '../engine.js';
 import { FRAME_HEADER_BYTES, FRAME_ROOM_BYTES, lastIndexOf, sealFrame } from './frame.js';
 import type { Frame } from './frame.js';
@@ -226,14 +226,7 @@ export class FrameBuilder {
   }
 
   #copy(source: Buffer, start: number, end: number): void {
-    if (end - start > LOOP_BYTES_MAX) {
-      this.#length += source.copy(this.#bytes, this.#length, start, end);
-      return;
-    }
-    const bytes = this.#bytes;
-    let to = this.#length;
-    for (let from = start; from < end; from++) bytes[to++] = source[from] ?? 0;
-    this.#length = to;
+    this.#length = copyBytes(source, start, end, this.#bytes, this.#length);
   }
 
   #reserve(more: number): void {

@@ -1,4 +1,4 @@
-import { LOOP_BYTES_MAX, viewOf } from '../copying.js';
+import { copyBytes, viewOf } from '../copying.js';
 
 const CHUNK_BYTES_MIN = 4096;
 /** Room is doubled up to this, and then taken piece by piece: no reply is ever moved as a whole to make room. */
@@ -180,14 +180,7 @@ export class ReplyBuffer {
 
   copy(bytes: Buffer, start = 0, end = bytes.length): void {
     this.reserve(end - start);
-    if (end - start > LOOP_BYTES_MAX) {
-      this.#end += bytes.copy(this.#chunk, this.#end, start, end);
-      return;
-    }
-    const chunk = this.#chunk;
-    let to = this.#end;
-    for (let from = start; from < end; from++, to++) chunk[to] = bytes[from] ?? 0;
-    this.#end = to;
+    this.#end = copyBytes(bytes, start, end, this.#chunk, this.#end);
   }
 
   byte(byte: number): void {

@@ -1,3 +1,5 @@
+import { copyBytes } from '../copying.js';
+
 /**
  * The inside of a JSON string to bytes, as it comes in chunks. What is read stands in memory that the next word uses again.
  */
@@ -6,8 +8,6 @@ const BYTES_INITIAL = 4096;
 /** A word that is longer than this gets room for any word at once: memory that is not touched costs nothing, and copying does. */
 const DOUBLED_BYTES_MAX = 1024 * 1024;
 const LONGEST_WORD_BYTES = 128 * 1024 * 1024;
-/** Up to here copying byte by byte beats a call into the engine. */
-const SHORT_BYTES = 32;
 const CHARACTER_BYTES_MAX = 4;
 
 const QUOTE = 0x22;
@@ -72,9 +72,7 @@ class WordBytes {
 
   /** For these there is room already. */
   add(source: Buffer, from: number, to: number): void {
-    if (to - from > SHORT_BYTES) source.copy(this.bytes, this.length, from, to);
-    else for (let at = from; at < to; at++) this.bytes[this.length + at - from] = source[at] ?? 0;
-    this.length += to - from;
+    this.length = copyBytes(source, from, to, this.bytes, this.length);
   }
 
   addByte(byte: number): void {

@@ -20,7 +20,7 @@ const ROOMS = new Map<string, Row>([
   ['protocol', { values: ['engine', 'copying'] }],
   ['store', { values: ['engine', 'clock', 'copying'] }],
   ['replication', { values: ['engine', 'log'] }],
-  ['storage', { values: ['engine', 'log', 'clock'] }],
+  ['storage', { values: ['engine', 'log', 'clock', 'copying'] }],
   ['node', { values: ['engine', 'clock', 'log', 'store', 'replication'], types: ['storage', 'event-log'] }],
   ['commands', { values: ['engine', 'protocol', 'clock', 'log'] }],
   [
