@@ -2,13 +2,15 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { BATCH_KEYS_MAX, EntryBatch } from '../../src/engine.js';
 import { EntryRequests } from '../../src/protocol/entry-requests.js';
-import { RequestReader } from '../../src/protocol/request-reader.js';
+import type { RequestReader } from '../../src/protocol/request-reader.js';
 import { pairsIn } from '../entry-batch.js';
-import { array, bytes, drain, encodeArray, grammarWith } from './reading.js';
+import { array, bytes, encodeArray, grammarWith } from './reading.js';
 import type { Seen } from './reading.js';
+import { expectReadAsOneByOne } from './rows.js';
 
 const LIMITS = { keyBytesMax: 12, valueBytesMax: 110, requestBytesMax: 138, wordsMax: 5 };
 const GRAMMAR = grammarWith(LIMITS);
+const REQUESTS = new EntryRequests('SET', GRAMMAR.limits);
 const ROW = encodeArray('SET', 'a', 'one') + encodeArray('set', 'bb', '') + encodeArray('SeT', 'ccc', '3');
 const PAIRS = [
   ['a', 'one'],
@@ -18,25 +20,16 @@ const PAIRS = [
 
 function found(stream: string, countMax = Infinity): [string, string][] {
   const entries = new EntryBatch();
-  const requests = new EntryRequests('SET', GRAMMAR.limits);
-  requests.find({ bytes: bytes(stream), at: 0, isLent: false }, entries, countMax);
+  REQUESTS.find({ bytes: bytes(stream), at: 0, isLent: false }, entries, countMax);
   return pairsIn(entries);
 }
 
-/** What a reader answers that looks for rows first, as long as there are some. */
-function readInRows(stream: string, most: number): Seen[] {
-  const reader = new RequestReader(GRAMMAR);
-  const requests = new EntryRequests('SET', GRAMMAR.limits);
+function takeRow(reader: RequestReader, countMax: number): Seen[] {
   const entries = new EntryBatch();
-  const all: Seen[] = [];
-  reader.feed(bytes(stream));
-  for (;;) {
-    reader.findEntries(requests, entries, most);
-    const pairs = pairsIn(entries);
-    if (pairs.length === 0) return [...all, ...drain(reader)];
-    all.push(...pairs.map((pair) => array('SET', ...pair)));
-    reader.takeUpTo(entries.valueEnds[pairs.length - 1]!);
-  }
+  reader.findEntries(REQUESTS, entries, countMax);
+  const { count } = entries.keys;
+  if (count > 0) reader.takeUpTo(entries.valueEnds[count - 1]!);
+  return pairsIn(entries).map((pair) => array('SET', ...pair));
 }
 
 const anyKey = fc.stringMatching(/^[a-c*$\r\n0-9]{0,14}$/);
@@ -111,21 +104,6 @@ describe('Requests that set one key each', () => {
   });
 
   it('AreReadAsTheyAreOneByOneHoweverManyOfThemAreTaken', () => {
-    fc.assert(
-      fc.property(fc.array(anyRequest, { maxLength: 90 }), fc.nat(70), (parts, most) => {
-        const stream = parts.join('');
-        const reader = new RequestReader(GRAMMAR);
-        reader.feed(bytes(stream));
-        // A name in other capitals is the same command.
-        const named = (all: Seen[]): Seen[] =>
-          all.map((one) =>
-            'words' in one
-              ? { ...one, words: one.words.map((word, at) => (at === 0 ? word.toUpperCase() : word)) }
-              : one,
-          );
-        expect(named(readInRows(stream, most))).to.deep.equal(named(drain(reader)));
-      }),
-      { numRuns: 1000 },
-    );
+    expectReadAsOneByOne(anyRequest, GRAMMAR, takeRow);
   });
 });
