@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { ByteRange, Operation } from '../../src/engine.js';
 import { DataBound } from '../../src/node/data-bound.js';
 import { RETRY_FULL_MS } from '../../src/node/disk-room.js';
+import { entryBatch } from '../entry-batch.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
 import { codeOf, put, range, startEngine, textOf, until } from './engine-fixture.js';
@@ -40,6 +41,14 @@ class Surroundings {
     return refused?.code;
   }
 
+  /** How many of these were taken, from the first on, each as a write of its own. */
+  putEach(puts: readonly Put[]): number {
+    const entries = entryBatch(puts.map(([key, bytes]) => [key, valueOf(key, bytes)]));
+    const taken = this.bound.admitEach(entries, puts.length);
+    for (const put of puts.slice(0, taken)) this.underWay.push({ puts: [put] });
+    return taken;
+  }
+
   put(...put: Put): string | undefined {
     return this.write({ puts: [put] });
   }
@@ -69,10 +78,14 @@ function brought(write: Write): number[] {
   return 'puts' in write ? write.puts.map(([, bytes]) => bytes) : [];
 }
 
+function valueOf(key: string, bytes: number): string {
+  return 'v'.repeat(bytes - key.length);
+}
+
 function operationOf(write: Write): Operation {
   if ('deletes' in write) return { kind: 'delete', keys: write.deletes.map((key) => range(key)) };
   const pairs = write.puts.flatMap(([key, bytes]): ByteRange[] => {
-    return [range(key), range('v'.repeat(bytes - key.length))];
+    return [range(key), range(valueOf(key, bytes))];
   });
   const [key, value] = pairs;
   if (pairs.length === 2 && key !== undefined && value !== undefined) return { kind: 'put', key, value };
@@ -193,6 +206,29 @@ describe('The bound on the data', () => {
     expect(node.put('c', 1)).to.equal('BUSY');
   });
 
+  it('TakesOfSeveralPutsThoseThatFillItWithWhateverElseIsCounted', () => {
+    const node = new Surroundings(100);
+    const three: Put[] = [
+      ['a', 30],
+      ['b', 30],
+      ['c', 30],
+    ];
+    expect(node.putEach(three), 'how much there is was not looked up').to.equal(0);
+    expect(node.put('a', 10)).to.equal(undefined);
+    expect(node.putEach(three)).to.equal(3);
+    expect(node.putEach([['d', 1]])).to.equal(0);
+    node.settleAll();
+    // An overwrite counts all that it brings, until one that does not fit so is looked at by itself.
+    expect(node.putEach([['a', 30]])).to.equal(0);
+    expect(node.put('d', 1)).to.equal(undefined);
+    expect(
+      node.putEach([
+        ['d', 9],
+        ['e', 1],
+      ]),
+    ).to.equal(1);
+  });
+
   const seed = testSeed();
   it(`IsNeverPassedAndExactWhenNothingIsUnderWay, seed ${String(seed)}`, async () => {
     await withSeed(seed, (random) => {
@@ -213,9 +249,10 @@ function walk(random: Random): void {
     node.canTell = random.below(5) > 0;
     if (random.below(3) === 0) node.settle(random.below(6) > 0);
     const size = (): Put => [random.pick(KEYS), 1 + random.below(30)];
-    const chosen = random.below(6);
+    const chosen = random.below(8);
     if (chosen === 0) node.delete(random.pick(KEYS));
     else if (chosen === 1) node.write({ puts: [size(), size(), size()] });
+    else if (chosen === 2) checkedRow(node, [size(), size(), size(), size()], bytesMax);
     else checkedPut(node, size(), bytesMax);
     // What began above the bound may come back to where it was as long as something is under way, and no further.
     if (node.underWay.length === 0) most = Math.max(bytesMax, node.stored);
@@ -235,6 +272,12 @@ function checkedPut(node: Surroundings, [key, bytes]: Put, bytesMax: number): vo
   const code = node.put(key, bytes);
   if (isExact) expect(code).to.equal(fits ? undefined : 'MEMORY_FULL');
   if (bytes <= before) expect(code).to.equal(undefined);
+}
+
+/** Puts that came together: what is close to the bound is left to be looked at by itself. */
+function checkedRow(node: Surroundings, puts: readonly Put[], bytesMax: number): void {
+  const rest = puts.slice(node.putEach(puts));
+  if (rest[0] !== undefined) checkedPut(node, rest[0], bytesMax);
 }
 
 describe('An engine whose data is bounded', () => {
