@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/clock.js';
+import { systemClock, turn } from '../../src/clock.js';
 import { AfterTurn } from '../../src/server/after-turn.js';
 import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
 import { startServer } from '../../src/server/server.js';
 import type { RunningServer } from '../../src/server/server.js';
-import { SILENT, put, startEngine, until } from '../node/engine-fixture.js';
+import { HeldClock, SILENT, put, startEngine, until } from '../node/engine-fixture.js';
 import type { EngineFixture } from '../node/engine-fixture.js';
 import { encodeArray } from '../protocol/reading.js';
 import { Conversation } from './conversation.js';
@@ -67,6 +67,70 @@ describe('Replies around a write that takes its time', () => {
     expect(await client.until((received) => received.length >= expected.join('').length)).to.equal(
       expected.join(''),
     );
+  });
+});
+
+/** A clock of which the next turn does not come before the test says so. */
+class HeldTurns extends HeldClock {
+  #waiting: (() => void)[] | undefined = [];
+
+  /** How much waits for it. */
+  get waiting(): number {
+    return this.#waiting?.length ?? 0;
+  }
+
+  override nextTurn(work: () => void): void {
+    if (this.#waiting === undefined) super.nextTurn(work);
+    else this.#waiting.push(work);
+  }
+
+  /** Turns come again from here on. */
+  letGo(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const work of waiting) work();
+  }
+}
+
+describe('Replies that gathered in a turn', () => {
+  const HELD_BYTES_MAX = 32 * 1024;
+  const clients: Conversation[] = [];
+  let clock: HeldTurns;
+  let server: RunningServer;
+
+  beforeEach(() => {
+    clock = new HeldTurns();
+  });
+
+  afterEach(async () => {
+    clock.letGo();
+    for (const client of clients.splice(0)) client.socket.destroy();
+    await server.stop();
+  });
+
+  it('AreSentAtItsEndAndAtOnceWhereTheyAreMoreThanMayWait', async () => {
+    const { engine } = await startEngine();
+    // A header of eight bytes, and a line ending.
+    const values = { most: 'v'.repeat(HELD_BYTES_MAX - 10), more: 'v'.repeat(HELD_BYTES_MAX - 9) };
+    for (const [key, value] of Object.entries(values)) await put(engine, key, value);
+    const parts = { engine, version: '0', clock, events: SILENT, limits: DEFAULT_SERVER_LIMITS };
+    server = await startServer(parts, '127.0.0.1', 0);
+    const open = (): Promise<Conversation> => Conversation.open(`127.0.0.1:${String(server.port)}`);
+    const [waiting, served] = [await open(), await open()];
+    clients.push(waiting, served);
+
+    waiting.send(encodeArray('GET', 'most'));
+    await until(() => clock.waiting > 0);
+    served.send(encodeArray('GET', 'more'));
+    const more = await served.until((received) => received.length > HELD_BYTES_MAX);
+    expect(more).to.equal(`$32759\r\n${values.more}\r\n`);
+    // Whatever was sent before that would be there by now.
+    await turn(systemClock);
+    expect(waiting.received).to.equal('');
+
+    clock.letGo();
+    const most = await waiting.until((received) => received.length >= HELD_BYTES_MAX);
+    expect(most).to.equal(`$32758\r\n${values.most}\r\n`);
   });
 });
 
