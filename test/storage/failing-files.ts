@@ -2,7 +2,7 @@ import type { Files } from '../../src/storage/files.js';
 import { aroundFiles } from './around-files.js';
 import type { Around, AroundNow, FilesCall } from './around-files.js';
 
-export type FailureCode = 'EIO' | 'ENOSPC';
+export type FailureCode = 'EIO' | 'ENOSPC' | 'EACCES' | 'EPERM' | 'EINVAL';
 
 /** What a call fails with, as the system says it. */
 export class InjectedFailure extends Error {
