@@ -198,7 +198,7 @@ export class Connection {
   }
 
   /**
-   * Takes requests that came together and are of one kind all at a time: at pipeline 64 a GET cost 1.1 us of CPU one by one, and 0.7
+   * Takes requests that came together and are of one kind all at a time: at pipeline 64 a GET cost 1.1 µs of CPU one by one, and 0.7
    * so. False when there are none, or the next one has to be looked at by itself.
    */
   #readRow(): boolean {
@@ -314,7 +314,7 @@ export class Connection {
 
   /**
    * Sends what gathered at the end of this turn, when the others send as well and the writes are done that were read in it. Whoever is sent
-   * to wakes up, and costs the sender that; one who is awake still costs less: 10.0 us of CPU a GET in place of 12.3, and 1.23 in place of
+   * to wakes up, and costs the sender that; one who is awake still costs less: 10.0 µs of CPU a GET in place of 12.3, and 1.23 in place of
    * 1.53 where 16 of them come at a time.
    */
   #flushInTime(): void {
