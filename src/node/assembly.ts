@@ -24,6 +24,7 @@ import { Replica } from './replica.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import { SESSION_IDLE_MS, SessionExpiry } from './session-expiry.js';
 import { Snapshotter } from './snapshotter.js';
+import { TransferPace } from './transfer-pace.js';
 import type { Company } from './snapshotter.js';
 
 /** The parts of a running node, put together. */
@@ -324,11 +325,12 @@ export class Assembly {
   }
 
   #makeFeeder(): Feeder {
-    const { snapshots, events } = this.#parts;
+    const { snapshots, events, clock, busyShare } = this.#parts;
     return new Feeder({
       cache: this.#cache,
       snapshots,
       events,
+      pace: new TransferPace({ clock, busyShare: busyShare ?? (() => 0) }),
       log: () => this.#log(),
       takeSnapshot: () => this.snapshotter.write(),
       input: (input) => {

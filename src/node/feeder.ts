@@ -1,17 +1,31 @@
 import type { Index, NodeId } from '../engine.js';
 import type { EventLog } from '../event-log.js';
+import type { Frame } from '../log/frame.js';
 import type { Effect, Input } from '../replication/state.js';
 import type { FrameCache } from './frame-cache.js';
 import type { Log, Snapshots } from './ports.js';
 import { SnapshotTransfers } from './snapshot-transfers.js';
+import type { TransferPace } from './transfer-pace.js';
 
 type FeedEffect = Extract<Effect, { kind: 'feed' | 'supply' | 'feed snapshot' | 'stop snapshot' }>;
 type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
+
+/** What was read from the files for a backup. */
+interface Given {
+  /** Of frames. */
+  readonly bytes: number;
+  /** How much had been appended to the log by then. */
+  readonly appendedBytes: number;
+}
+
+/** A backup that gains less than this on the clients that write is not slowed down for them. */
+const GAINED_TIMES = 2;
 
 export interface FeederParts {
   readonly cache: FrameCache;
   readonly snapshots: Snapshots;
   readonly events: EventLog;
+  readonly pace: TransferPace;
   log(): Log;
   /** Writes the JSON file now. */
   takeSnapshot(): Promise<unknown>;
@@ -24,6 +38,8 @@ export class Feeder {
   readonly #transfers: SnapshotTransfers;
   /** By backup, what it asked for while the files are being read for it: nothing, or the newest. */
   readonly #reading = new Map<NodeId, FramesEffect | undefined>();
+  /** By backup, what the files gave last. */
+  readonly #given = new Map<NodeId, Given>();
 
   constructor(parts: FeederParts) {
     this.#parts = parts;
@@ -62,15 +78,27 @@ export class Feeder {
   #feed(effect: Extract<FeedEffect, { kind: 'feed' }>): void {
     const { peer } = effect;
     if (this.#reading.has(peer)) this.#reading.set(peer, effect);
-    else if (!this.#fromMemory(effect)) void this.#readFor(peer, effect);
+    else if (this.#fromMemory(effect)) this.#given.delete(peer);
+    else void this.#readFor(peer, effect);
   }
 
   async #readFor(peer: NodeId, effect: FramesEffect): Promise<void> {
     this.#reading.set(peer, undefined);
+    const resting = this.#giveWay(peer);
+    if (resting !== undefined) await resting;
     await this.#fromFiles(effect);
     const next = this.#reading.get(peer);
     this.#reading.delete(peer);
     if (next?.kind === 'feed') this.#feed(next);
+  }
+
+  /** Leaves the time between two reads to clients, as far as the node is busy with them; see transfer-pace.ts. */
+  #giveWay(peer: NodeId): Promise<void> | undefined {
+    const given = this.#given.get(peer);
+    if (given === undefined) return undefined;
+    this.#given.delete(peer);
+    const grownBytes = this.#parts.log().appendedBytes - given.appendedBytes;
+    return GAINED_TIMES * grownBytes <= given.bytes ? this.#parts.pace.rest(grownBytes > 0) : undefined;
   }
 
   #fromMemory(effect: FramesEffect): boolean {
@@ -84,11 +112,17 @@ export class Feeder {
     let frames: Extract<Input, { kind: 'fed' }>['frames'];
     try {
       frames = await this.#parts.log().read(after, bytesMax);
+      if (effect.kind === 'feed' && typeof frames !== 'string') this.#noteGiven(effect.peer, frames);
     } catch (error) {
       this.#parts.events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
       frames = 'unreadable';
     }
     this.#answer(effect, frames);
+  }
+
+  #noteGiven(peer: NodeId, frames: readonly Frame[]): void {
+    const bytes = frames.reduce((sum, { start, end }) => sum + end - start, 0);
+    this.#given.set(peer, { bytes, appendedBytes: this.#parts.log().appendedBytes });
   }
 
   #answer(effect: FramesEffect, frames: Extract<Input, { kind: 'fed' }>['frames']): void {

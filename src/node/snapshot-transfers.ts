@@ -3,6 +3,7 @@ import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { Effect, Input, LinkId } from '../replication/state.js';
 import type { Log, SnapshotSource, Snapshots } from './ports.js';
+import type { TransferPace } from './transfer-pace.js';
 
 /** How much of a snapshot travels at a time: one part to each backup, and the next one when that has arrived. */
 const PART_BYTES = 512 * 1024;
@@ -14,6 +15,8 @@ export const KEPT_LOG_BYTES_MIN = 256 * 1024 * 1024;
  * that log.
  */
 const KEPT_LOG_FACTOR = 2;
+/** Clients that write so much of it meanwhile are not given way to: the transfer must come to its end first. */
+const HURRIED_SHARE = 1 / 4;
 
 /**
  * A part that was sent once is asked for again each few seconds until it has arrived. A link loses nothing while it is up, and a
@@ -25,6 +28,7 @@ const REPEAT_PERIOD_MAX = 32;
 export interface SnapshotTransfersParts {
   readonly snapshots: Snapshots;
   readonly events: EventLog;
+  readonly pace: TransferPace;
   log(): Log;
   /** Writes the JSON file now. */
   takeSnapshot(): Promise<unknown>;
@@ -44,6 +48,8 @@ interface Transfer {
   /** What was read last for this link, and how often it was asked for since. */
   last: { readonly end: LogEnd; readonly offset: number } | undefined;
   repeats: number;
+  /** How much had been appended to the log when that was sent. */
+  appendedBefore: number | undefined;
   /** The part behind that one, read while that one is on its way. */
   ahead: { readonly offset: number; readonly bytes: Promise<Buffer> } | undefined;
   /** While something is being opened or read. Invariant: one thing at a time. */
@@ -106,6 +112,7 @@ export class SnapshotTransfers {
     try {
       for (let asked = transfer.next; asked !== undefined; asked = transfer.next) {
         transfer.source ??= await this.#open(transfer);
+        await this.#giveWay(transfer, transfer.source);
         // Another link may have asked meanwhile, or nobody wants it any more.
         if (transfer.next !== asked) continue;
         transfer.next = undefined;
@@ -144,13 +151,28 @@ export class SnapshotTransfers {
     const isLast = next >= size;
     if (transfer.isStopped || transfer.link !== link) return;
     if (!isLast) readAhead(transfer, source, next);
+    transfer.appendedBefore = this.#parts.log().appendedBytes;
     this.#parts.input({ kind: 'fed snapshot', peer, link, end, offset, bytes, isLast });
   }
 
-  #keptFrom({ source, appendedBytes }: Transfer): Index | undefined {
+  /** Leaves the time between two parts to clients, as far as the node is busy with them. */
+  async #giveWay(transfer: Transfer, source: SnapshotSource): Promise<void> {
+    const { appendedBefore } = transfer;
+    transfer.appendedBefore = undefined;
+    if (appendedBefore === undefined || this.#keptShare(transfer, source) > HURRIED_SHARE) return;
+    await this.#parts.pace.rest(this.#parts.log().appendedBytes > appendedBefore);
+  }
+
+  #keptFrom(transfer: Transfer): Index | undefined {
+    const { source } = transfer;
     if (source === undefined) return undefined;
-    const bytesMax = Math.max(KEPT_LOG_BYTES_MIN, KEPT_LOG_FACTOR * source.size);
-    return this.#parts.log().appendedBytes - appendedBytes > bytesMax ? undefined : source.end.index;
+    return this.#keptShare(transfer, source) > 1 ? undefined : source.end.index;
+  }
+
+  /** How much was appended to the log since the source was opened, over what is kept at the most. */
+  #keptShare({ appendedBytes }: Transfer, { size }: SnapshotSource): number {
+    const bytesMax = Math.max(KEPT_LOG_BYTES_MIN, KEPT_LOG_FACTOR * size);
+    return (this.#parts.log().appendedBytes - appendedBytes) / bytesMax;
   }
 }
 
@@ -162,6 +184,7 @@ function newTransfer(link: LinkId): Transfer {
     next: undefined,
     last: undefined,
     repeats: 0,
+    appendedBefore: undefined,
     ahead: undefined,
     work: undefined,
     isStopped: false,

@@ -4,8 +4,9 @@ import { Feeder } from '../../src/node/feeder.js';
 import { FrameCache } from '../../src/node/frame-cache.js';
 import type { SnapshotSource } from '../../src/node/ports.js';
 import { KEPT_LOG_BYTES_MIN } from '../../src/node/snapshot-transfers.js';
+import { REST_MS, TransferPace } from '../../src/node/transfer-pace.js';
 import type { Input, LinkId } from '../../src/replication/state.js';
-import { MemorySnapshots, SILENT, until } from './engine-fixture.js';
+import { HeldClock, MemorySnapshots, SILENT, until } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
@@ -64,10 +65,13 @@ function held(calls: Held[]): Promise<void> {
 
 function feeding(snapshots = new HeldSnapshots(), log = new MemoryLog()) {
   const inputs: Input[] = [];
+  const clock = new HeldClock();
+  const node = { busyShare: 0 };
   const feeder = new Feeder({
     cache: new FrameCache(3 as Index),
     snapshots,
     events: SILENT,
+    pace: new TransferPace({ clock, busyShare: () => node.busyShare }),
     log: () => log,
     takeSnapshot: () => Promise.resolve(),
     input: (input) => void inputs.push(input),
@@ -83,7 +87,7 @@ function feeding(snapshots = new HeldSnapshots(), log = new MemoryLog()) {
     inputs.flatMap((input) =>
       input.kind === 'fed snapshot' ? [`${String(input.link)}@${String(input.offset)}`] : [],
     );
-  return { feeder, inputs, snapshots, log, ask, stop, parts };
+  return { feeder, inputs, snapshots, log, clock, node, ask, stop, parts };
 }
 
 /** Everything that follows without a call that is held. */
@@ -140,6 +144,32 @@ describe('Feeding', () => {
     await settled();
     expect(inputs.map((input) => input.kind === 'fed' && input.link)).to.deep.equal([5000, 1, 1000]);
     expect(reads).to.have.length(3);
+  });
+
+  it('RestsBetweenReadsOfTheFilesBesideClientsThatWriteUnlessTheyWriteTooFast', async () => {
+    const { feeder, inputs, log, clock } = feeding();
+    await log.append(chain(3));
+    let appendedBytes = 0;
+    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
+    const frames = await log.read(0 as Index, 1);
+    const bytes = frames === 'trimmed' ? 0 : frames[0]!.end - frames[0]!.start;
+    const feed = async (): Promise<number> => {
+      feeder.perform({ kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index, bytesMax: 1 });
+      await settled();
+      return inputs.length;
+    };
+    expect(await feed()).to.equal(1);
+    expect(await feed(), 'nobody writes').to.equal(2);
+    appendedBytes += Math.floor(bytes / 2);
+    expect(await feed()).to.equal(2);
+    clock.pass(REST_MS - 1);
+    await settled();
+    expect(inputs).to.have.length(2);
+    clock.pass(1);
+    await settled();
+    expect(inputs).to.have.length(3);
+    appendedBytes += Math.floor(bytes / 2) + 1;
+    expect(await feed(), 'it would hardly gain on them').to.equal(4);
   });
 });
 
@@ -300,6 +330,70 @@ describe('Sending a snapshot', () => {
       appendedBytes++;
       expect(feeder.neededFrom).to.equal(undefined);
     }
+  });
+
+  it('RestsBetweenItsPartsWhileClientsWriteOrTheNodeIsBusy', async () => {
+    const log = new MemoryLog();
+    let appendedBytes = 0;
+    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
+    const { ask, parts, clock, node } = feeding(new HeldSnapshots(), log);
+    let asked = 0;
+    const next = async (): Promise<number> => {
+      ask(1, 1000 * asked++);
+      await settled();
+      return parts().length;
+    };
+    const isRested = async (): Promise<void> => {
+      const before = parts().length;
+      clock.pass(REST_MS - 1);
+      await settled();
+      expect(parts()).to.have.length(before);
+      clock.pass(1);
+      await settled();
+      expect(parts()).to.have.length(before + 1);
+    };
+    expect(await next()).to.equal(1);
+    node.busyShare = 0.79;
+    expect(await next(), 'nobody writes and it has time to spare').to.equal(2);
+    appendedBytes++;
+    expect(await next()).to.equal(2);
+    await isRested();
+    expect(await next(), 'nobody has written since').to.equal(4);
+    node.busyShare = 0.8;
+    expect(await next()).to.equal(4);
+    await isRested();
+  });
+
+  it('RestsNoMoreOnceTheLogHasGrownTooMuch', async () => {
+    const log = new MemoryLog();
+    let appendedBytes = 0;
+    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
+    const { ask, parts, clock } = feeding(new HeldSnapshots(), log);
+    ask(1);
+    await settled();
+    appendedBytes = KEPT_LOG_BYTES_MIN / 4;
+    ask(1, 1000);
+    await settled();
+    expect(parts(), 'at the bound').to.have.length(1);
+    clock.pass(REST_MS);
+    await settled();
+    appendedBytes++;
+    ask(1, 2000);
+    await settled();
+    expect(parts()).to.have.length(3);
+  });
+
+  it('StopsWhileItRests', async () => {
+    const { ask, stop, parts, clock, node, snapshots } = feeding();
+    node.busyShare = 1;
+    ask(1);
+    await settled();
+    ask(1, 1000);
+    await settled();
+    stop();
+    clock.pass(REST_MS);
+    await settled();
+    expect([parts().length, snapshots.open]).to.deep.equal([1, 0]);
   });
 
   it('ClosesWhatIsOpenWhenTheNodeStops', async () => {
