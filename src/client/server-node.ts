@@ -86,13 +86,11 @@ export class ServerNode implements Place, Responder {
   }
 
   take(call: Call): void {
-    if (this.delayMs === 0) {
-      this.#connectionFor(call).add(call);
-      return;
-    }
+    const isDue = this.delayMs === 0;
     call.place = this;
     this.#waiting.add(call);
-    this.#wakeLater();
+    if (isDue) this.#sendWaiting();
+    else this.#wakeLater();
   }
 
   remove(call: Call): void {
@@ -176,12 +174,21 @@ export class ServerNode implements Place, Responder {
     this.#observer.lost(this);
   }
 
+  /** All that wait, in their order, whatever the time does meanwhile: it is not looked at again for any of them. */
+  #sendWaiting(): void {
+    this.#stopTimer();
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call);
+      this.#connectionFor(call).add(call);
+    }
+  }
+
+  /** A timer may ring a little early, or so late that somebody else has seen that the time has come. */
   #wakeLater(): void {
     this.#timer ??= this.#settings.clock.after(this.delayMs, () => {
       this.#timer = undefined;
-      const calls = [...this.#waiting];
-      this.#waiting.clear();
-      for (const call of calls) this.take(call);
+      if (this.delayMs === 0) this.#sendWaiting();
+      else this.#wakeLater();
     });
   }
 
