@@ -312,6 +312,8 @@ export function onFenceAnswer(step: Step, link: OpenLink, message: FenceAnswer):
   const { state, nowMs } = step;
   const { attempt } = state;
   if (attempt?.phase !== 'fence' || message.attempt !== attempt.number) return;
+  // A vote holds for one term. Since one that comes late was given, its sender may have followed another primary.
+  if (message.isGranted && message.term !== attempt.term) return;
   if (message.alive.length > 0) {
     const alive = message.alive.flatMap((node) => attempt.peers.get(node) ?? []);
     failAttempt(step, stillAlive(alive, link.address));
