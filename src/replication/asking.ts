@@ -75,15 +75,19 @@ function peersFor(state: ReplicaState, purpose: Purpose): Peer[] {
 }
 
 function survey(step: Step, attempt: Attempt): void {
+  forgetAnswers(step, attempt);
+  askAgain(step, attempt);
+  judge(step, attempt);
+}
+
+/** It begins anew, and everybody is to be asked. */
+function forgetAnswers({ state, nowMs }: Step, attempt: Attempt): void {
   attempt.phase = 'survey';
-  attempt.own = positionOf(step.state.last);
-  attempt.phaseMs = step.nowMs;
+  attempt.own = positionOf(state.last);
+  attempt.phaseMs = nowMs;
   attempt.surveyed = new Map();
   attempt.fenced = new Map();
   attempt.unreachable.clear();
-  reachPeers(step, attempt);
-  askAgain(step, attempt);
-  judge(step, attempt);
 }
 
 function reachPeers(step: Step, attempt: Attempt): void {
@@ -95,6 +99,7 @@ function reachPeers(step: Step, attempt: Attempt): void {
 /** Asks everybody who has not answered in this phase. */
 export function askAgain(step: Step, attempt: Attempt): void {
   attempt.askedMs = step.nowMs;
+  reachPeers(step, attempt);
   for (const node of attempt.peers.keys()) {
     const link = linkTo(step.state, node);
     if (link !== undefined) ask(step, attempt, link);
@@ -143,10 +148,7 @@ export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer
     attempt.peers.set(peer.node, peer);
     isNew = true;
   }
-  if (isNew) {
-    reachPeers(step, attempt);
-    askAgain(step, attempt);
-  }
+  if (isNew) askAgain(step, attempt);
   judge(step, attempt);
 }
 
@@ -303,7 +305,6 @@ function fence(step: Step, attempt: Attempt): void {
   attempt.phase = 'fence';
   attempt.phaseMs = nowMs;
   attempt.fenced = new Map();
-  reachPeers(step, attempt);
   askAgain(step, attempt);
   judge(step, attempt);
 }
@@ -386,14 +387,12 @@ function judgeFence(step: Step, attempt: Attempt): void {
   const answers = votes(state, attempt);
   const decision = decideOnFence(state, attempt);
   if (decision.kind === 'refused') {
-    const refusing = [...attempt.fenced.values()].find(({ reason }) => reason !== undefined);
+    const refusing = [...attempt.fenced.values()].filter(({ isGranted }) => !isGranted);
     const reason = promotionRefused(state, decision.reason, attempt.peers);
-    failAttempt(
-      step,
-      refusing?.reason === undefined
-        ? reason
-        : { ...reason, message: `${refusing.reason}; ${reason.message}` },
-    );
+    const said = refusing.find((answer) => answer.reason !== undefined)?.reason;
+    const why = said === undefined ? reason : { ...reason, message: `${said}; ${reason.message}` };
+    if (refusing.length > 0) tryLater(step, attempt, why);
+    else failAttempt(step, why);
     return;
   }
   attempt.grant = decision;
@@ -427,7 +426,23 @@ export function onHandOverAnswer(step: Step, link: OpenLink, message: HandOverAn
     );
 }
 
-/** Gives up an attempt of this node's own for another node's. */
+/** Gives way to another node, which asked for this one's vote and gets it. */
 export function yieldTo(step: Step, link: OpenLink): void {
-  failAttempt(step, refusal('NO_QUORUM', `${link.address} takes over: nothing was changed here`));
+  const what = `${link.address} takes over: nothing was changed here, look at status and try again`;
+  if (step.state.attempt !== undefined) tryLater(step, step.state.attempt, refusal('NO_QUORUM', what));
+}
+
+/**
+ * Somebody else takes office, or just did, or has learned of the term of this attempt before it was asked to agree to it. A promotion that
+ * an operator asked for goes on: everybody is asked anew, a little later, so that whoever takes office serves by then and hands over, or
+ * has learned that there is a later term than its own.
+ */
+function tryLater(step: Step, attempt: Attempt, refused: Refusal): void {
+  if (attempt.purpose.kind !== 'promote' || ++attempt.tries >= TRIES_MAX) {
+    failAttempt(step, refused);
+    return;
+  }
+  forgetAnswers(step, attempt);
+  attempt.handOverFrom = undefined;
+  attempt.askedMs = step.nowMs;
 }
