@@ -16,14 +16,14 @@ import {
   votes,
 } from './attempt.js';
 import { mayStand } from './electing.js';
-import { askForFrames } from './fetching.js';
 import { leaveOut } from './leaving-out.js';
 import type { FenceAnswer, HandOverAnswer, SurveyAnswer, TakeOver } from './message.js';
 import { open } from './opening.js';
+import { ask, askAgain, forgetAnswers, peersFor, reachPeers } from './questions.js';
 import { notPrimary, promotionRefused, showPeers } from './refusals.js';
-import type { Attempt, OpenLink, Purpose, ReplicaState, Step } from './state.js';
+import type { Attempt, OpenLink, Purpose, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
-import { emptyBackupOffice, knownPeers, linkTo, reach, send, takeTerm } from './turn.js';
+import { emptyBackupOffice, takeTerm } from './turn.js';
 import { aliveAmong, closeLinksTo, ownAnswer, positionOf } from './voting.js';
 
 /**
@@ -66,65 +66,10 @@ export function beginAttempt(step: Step, purpose: Purpose): void {
   survey(step, attempt);
 }
 
-/** The primary that asks this node to take over may be a member no more. */
-function peersFor(state: ReplicaState, purpose: Purpose): Peer[] {
-  const { office } = state;
-  const isAsked = purpose.kind === 'elect' && purpose.isAsked;
-  const primary = isAsked && office.kind === 'backup' ? office.primary : undefined;
-  return primary === undefined ? knownPeers(state) : [...knownPeers(state), primary];
-}
-
 function survey(step: Step, attempt: Attempt): void {
   forgetAnswers(step, attempt);
   askAgain(step, attempt);
   judge(step, attempt);
-}
-
-/** It begins anew, and everybody is to be asked. */
-function forgetAnswers({ state, nowMs }: Step, attempt: Attempt): void {
-  attempt.phase = 'survey';
-  attempt.own = positionOf(state.last);
-  attempt.phaseMs = nowMs;
-  attempt.surveyed = new Map();
-  attempt.fenced = new Map();
-  attempt.unreachable.clear();
-}
-
-function reachPeers(step: Step, attempt: Attempt): void {
-  const reached = [...attempt.peers.values()].filter(({ node }) => !attempt.down.has(node));
-  // A primary goes on feeding its backups until it gives up its office.
-  if (step.state.office.kind === 'backup') reach(step, reached);
-}
-
-/** Asks everybody who has not answered in this phase. */
-export function askAgain(step: Step, attempt: Attempt): void {
-  attempt.askedMs = step.nowMs;
-  reachPeers(step, attempt);
-  for (const node of attempt.peers.keys()) {
-    const link = linkTo(step.state, node);
-    if (link !== undefined) ask(step, attempt, link);
-  }
-}
-
-export function ask(step: Step, attempt: Attempt, link: OpenLink): void {
-  const { state } = step;
-  const { number, phase } = attempt;
-  if (phase === 'survey' && !attempt.surveyed.has(link.node)) {
-    send(step, link.id, { kind: 'survey', term: state.term, attempt: number });
-  } else if (phase === 'hand over' && attempt.handOverFrom === link.node) {
-    send(step, link.id, { kind: 'hand over', term: state.term, attempt: number });
-  } else if (phase === 'fence' && isAskedToAgree(state, attempt, link) && !attempt.fenced.has(link.node)) {
-    const isHandOver = attempt.handOverFrom !== undefined;
-    const down = [...attempt.down];
-    send(step, link.id, { kind: 'fence', term: state.term, attempt: number, isHandOver, down });
-  } else if (phase === 'fetch' && attempt.source?.node === link.node) {
-    askForFrames(step, attempt, link);
-  }
-}
-
-/** Where a majority is enough, nobody waits for those who have not answered before it asks for their votes. */
-function isAskedToAgree(state: ReplicaState, attempt: Attempt, { node }: OpenLink): boolean {
-  return attempt.surveyed.has(node) || (isElection(state, attempt.purpose) && attempt.peers.has(node));
 }
 
 export function onSurveyAnswer(step: Step, link: OpenLink, message: SurveyAnswer): void {

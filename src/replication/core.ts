@@ -3,8 +3,6 @@ import type { ClusterId, FsyncPolicy, Index, NodeId, Position, Role, Term } from
 import type { LogEnd } from '../log/frame.js';
 import type { TermSpan } from '../log/history.js';
 import {
-  ask,
-  askAgain,
   beginAttempt,
   judge,
   onFenceAnswer,
@@ -36,6 +34,7 @@ import type { Message, Supply } from './message.js';
 import { open } from './opening.js';
 import { onCommand } from './operator.js';
 import { forgottenLeaseMs, paceOf } from './pace.js';
+import { ask, askAgain } from './questions.js';
 import { RULES } from './rules.js';
 import type { ReplicationRules } from './rules.js';
 import { DEFAULT_TIMING, DEFAULT_WINDOWS } from './timing.js';
