@@ -10,7 +10,10 @@ export interface Cancel {
 export interface Clock {
   /** Milliseconds of a monotonic clock: only differences mean anything. */
   nowMs(): number;
-  /** Runs `work` once, after at least `delayMs`. */
+  /**
+   * Runs `work` once, after `delayMs`. Node.js cuts the fraction of a delay and goes by a clock of whole milliseconds, so it may be up to one
+   * early: whoever has to be certain looks at the clock.
+   */
   after(delayMs: number, work: () => void): Cancel;
   /** Runs `work` again and again, and does not keep the process alive by itself. */
   every(periodMs: number, work: () => void): Cancel;
