@@ -46,17 +46,6 @@ export const systemClock: NodeClock = {
   },
 };
 
-/** Tells, each time, for which share of the time since it was last asked this process was at work: 0 to 1. */
-export function busyShareMeter(): () => number {
-  let last = performance.eventLoopUtilization();
-  return () => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
-    last = now;
-    return utilization;
-  };
-}
-
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** Keeps the process alive for as long as some work takes, also while that only waits for what is done every so often. */

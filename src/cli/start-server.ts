@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { showAddress } from '../client/address.js';
-import { keepAlive, busyShareMeter, systemClock } from '../clock.js';
+import { keepAlive, systemClock } from '../clock.js';
 import type { EventLog } from '../event-log.js';
 import { ReplicaEngine } from '../node/replica-engine.js';
 import type { RequestLimits } from '../protocol/limits.js';
@@ -145,7 +145,6 @@ class Starting {
       writeTimeoutMs: options.writeTimeoutMs ?? WRITE_TIMEOUT_MS,
       snapshotLogBytes: options.snapshotLogBytes ?? DEFAULT_SNAPSHOT_LOG_BYTES,
       connections: () => this.#server?.connections ?? 0,
-      busyShare: busyShareMeter(),
       address: () => this.#address,
       random: CHANCE.number,
       makeReady: () => data.makeReady(),

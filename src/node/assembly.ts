@@ -325,13 +325,14 @@ export class Assembly {
   }
 
   #makeFeeder(): Feeder {
-    const { snapshots, events, clock, busyShare } = this.#parts;
+    const { snapshots, events, clock } = this.#parts;
+    const log = (): Log => this.#log();
     return new Feeder({
       cache: this.#cache,
       snapshots,
       events,
-      pace: new TransferPace({ clock, busyShare: busyShare ?? (() => 0) }),
-      log: () => this.#log(),
+      pace: new TransferPace({ clock, commit: () => this.#state.commit, log }),
+      log,
       takeSnapshot: () => this.snapshotter.write(),
       input: (input) => {
         this.replica.input(input);

@@ -53,8 +53,6 @@ export interface ReplicaEngineParts {
   readonly rules?: ReplicationRules;
   /** How many clients there are. Without it no write keeps others waiting, see writing-within-turn.ts. */
   connections?(): number;
-  /** Of the time since it was last asked, how much this process was at work. Without it clients are never given way to, see transfer-pace.ts. */
-  readonly busyShare?: (() => number) | undefined;
   /** Where others reach this node. */
   address(): string;
   random(): number;

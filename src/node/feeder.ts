@@ -5,7 +5,7 @@ import type { Effect, Input } from '../replication/state.js';
 import type { FrameCache } from './frame-cache.js';
 import type { Log, Snapshots } from './ports.js';
 import { SnapshotTransfers } from './snapshot-transfers.js';
-import type { TransferPace } from './transfer-pace.js';
+import type { Departure, TransferPace } from './transfer-pace.js';
 
 type FeedEffect = Extract<Effect, { kind: 'feed' | 'supply' | 'feed snapshot' | 'stop snapshot' }>;
 type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
@@ -14,8 +14,7 @@ type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
 interface Given {
   /** Of frames. */
   readonly bytes: number;
-  /** How much had been appended to the log by then. */
-  readonly appendedBytes: number;
+  readonly departure: Departure;
 }
 
 /** A backup that gains less than this on the clients that write is not slowed down for them. */
@@ -92,13 +91,14 @@ export class Feeder {
     if (next?.kind === 'feed') this.#feed(next);
   }
 
-  /** Leaves the time between two reads to clients, as far as the node is busy with them; see transfer-pace.ts. */
+  /** Leaves time to clients between two reads. */
   #giveWay(peer: NodeId): Promise<void> | undefined {
     const given = this.#given.get(peer);
     if (given === undefined) return undefined;
     this.#given.delete(peer);
-    const grownBytes = this.#parts.log().appendedBytes - given.appendedBytes;
-    return GAINED_TIMES * grownBytes <= given.bytes ? this.#parts.pace.rest(grownBytes > 0) : undefined;
+    const { pace } = this.#parts;
+    const { bytes, departure } = given;
+    return GAINED_TIMES * pace.grownBytes(departure) <= bytes ? pace.rest(departure) : undefined;
   }
 
   #fromMemory(effect: FramesEffect): boolean {
@@ -122,7 +122,7 @@ export class Feeder {
 
   #noteGiven(peer: NodeId, frames: readonly Frame[]): void {
     const bytes = frames.reduce((sum, { start, end }) => sum + end - start, 0);
-    this.#given.set(peer, { bytes, appendedBytes: this.#parts.log().appendedBytes });
+    this.#given.set(peer, { bytes, departure: this.#parts.pace.depart() });
   }
 
   #answer(effect: FramesEffect, frames: Extract<Input, { kind: 'fed' }>['frames']): void {

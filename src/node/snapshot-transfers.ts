@@ -3,7 +3,7 @@ import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import type { Effect, Input, LinkId } from '../replication/state.js';
 import type { Log, SnapshotSource, Snapshots } from './ports.js';
-import type { TransferPace } from './transfer-pace.js';
+import type { Departure, TransferPace } from './transfer-pace.js';
 
 /** How much of a snapshot travels at a time: one part to each backup, and the next one when that has arrived. */
 const PART_BYTES = 512 * 1024;
@@ -48,8 +48,8 @@ interface Transfer {
   /** What was read last for this link, and how often it was asked for since. */
   last: { readonly end: LogEnd; readonly offset: number } | undefined;
   repeats: number;
-  /** How much had been appended to the log when that was sent. */
-  appendedBefore: number | undefined;
+  /** When that was sent, until the next one is asked for. */
+  departure: Departure | undefined;
   /** The part behind that one, read while that one is on its way. */
   ahead: { readonly offset: number; readonly bytes: Promise<Buffer> } | undefined;
   /** While something is being opened or read. Invariant: one thing at a time. */
@@ -151,16 +151,16 @@ export class SnapshotTransfers {
     const isLast = next >= size;
     if (transfer.isStopped || transfer.link !== link) return;
     if (!isLast) readAhead(transfer, source, next);
-    transfer.appendedBefore = this.#parts.log().appendedBytes;
+    transfer.departure = this.#parts.pace.depart();
     this.#parts.input({ kind: 'fed snapshot', peer, link, end, offset, bytes, isLast });
   }
 
-  /** Leaves the time between two parts to clients, as far as the node is busy with them. */
+  /** Leaves time to clients between two parts. */
   async #giveWay(transfer: Transfer, source: SnapshotSource): Promise<void> {
-    const { appendedBefore } = transfer;
-    transfer.appendedBefore = undefined;
-    if (appendedBefore === undefined || this.#keptShare(transfer, source) > HURRIED_SHARE) return;
-    await this.#parts.pace.rest(this.#parts.log().appendedBytes > appendedBefore);
+    const { departure } = transfer;
+    transfer.departure = undefined;
+    if (departure === undefined || this.#keptShare(transfer, source) > HURRIED_SHARE) return;
+    await this.#parts.pace.rest(departure);
   }
 
   #keptFrom(transfer: Transfer): Index | undefined {
@@ -184,7 +184,7 @@ function newTransfer(link: LinkId): Transfer {
     next: undefined,
     last: undefined,
     repeats: 0,
-    appendedBefore: undefined,
+    departure: undefined,
     ahead: undefined,
     work: undefined,
     isStopped: false,

@@ -1,19 +1,28 @@
 import type { Clock } from '../clock.js';
+import type { Index } from '../engine.js';
+import type { Log } from './ports.js';
 
-/** With so much of its time at work a node is busy, also where nobody writes. */
-const BUSY_SHARE = 0.8;
-/** Between two parts beside clients, so that they leave at 30 MB/s at the most. */
+/** Between two parts beside clients that write, so that they leave at 30 MB/s at the most. */
 export const REST_MS = 15;
 
 export interface TransferPaceParts {
   readonly clock: Clock;
-  /** Of the time since it was last asked, how much this process was at work: 0 to 1. */
-  busyShare(): number;
+  /** Up to here writes are committed. */
+  commit(): Index;
+  log(): Pick<Log, 'appendedBytes'>;
+}
+
+/** When a part left. */
+export interface Departure {
+  readonly commit: Index;
+  readonly appendedBytes: number;
 }
 
 /**
- * How a node that sends a snapshot gives way to its clients. A backup that takes in as much as it can has a processor and the disk to
- * itself, and where all of them share a machine clients had a fifth of what they have otherwise. Nothing waits while there are none.
+ * How a node that sends what is in its files gives way to clients. A backup that takes in as much as it can has a processor and the
+ * disk to itself, and where all of them share a machine clients had a fifth of what they have otherwise.
+ *
+ * Nothing rests while no write is committed: there are no clients then, or what they wait for may be this very backup.
  */
 export class TransferPace {
   readonly #parts: TransferPaceParts;
@@ -22,11 +31,20 @@ export class TransferPace {
     this.#parts = parts;
   }
 
-  /** Resolves when the next part may leave; undefined for at once. @param hasGrown - clients have written since the part before. */
-  rest(hasGrown: boolean): Promise<void> | undefined {
-    const isBusy = this.#parts.busyShare() >= BUSY_SHARE;
-    if (!isBusy && !hasGrown) return undefined;
-    return new Promise<void>((resolve) => {
+  /** A part leaves now. */
+  depart(): Departure {
+    return { commit: this.#parts.commit(), appendedBytes: this.#parts.log().appendedBytes };
+  }
+
+  /** By how much the log has grown since then. */
+  grownBytes({ appendedBytes }: Departure): number {
+    return this.#parts.log().appendedBytes - appendedBytes;
+  }
+
+  /** Resolves when the next part may leave; undefined for at once. */
+  rest(last: Departure): Promise<void> | undefined {
+    if (this.#parts.commit() === last.commit) return undefined;
+    return new Promise((resolve) => {
       this.#parts.clock.after(REST_MS, resolve);
     });
   }

@@ -63,15 +63,16 @@ function held(calls: Held[]): Promise<void> {
   });
 }
 
-function feeding(snapshots = new HeldSnapshots(), log = new MemoryLog()) {
+function feeding(snapshots = new HeldSnapshots()) {
+  const log = new MemoryLog();
   const inputs: Input[] = [];
   const clock = new HeldClock();
-  const node = { busyShare: 0 };
+  const node = { commit: 0 };
   const feeder = new Feeder({
     cache: new FrameCache(3 as Index),
     snapshots,
     events: SILENT,
-    pace: new TransferPace({ clock, busyShare: () => node.busyShare }),
+    pace: new TransferPace({ clock, commit: () => node.commit as Index, log: () => log }),
     log: () => log,
     takeSnapshot: () => Promise.resolve(),
     input: (input) => void inputs.push(input),
@@ -147,12 +148,14 @@ describe('Feeding', () => {
   });
 
   it('RestsBetweenReadsOfTheFilesBesideClientsThatWriteUnlessTheyWriteTooFast', async () => {
-    const { feeder, inputs, log, clock } = feeding();
+    const { feeder, inputs, log, clock, node } = feeding();
     await log.append(chain(3));
-    let appendedBytes = 0;
-    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
     const frames = await log.read(0 as Index, 1);
     const bytes = frames === 'trimmed' ? 0 : frames[0]!.end - frames[0]!.start;
+    const write = (grownBytes: number): void => {
+      node.commit++;
+      log.appendedBytes += grownBytes;
+    };
     const feed = async (): Promise<number> => {
       feeder.perform({ kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index, bytesMax: 1 });
       await settled();
@@ -160,7 +163,7 @@ describe('Feeding', () => {
     };
     expect(await feed()).to.equal(1);
     expect(await feed(), 'nobody writes').to.equal(2);
-    appendedBytes += Math.floor(bytes / 2);
+    write(Math.floor(bytes / 2));
     expect(await feed()).to.equal(2);
     clock.pass(REST_MS - 1);
     await settled();
@@ -168,7 +171,7 @@ describe('Feeding', () => {
     clock.pass(1);
     await settled();
     expect(inputs).to.have.length(3);
-    appendedBytes += Math.floor(bytes / 2) + 1;
+    write(Math.floor(bytes / 2) + 1);
     expect(await feed(), 'it would hardly gain on them').to.equal(4);
   });
 });
@@ -319,65 +322,58 @@ describe('Sending a snapshot', () => {
     ] as const) {
       const snapshots = new HeldSnapshots();
       snapshots.size = size;
-      const log = new MemoryLog();
-      let appendedBytes = 1000;
-      Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
-      const { feeder, ask } = feeding(snapshots, log);
+      const { feeder, ask, log } = feeding(snapshots);
+      log.appendedBytes = 1000;
       ask(1);
       await settled();
-      appendedBytes += keptBytes;
+      log.appendedBytes += keptBytes;
       expect(feeder.neededFrom).to.equal(7);
-      appendedBytes++;
+      log.appendedBytes++;
       expect(feeder.neededFrom).to.equal(undefined);
     }
   });
 
-  it('RestsBetweenItsPartsWhileClientsWriteOrTheNodeIsBusy', async () => {
-    const log = new MemoryLog();
-    let appendedBytes = 0;
-    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
-    const { ask, parts, clock, node } = feeding(new HeldSnapshots(), log);
-    let asked = 0;
-    const next = async (): Promise<number> => {
-      ask(1, 1000 * asked++);
-      await settled();
-      return parts().length;
-    };
-    const isRested = async (): Promise<void> => {
-      const before = parts().length;
-      clock.pass(REST_MS - 1);
-      await settled();
-      expect(parts()).to.have.length(before);
-      clock.pass(1);
-      await settled();
-      expect(parts()).to.have.length(before + 1);
-    };
-    expect(await next()).to.equal(1);
-    node.busyShare = 0.79;
-    expect(await next(), 'nobody writes and it has time to spare').to.equal(2);
-    appendedBytes++;
-    expect(await next()).to.equal(2);
-    await isRested();
-    expect(await next(), 'nobody has written since').to.equal(4);
-    node.busyShare = 0.8;
-    expect(await next()).to.equal(4);
-    await isRested();
+  it('RestsBetweenItsPartsWhileWritesAreCommitted', async () => {
+    const { ask, parts, clock, node } = feeding();
+    ask(1);
+    await settled();
+    node.commit++;
+    ask(1, 1000);
+    await settled();
+    clock.pass(REST_MS - 1);
+    await settled();
+    expect(parts()).to.have.length(1);
+    clock.pass(1);
+    await settled();
+    expect(parts()).to.have.length(2);
+  });
+
+  it('RestsNeitherWithoutClientsNorWhereTheyWaitForThisBackup', async () => {
+    const { ask, parts, log } = feeding();
+    ask(1);
+    await settled();
+    ask(1, 1000);
+    await settled();
+    expect(parts(), 'nobody writes').to.have.length(2);
+    log.appendedBytes += 100;
+    ask(1, 2000);
+    await settled();
+    expect(parts(), 'nothing is committed').to.have.length(3);
   });
 
   it('RestsNoMoreOnceTheLogHasGrownTooMuch', async () => {
-    const log = new MemoryLog();
-    let appendedBytes = 0;
-    Object.defineProperty(log, 'appendedBytes', { get: () => appendedBytes });
-    const { ask, parts, clock } = feeding(new HeldSnapshots(), log);
+    const { ask, parts, clock, node, log } = feeding();
     ask(1);
     await settled();
-    appendedBytes = KEPT_LOG_BYTES_MIN / 4;
+    node.commit++;
+    log.appendedBytes = KEPT_LOG_BYTES_MIN / 4;
     ask(1, 1000);
     await settled();
     expect(parts(), 'at the bound').to.have.length(1);
     clock.pass(REST_MS);
     await settled();
-    appendedBytes++;
+    node.commit++;
+    log.appendedBytes++;
     ask(1, 2000);
     await settled();
     expect(parts()).to.have.length(3);
@@ -385,9 +381,9 @@ describe('Sending a snapshot', () => {
 
   it('StopsWhileItRests', async () => {
     const { ask, stop, parts, clock, node, snapshots } = feeding();
-    node.busyShare = 1;
     ask(1);
     await settled();
+    node.commit++;
     ask(1, 1000);
     await settled();
     stop();
