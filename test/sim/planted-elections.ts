@@ -89,7 +89,7 @@ export const PLANTED_ELECTIONS: readonly Planted[] = [
     rules: { committable: countOldTerms },
     plan: SHORT_TERMS,
     finds: LOST,
-    from: 38,
+    from: 460,
   },
   {
     name: 'membership change before the first entry',
