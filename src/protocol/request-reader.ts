@@ -6,6 +6,7 @@ import { LineRequestReader, foreignViolation } from './line-request-reader.js';
 import type { LineGrammar } from './line.js';
 import type { OneKeyRequests } from './one-key-requests.js';
 import { RespRequestReader } from './resp-request-reader.js';
+import { isViolation } from './request.js';
 import type { Framing, Reading, Request, Violation } from './request.js';
 import type { Unread } from './unread.js';
 import { WholeRequestReader } from './whole-request.js';
@@ -111,18 +112,20 @@ export class RequestReader {
     const whole = this.#nextWhole();
     if (whole !== undefined) return whole;
     if (this.#isDead) return undefined;
-    // What takes longer to read points into its chunk for longer.
-    this.keepUnread();
     const outcome = this.#next();
     this.#isUnfinished = outcome === 'unfinished';
     if (outcome === 'unfinished') return undefined;
     if (outcome === undefined) {
       this.#unread.bytes = EMPTY;
       this.#unread.at = 0;
-    } else if ('refusal' in outcome && outcome.fatal) {
-      this.#die();
+      return undefined;
     }
-    return outcome;
+    if (isViolation(outcome)) {
+      if (outcome.fatal) this.#die();
+      return outcome;
+    }
+    // Its last words may lie in the chunk.
+    return this.#unread.isLent ? { ...outcome, isLent: true } : outcome;
   }
 
   /** Lets go of everything: a client that goes on sending costs nothing until its connection is closed. */
@@ -211,6 +214,8 @@ export class RequestReader {
 
   /** Redis skips empty lines, and `redis-cli --pipe` sends one; a client that speaks RESP would not expect an answer. */
   #nextLine(): Reading {
+    // A line that takes several turns to read points into its chunk meanwhile.
+    this.keepUnread();
     const outcome = this.#lines.read(this.#unread, this.#isEnded, this.#followsArray);
     if (typeof outcome === 'object') this.#followsArray = false;
     return outcome;

@@ -105,6 +105,24 @@ describe('the cost of reading requests is linear', () => {
     });
   }
 
+  it('of a lent chunk for what is cut alone: the requests behind it stay where they are', () => {
+    const put = encodeRespRequest([bytes('SET'), bytes('k'), Buffer.alloc(KIB, 'v')]);
+    const whole = Buffer.concat(new Array<Buffer>(200).fill(put));
+    const chunks = pieces(whole, 64 * KIB - 100);
+    let requests = 0;
+    const counts = countBytes(() => {
+      const reader = new RequestReader(grammarWith());
+      for (const chunk of chunks) {
+        reader.feed(chunk, true);
+        while (reader.next() !== undefined) requests++;
+        reader.keepUnread();
+      }
+    });
+    expect(requests).to.equal(200);
+    expect(counts.copied).to.be.at.most(2 * (chunks.length - 1) * put.length);
+    expect(counts.allocated).to.be.at.most(2 * (chunks.length - 1) * put.length);
+  });
+
   const words: readonly [name: string, word: string][] = [
     ['bare words', 'key '],
     ['quoted words', '"a key" '],
