@@ -40,8 +40,6 @@ const LENGTH_BYTES = 4;
 const TAG_BYTES = 2 * UINT53_BYTES + 2;
 /** What fifty clients write at a time fills more than half of it, and then takes its room without a copy: that costs 3 of 36 µs. */
 const FRAME_BYTES_INITIAL = 8 * 1024;
-/** A buffer that one large operation made larger than this is not kept for the next batch. */
-const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What opens and ends sessions. */
 export type SessionOperation =
@@ -93,10 +91,16 @@ function width(range: ByteRange): number {
 
 /** Gathers operations into one frame. The buffer is used again after `reset`. */
 export class FrameBuilder {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(FRAME_BYTES_INITIAL);
-  #view = viewOf(this.#bytes);
+  #bytes: Buffer;
+  #view: DataView;
   #length = FRAME_ROOM_BYTES + FRAME_HEADER_BYTES;
   #count = 0;
+
+  /** @param expectedBytes - of the frame, if something is known of it. It may become larger. */
+  constructor(expectedBytes = 0) {
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(FRAME_BYTES_INITIAL, FRAME_ROOM_BYTES + expectedBytes));
+    this.#view = viewOf(this.#bytes);
+  }
 
   get count(): number {
     return this.#count;
@@ -107,9 +111,13 @@ export class FrameBuilder {
     return this.#length - FRAME_ROOM_BYTES;
   }
 
+  /** Bytes of memory that it holds. */
+  get heldBytes(): number {
+    return this.#bytes.length;
+  }
+
   /** Begins a new frame. The bytes of the one before are given up. */
   reset(): void {
-    if (this.#bytes.length > KEPT_BYTES_MAX) this.#use(Buffer.allocUnsafeSlow(FRAME_BYTES_INITIAL));
     this.#length = FRAME_ROOM_BYTES + FRAME_HEADER_BYTES;
     this.#count = 0;
   }

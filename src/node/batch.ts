@@ -6,7 +6,9 @@ import { FRAME_HEADER_BYTES } from '../log/frame.js';
 
 /** A batch closes when it has this many bytes: one frame, one write, one sync, and a bounded turn to apply it. */
 const BATCH_BYTES = 256 * 1024;
-const KEPT_BATCHES_MAX = 4;
+/** What batches hold together that are kept for those that come: as many as are under way when values are large. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+const KEPT_BATCHES_MAX = 64;
 
 /** How many of these puts share a batch for certain: fewer where they are large, and at least one. */
 export function batchedCount(entries: EntryBatch): number {
@@ -17,10 +19,14 @@ export function batchedCount(entries: EntryBatch): number {
 
 /** Operations that will share a frame, and who waits for them, in the same order. */
 export class Batch {
-  readonly builder = new FrameBuilder();
+  readonly builder: FrameBuilder;
   readonly observers: (WriteObserver | undefined)[] = [];
   /** When its first operation came. */
   sinceMs = 0;
+
+  constructor(expectedBytes: number) {
+    this.builder = new FrameBuilder(expectedBytes);
+  }
 
   reset(): void {
     this.builder.reset();
@@ -33,7 +39,10 @@ export class BatchQueue {
   #waiting: Batch[] = [];
   #waitingBytes = 0;
   readonly #kept: Batch[] = [];
+  #keptBytes = 0;
   readonly #clock: Clock;
+  /** A power of two: the last batch that was taken had at most so many, and the next is likely to be like it. */
+  #expectedBytes = 1;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -86,13 +95,17 @@ export class BatchQueue {
   }
 
   #emptyBatch(): Batch {
-    return this.#kept.pop() ?? new Batch();
+    const kept = this.#kept.pop();
+    if (kept === undefined) return new Batch(Math.min(this.#expectedBytes, BATCH_BYTES));
+    this.#keptBytes -= kept.builder.heldBytes;
+    return kept;
   }
 
   /** The oldest batch, which is closed by this. */
   take(): Batch | undefined {
     const batch = this.#waiting.shift();
     if (batch === undefined) return undefined;
+    this.#expectedBytes = 2 ** Math.ceil(Math.log2(batch.builder.length));
     this.#waitingBytes -= batch.builder.length - FRAME_HEADER_BYTES;
     return batch;
   }
@@ -100,6 +113,9 @@ export class BatchQueue {
   /** Takes back a batch whose bytes and observers nobody needs any more. */
   recycle(batch: Batch): void {
     batch.reset();
-    if (this.#kept.length < KEPT_BATCHES_MAX) this.#kept.push(batch);
+    const { heldBytes } = batch.builder;
+    if (this.#kept.length === KEPT_BATCHES_MAX || this.#keptBytes + heldBytes > KEPT_BYTES_MAX) return;
+    this.#kept.push(batch);
+    this.#keptBytes += heldBytes;
   }
 }

@@ -1,12 +1,13 @@
 import type { Index } from '../engine.js';
-import { lastIndexOf } from '../log/frame.js';
+import { FRAME_ROOM_BYTES, lastIndexOf } from '../log/frame.js';
 import type { Frame } from '../log/frame.js';
 
 /** What is kept for backups and for applying, besides what is not in the files yet. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
 interface Entry {
-  readonly frame: Frame;
+  /** As it was proposed, or a copy that takes less. */
+  frame: Frame;
   /** Its bytes may be on their way to a backup. */
   isShared: boolean;
 }
@@ -14,7 +15,8 @@ interface Entry {
 /**
  * The newest frames of the log, in memory. Whoever needs older ones reads them from the files.
  *
- * Invariant: the frames follow each other without a gap, and what is not written yet is always here.
+ * Invariant: the frames follow each other without a gap, and what is not written yet is always here. What is kept for long, since it is
+ * shared or others stand before it, holds at most twice the memory that it takes.
  */
 export class FrameCache {
   #entries: Entry[] = [];
@@ -59,8 +61,9 @@ export class FrameCache {
       const { frame } = entry;
       bytes += frame.end - frame.start;
       if (frames.length > 0 && bytes > bytesMax) break;
+      if (!entry.isShared) entry.frame = compact(frame);
       entry.isShared = true;
-      frames.push(frame);
+      frames.push(entry.frame);
     }
     return frames.length > 0 ? frames : undefined;
   }
@@ -80,12 +83,21 @@ export class FrameCache {
     return at === undefined ? undefined : this.#entries[at]?.frame;
   }
 
-  /** Forgets the oldest frame if it is this one, is written and was never shared: its bytes may be used again then. */
+  /**
+   * Says that whoever made a frame is done with it, and forgets it if it is the oldest, is written and was never shared. True when nobody
+   * else has its bytes, so that they may be used again.
+   */
   release(frame: Frame): boolean {
-    const entry = this.#entries[this.#head];
-    if (entry?.frame !== frame || entry.isShared || lastIndexOf(frame) > this.#writtenIndex) return false;
-    this.#dropFirst(entry);
-    return true;
+    if (lastIndexOf(frame) > this.#writtenIndex) return false;
+    const at = this.#find((frame.firstIndex - 1) as Index);
+    const entry = at === undefined ? undefined : this.#entries[at];
+    if (entry?.frame.term !== frame.term) return false;
+    if (at === this.#head && !entry.isShared) {
+      this.#dropFirst(entry);
+      return true;
+    }
+    entry.frame = compact(entry.frame);
+    return entry.frame !== frame;
   }
 
   /** Forgets what lies behind an entry. */
@@ -134,4 +146,13 @@ export class FrameCache {
       this.#head = 0;
     }
   }
+}
+
+/** The frame itself, or a copy where it holds more than twice the memory that it takes. */
+function compact(frame: Frame): Frame {
+  const from = frame.start - FRAME_ROOM_BYTES;
+  if (2 * (frame.end - from) >= frame.bytes.length) return frame;
+  const bytes = Buffer.from(frame.bytes.subarray(from, frame.end));
+  const { term, firstIndex, count, previous, checksum } = frame;
+  return { bytes, start: FRAME_ROOM_BYTES, end: bytes.length, term, firstIndex, count, previous, checksum };
 }

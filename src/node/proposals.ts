@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { refusal } from '../engine.js';
 import type { EntryBatch, Index, Operation, Refusal, SessionTag, Term, WriteObserver } from '../engine.js';
 import type { SessionOperation } from '../log/entry.js';
-import { FRAME_ROOM_BYTES, endOf, lastIndexOf } from '../log/frame.js';
+import { endOf, lastIndexOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { showPosition } from '../log/term.js';
 import { BatchQueue, batchedCount } from './batch.js';
@@ -49,8 +49,6 @@ interface Waiting {
   readonly batch: Batch;
   readonly bytes: number;
   frame: Frame | undefined;
-  /** Its frame has bytes of its own: the batch can be used again whoever still holds that. */
-  isCopied: boolean;
   refused: Refusal | undefined;
   deadlineMs: number;
 }
@@ -196,9 +194,7 @@ export class Proposals {
   #propose(item: Waiting): void {
     const { clock, writeTimeoutMs } = this.#parts;
     const { term, last } = this.#parts.tail();
-    const sealed = item.batch.builder.seal(term, (last.index + 1) as Index, last.checksum);
-    item.frame = compact(sealed);
-    item.isCopied = item.frame !== sealed;
+    item.frame = item.batch.builder.seal(term, (last.index + 1) as Index, last.checksum);
     item.deadlineMs = clock.nowMs() + writeTimeoutMs;
     this.#parts.propose(item.frame);
   }
@@ -214,7 +210,6 @@ export class Proposals {
       batch,
       bytes,
       frame: undefined,
-      isCopied: false,
       refused: undefined,
       deadlineMs: Infinity,
     };
@@ -239,7 +234,7 @@ export class Proposals {
       return;
     }
     this.#shift(first);
-    if (cache.release(first.frame) || first.isCopied) this.#queue.recycle(first.batch);
+    if (cache.release(first.frame)) this.#queue.recycle(first.batch);
     this.#tellRefused();
   }
 
@@ -305,15 +300,6 @@ export class Proposals {
     this.#waiting.shift();
     this.#waitingBytes -= item.bytes;
   }
-}
-
-/** A small frame does not hold on to a large buffer: it may be kept for long. */
-function compact(frame: Frame): Frame {
-  const from = frame.start - FRAME_ROOM_BYTES;
-  if (2 * (frame.end - from) >= frame.bytes.length) return frame;
-  const bytes = Buffer.from(frame.bytes.subarray(from, frame.end));
-  const { term, firstIndex, count, previous, checksum } = frame;
-  return { bytes, start: FRAME_ROOM_BYTES, end: bytes.length, term, firstIndex, count, previous, checksum };
 }
 
 /** Of one entry there is only one content: a frame that was read from the files is the one that was proposed. */

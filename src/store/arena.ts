@@ -25,14 +25,14 @@ const WORDS_BYTES_MAX = 192;
 
 /** What may lie idle: a share of what is live, and so many pages. More of it is reclaimed. */
 const IDLE_SHARE = 1 / 8;
-const IDLE_PAGES = 4;
+const IDLE_PAGES = 2;
 /**
  * So many bytes are looked at for each one that falls idle. A page that is emptied has at most as large a share of live bytes as all of
  * them have, 8/9: looking at 9 bytes gains one. Twice as much makes up for what falls idle in the meantime.
  */
 const SCAN_FACTOR = 18;
 /** Empty pages that are kept for what comes next; more of them are let go. */
-const EMPTY_PAGES_MAX = 8;
+const EMPTY_PAGES_MAX = 4;
 
 interface Page {
   readonly number: number;

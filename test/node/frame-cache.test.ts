@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Index } from '../../src/engine.js';
-import { EMPTY_LOG, endOf, lastIndexOf } from '../../src/log/frame.js';
+import { EMPTY_LOG, FRAME_ROOM_BYTES, endOf, lastIndexOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import { FrameCache } from '../../src/node/frame-cache.js';
 import { chain, frameAfter } from './frames.js';
@@ -25,6 +25,23 @@ function filled(frames: readonly Frame[], writtenIndex = NONE): FrameCache {
   for (const frame of frames) cache.add(frame);
   cache.written(writtenIndex);
   return cache;
+}
+
+/** With so many the buffer of a frame is more than half full. */
+const FILLING_BYTES = 5000;
+
+function isSmall(frame: Frame): boolean {
+  return 2 * (frame.end - frame.start + FRAME_ROOM_BYTES) < frame.bytes.length;
+}
+
+/** The same frame, in memory of its own that it fills. */
+function expectCopy(copy: Frame, frame: Frame): void {
+  expect(copy).not.to.equal(frame);
+  expect(copy.bytes.length).to.be.at.most(2 * (frame.end - frame.start));
+  expect(copy.bytes.subarray(copy.start, copy.end)).to.deep.equal(
+    frame.bytes.subarray(frame.start, frame.end),
+  );
+  expect({ ...copy, bytes: 0, start: 0, end: 0 }).to.deep.equal({ ...frame, bytes: 0, start: 0, end: 0 });
 }
 
 describe('The frames in memory', () => {
@@ -73,7 +90,7 @@ describe('The frames in memory', () => {
   });
 
   it('AreGivenAsManyAsFitAndAtLeastOne', () => {
-    const frames = chain(5, 1000);
+    const frames = chain(5, FILLING_BYTES);
     const cache = filled(frames);
     const size = frames[0]!.end - frames[0]!.start;
     expect(cache.after(NONE, 1)).to.deep.equal(frames.slice(0, 1));
@@ -83,7 +100,7 @@ describe('The frames in memory', () => {
   });
 
   it('AreReleasedOldestFirstOnceWrittenAndOnlyIfNobodyElseHasThem', () => {
-    const frames = chain(4);
+    const frames = chain(4, FILLING_BYTES);
     const [first, second, third, fourth] = frames as [Frame, Frame, Frame, Frame];
     const cache = filled(frames);
     expect(cache.release(first), 'not written').to.equal(false);
@@ -94,6 +111,29 @@ describe('The frames in memory', () => {
     cache.after(at(1), 1);
     expect(cache.release(second), 'shared').to.equal(false);
     expect(present(cache, [second, third, fourth])).to.deep.equal([2, 3, 4]);
+  });
+
+  it('AreKeptInNoMoreThanTwiceTheMemoryThatTheyTakeOnceTheyAreSharedOrStayBehindOthers', () => {
+    const frames = chain(3);
+    const [first, second, third] = frames as [Frame, Frame, Frame];
+    const cache = filled(frames, at(2));
+    const [shared] = cache.after(NONE, 1)!;
+    expectCopy(shared!, first);
+    expect(cache.after(NONE, 1)![0], 'shared again').to.equal(shared);
+    expect(cache.next(NONE)).to.equal(shared);
+    expect(cache.release(first), 'others have a copy').to.equal(true);
+    expect(cache.next(at(1)), 'as it is until its maker is done').to.equal(second);
+    expect(cache.release(second), 'a copy stays').to.equal(true);
+    expectCopy(cache.next(at(1))!, second);
+    expect(cache.release(third), 'not written').to.equal(false);
+    expect(cache.next(at(2))).to.equal(third);
+  });
+
+  it('AreNotReleasedByAnotherOfTheSameIndex', () => {
+    const [first] = chain(1) as [Frame];
+    const cache = filled([first], at(1));
+    expect(cache.release(frameAfter(EMPTY_LOG, { term: 2 }))).to.equal(false);
+    expect(present(cache, [first])).to.deep.equal([1]);
   });
 
   it('AreForgottenBehindACutAndGoOnWithOthers', () => {
@@ -120,23 +160,33 @@ describe('The frames in memory', () => {
 
   it('AreWhatAListWouldHaveWhateverIsDone', () => {
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('add' as const), count: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        kind: fc.constant('add' as const),
+        count: fc.integer({ min: 1, max: 3 }),
+        valueBytes: fc.constantFrom(1, FILLING_BYTES),
+      }),
       fc.record({ kind: fc.constant('cut' as const), to: fc.nat({ max: 20 }) }),
-      fc.record({ kind: fc.constant('release' as const) }),
+      fc.record({ kind: fc.constant('release' as const), place: fc.nat({ max: 3 }) }),
       fc.record({ kind: fc.constant('share' as const), from: fc.nat({ max: 20 }) }),
       fc.record({ kind: fc.constant('write' as const), to: fc.nat({ max: 20 }) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const cache = new FrameCache(NONE);
-        let model: { frame: Frame; isShared: boolean }[] = [];
+        /** `made` was added, `frame` is what the cache has of it. */
+        let model: { readonly made: Frame; frame: Frame; isShared: boolean }[] = [];
         let end = EMPTY_LOG;
         let written = 0;
+        const compacted = (entry: { readonly made: Frame; frame: Frame }, found: Frame): void => {
+          if (isSmall(entry.made)) expectCopy(found, entry.made);
+          else expect(found).to.equal(entry.made);
+          entry.frame = found;
+        };
         for (const each of steps) {
           const last = model.at(-1)?.frame;
           if (each.kind === 'add') {
-            const frame = frameAfter(end, { count: each.count });
-            model.push({ frame, isShared: false });
+            const frame = frameAfter(end, each);
+            model.push({ made: frame, frame, isShared: false });
             cache.add(frame);
             end = endOf(frame);
           } else if (each.kind === 'cut') {
@@ -147,17 +197,23 @@ describe('The frames in memory', () => {
             cache.cut(end.index);
             written = Math.min(written, end.index);
           } else if (each.kind === 'release') {
-            const oldest = model[0];
-            if (oldest === undefined) continue;
-            const mayGo = !oldest.isShared && lastIndexOf(oldest.frame) <= written;
-            expect(cache.release(oldest.frame)).to.equal(mayGo);
-            if (mayGo) model.shift();
+            const entry = model[each.place];
+            if (entry === undefined) continue;
+            const isWritten = lastIndexOf(entry.made) <= written;
+            const isOldest = each.place === 0 && !entry.isShared;
+            expect(cache.release(entry.made)).to.equal(isWritten && (isOldest || isSmall(entry.made)));
+            if (!isWritten) continue;
+            if (isOldest) model.shift();
+            else compacted(entry, cache.next(at(entry.made.firstIndex - 1))!);
           } else if (each.kind === 'share') {
             const behind = model.filter(({ frame }) => frame.firstIndex > each.from);
             const isThere = behind[0]?.frame.firstIndex === each.from + 1;
             const found = cache.after(at(each.from), MIB);
-            expect(found).to.deep.equal(isThere ? behind.map(({ frame }) => frame) : undefined);
-            if (isThere) for (const entry of behind) entry.isShared = true;
+            expect(found?.length).to.equal(isThere ? behind.length : undefined);
+            for (const [place, frame] of (found ?? []).entries()) {
+              compacted(behind[place]!, frame);
+              behind[place]!.isShared = true;
+            }
           } else {
             written = Math.max(written, Math.min(each.to, end.index));
             cache.written(at(written));

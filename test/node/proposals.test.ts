@@ -156,12 +156,30 @@ describe('A proposal', () => {
     expect(fixture.told).to.deep.equal(['a']);
   });
 
-  it('DoesNotHoldOnToALargeBufferWhenItIsSmall', async () => {
+  it('DoesNotHoldOnToALargeBufferForWhoeverIsSentItWhenItIsSmall', async () => {
     const fixture = new Fixture();
-    for (let write = 0; write < 20; write++) {
+    for (let index = 1; index <= 20; index++) {
       const frame = await fixture.propose('k');
-      expect(frame.bytes.length).to.be.at.most(2 * (frame.end - frame.start) + 64);
+      const [shared] = fixture.cache.after((index - 1) as Index, 1)!;
+      expect(shared?.bytes.length).to.be.at.most(2 * (frame.end - frame.start) + 64);
+      fixture.cache.written(lastIndexOf(frame));
+      fixture.apply(frame);
     }
+  });
+
+  it('UsesTheBytesOfTheOneBeforeAgainWhereNobodyElseHasThem', async () => {
+    const fixture = new Fixture();
+    const applied = async (name: string, isShared: boolean): Promise<Buffer> => {
+      const frame = await fixture.propose(name);
+      if (isShared) fixture.cache.after((frame.firstIndex - 1) as Index, 1);
+      fixture.cache.written(lastIndexOf(frame));
+      fixture.apply(frame);
+      return frame.bytes;
+    };
+    const first = await applied('a', false);
+    expect(await applied('b', true), 'alone').to.equal(first);
+    expect(await applied('c'.repeat(6000), true), 'others have a copy').to.equal(first);
+    expect(await applied('d', false), 'others have it').not.to.equal(first);
   });
 });
 
@@ -171,12 +189,12 @@ describe('A write that waits too long', () => {
       const fixture = new Fixture();
       const frame = await fixture.propose('a'.repeat(length));
       // A backup is being sent it.
-      expect(fixture.cache.after(NONE, 1)).to.deep.equal([frame]);
-      const bytes = Buffer.from(frame.bytes);
+      const [sent] = fixture.cache.after(NONE, 1)!;
+      const bytes = Buffer.from(sent!.bytes);
       fixture.cache.written(lastIndexOf(frame));
       fixture.apply(frame);
       for (const name of ['b', 'c', 'd']) fixture.apply(await fixture.propose(name.repeat(length)));
-      expect(frame.bytes.equals(bytes)).to.equal(true);
+      expect(sent?.bytes.equals(bytes)).to.equal(true);
     }
   });
 
