@@ -1,5 +1,6 @@
 import { copyBytes, viewOf } from '../copying.js';
 
+const NO_BYTES = Buffer.alloc(0);
 const CHUNK_BYTES_MIN = 4096;
 /** Room is doubled up to this, and then taken piece by piece: no reply is ever moved as a whole to make room. */
 const CHUNK_BYTES_MAX = 256 * 1024;
@@ -35,6 +36,8 @@ export class ReplyBuffer {
   /** Being written: bytes `#start` to `#end` of it come behind the pieces. */
   #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES_MIN);
   #view: DataView | undefined;
+  /** What was taken last from the beginning of this chunk. */
+  #first: Buffer = NO_BYTES;
   #start = 0;
   #end = 0;
 
@@ -58,7 +61,7 @@ export class ReplyBuffer {
     if (piece === undefined) {
       const from = this.#start;
       this.#start = Math.min(this.#end, from + bytesMax);
-      return this.#chunk.subarray(from, this.#start);
+      return from === 0 ? this.#firstBytes(this.#start) : this.#chunk.subarray(from, this.#start);
     }
     const before = lengthOf(piece);
     const bytes = isRendering(piece) ? piece.next() : bytesOf(piece).subarray(0, bytesMax);
@@ -68,6 +71,12 @@ export class ReplyBuffer {
     this.#pieces[this.#head] = after === 0 ? undefined : rest;
     if (after === 0) this.#dropHead();
     return bytes;
+  }
+
+  /** The same object where as much was taken the last time, as of replies of one length. */
+  #firstBytes(length: number): Buffer {
+    if (this.#first.length !== length) this.#first = this.#chunk.subarray(0, length);
+    return this.#first;
   }
 
   /**
@@ -191,6 +200,7 @@ export class ReplyBuffer {
   #write(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#view = undefined;
+    this.#first = NO_BYTES;
   }
 
   #closePiece(): void {

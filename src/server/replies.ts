@@ -8,6 +8,7 @@ import type { Reply } from '../protocol/reply.js';
 import type { Framing } from '../protocol/request.js';
 import { RespReply } from '../protocol/resp-reply.js';
 import type { RespVersion } from '../protocol/resp-reply.js';
+import { DirectSending } from './direct-sending.js';
 import { PAUSE_BYTES } from './limits.js';
 import { RowOfReplies } from './row-reads.js';
 import { TurnShare } from './turn-share.js';
@@ -29,6 +30,7 @@ const PIECE_BYTES = 1024;
  */
 export class Replies {
   readonly #socket: Socket;
+  readonly #direct: DirectSending;
   readonly #buffer = new ReplyBuffer();
   readonly #bytesMax: number;
   readonly #share: TurnShare;
@@ -39,10 +41,12 @@ export class Replies {
 
   /**
    * @param bytesMax - what may wait here with more than one reply, or a list, in it.
-   * @param goOn - called when there is a new turn to send more in; otherwise the socket's `drain` tells.
+   * @param goOn - called when there is a new turn to send more in, or the client took something; of what the socket itself sends its
+   *   `drain` tells.
    */
   constructor(socket: Socket, clock: Clock, bytesMax: number, goOn: () => void) {
     this.#socket = socket;
+    this.#direct = new DirectSending(socket, goOn);
     this.#share = new TurnShare(clock, SENT_A_TURN_BYTES, goOn);
     this.#bytesMax = bytesMax;
     this.#line = new LineReply(this.#buffer, bytesMax);
@@ -71,7 +75,7 @@ export class Replies {
 
   /** Bytes that the client has not taken. */
   get unreadBytes(): number {
-    return this.#buffer.length + this.#socket.writableLength;
+    return this.#buffer.length + this.#sendingBytes;
   }
 
   /**
@@ -81,12 +85,17 @@ export class Replies {
    * @param isBudgetExceeded - whether all connections together hold too much.
    */
   objection(reply: Reply, mark: number, isBudgetExceeded: boolean): Refusal | undefined {
-    const isAlone = mark === 0 && this.#socket.writableLength === 0;
+    const isAlone = mark === 0 && this.#sendingBytes === 0;
     if (reply.isFull || (!isAlone && this.unreadBytes > this.#bytesMax)) {
       return refusal('TOO_LARGE', 'too many replies wait to be read: read them, then ask again');
     }
     const isLong = reply.length - mark > PAUSE_BYTES;
     return isBudgetExceeded && isLong ? refusal('BUSY', BUFFERS_FULL) : undefined;
+  }
+
+  /** Sent, and not taken by the client. */
+  get #sendingBytes(): number {
+    return this.#socket.writableLength + this.#direct.waitingBytes;
   }
 
   /** Sends what gathered, as far as the client takes it and as one turn allows. */
@@ -95,12 +104,16 @@ export class Replies {
     const buffer = this.#buffer;
     const isOne = buffer.isOnePiece;
     if (!isOne) socket.cork();
-    while (buffer.length > 0 && !this.#share.isSpent && socket.writableLength < PAUSE_BYTES) {
+    while (buffer.length > 0 && !this.#share.isSpent && this.#sendingBytes < PAUSE_BYTES) {
       const bytes = buffer.take(SENT_A_TURN_BYTES);
-      if (bytes.length > 0) socket.write(bytes);
+      if (bytes.length > 0) this.#sendPiece(bytes, isOne);
       this.#share.spend(PIECE_BYTES + (bytes.length || LOOKED_AT_BYTES));
     }
     if (!isOne) socket.uncork();
-    buffer.taken(socket.writableLength > 0);
+    buffer.taken(this.#sendingBytes > 0);
+  }
+
+  #sendPiece(bytes: Buffer, isOnly: boolean): void {
+    if (!isOnly || !this.#direct.send(bytes)) this.#socket.write(bytes);
   }
 }

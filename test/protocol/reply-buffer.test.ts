@@ -40,6 +40,23 @@ describe('The buffer of replies', () => {
     expect(taken(buffer)).to.equal('other');
   });
 
+  it('GivesRepliesOfOneLengthAsOneObjectWhileTheirMemoryIsTheSame', () => {
+    const buffer = new ReplyBuffer();
+    const reply = (text: string, stillInUse = false): Buffer => {
+      buffer.ascii(text);
+      const bytes = buffer.take(Infinity);
+      expect(bytes.toString()).to.equal(text);
+      buffer.taken(stillInUse);
+      return bytes;
+    };
+    const first = reply('first');
+    expect(reply('other')).to.equal(first);
+    const longer = reply('longer');
+    expect(reply('others', true)).to.equal(longer);
+    expect(reply('apart!'), 'somebody holds that').not.to.equal(longer);
+    expect(longer.toString()).to.equal('others');
+  });
+
   it('BeginsAnewOnceItsBytesWereTaken', () => {
     for (const length of [1, 5_000_000]) {
       const buffer = new ReplyBuffer();

@@ -50,6 +50,16 @@ describe('Reading into one buffer', () => {
     expect(one.toString()).to.equal('of the second.');
   });
 
+  it('ShortChunksOfOneLengthAreOneObject', async () => {
+    const [client, read] = await connect();
+    const short = await chunkOf(client, read, 'k'.repeat(1024));
+    expect(await chunkOf(client, read, 'v'.repeat(1024))).to.equal(short);
+    expect((await chunkOf(client, read, 'other')).toString()).to.equal('other');
+    expect(await chunkOf(client, read, 'k'.repeat(1024))).to.equal(short);
+    const long = await chunkOf(client, read, 'k'.repeat(1025));
+    expect(await chunkOf(client, read, 'k'.repeat(1025))).not.to.equal(long);
+  });
+
   it('ChunkThatIsNotLentStaysAsItIs', async () => {
     const [first, firstRead] = await connect();
     const [second, secondRead] = await connect();
