@@ -179,6 +179,8 @@ export class PartReader {
   /** Bytes of the part under way that have not arrived. */
   #missing = 0;
   #isLast = false;
+  /** The bytes that are being read are good only until `read` returns. */
+  #isLent = false;
   #assembly: Assembly;
   readonly #urgent: Assembly;
   readonly #bulk: Assembly;
@@ -191,8 +193,13 @@ export class PartReader {
     this.#assembly = this.#bulk;
   }
 
-  /** Answers, on one line, what is wrong with the bytes; nothing can be read behind it. */
-  read(chunk: Buffer, sink: PartSink): string | undefined {
+  /**
+   * Answers, on one line, what is wrong with the bytes; nothing can be read behind it.
+   *
+   * @param isLent - nothing of the chunk may be kept: most of a long message is copied where it is gathered in any case.
+   */
+  read(chunk: Buffer, sink: PartSink, isLent = false): string | undefined {
+    this.#isLent = isLent;
     let at = 0;
     while (at < chunk.length && !sink.isClosed) {
       if (this.#missing === 0) {
@@ -248,7 +255,7 @@ export class PartReader {
     const isWhole = this.#missing === 0;
     if (isWhole && !this.#isGenuine()) return FORGED;
     if (isWhole && this.#isLast) {
-      sink.message(this.#assembly.finish(bytes));
+      sink.message(this.#assembly.finish(bytes, this.#isLent));
       return undefined;
     }
     return this.#assembly.add(bytes) ? undefined : TOO_MUCH;
@@ -308,10 +315,10 @@ class Assembly {
     return true;
   }
 
-  /** The whole message, which is the receiver's own; a new one begins behind it. One that lies in a single chunk is not copied. */
-  finish(last: Buffer): Buffer {
+  /** The whole message, which is the receiver's own; a new one begins behind it. One that lies in a single chunk is copied if that is lent. */
+  finish(last: Buffer, isLent: boolean): Buffer {
     const length = this.#length;
-    if (length === 0) return last;
+    if (length === 0) return isLent ? Buffer.from(last) : last;
     // What it was gathered in had to grow with it, and is kept for the next one: memory that is new costs more than a copy.
     const whole = Buffer.allocUnsafeSlow(length + last.length);
     this.#bytes.copy(whole, 0, 0, length);

@@ -9,6 +9,7 @@ import type { PartSink } from './link-parts.js';
 import { PartSeal } from './part-seal.js';
 import { ASK_AFTER_TICKS, SILENT_AFTER_TICKS } from './limits.js';
 import type { LinkLimits } from './limits.js';
+import { LendingSocket } from './reading.js';
 
 export interface SocketLinkParts {
   readonly socket: Socket;
@@ -80,8 +81,10 @@ export class SocketLink implements Link, PartSink {
   /** Begins to take messages. @param rest - what arrived right behind the handshake. */
   begin(rest: Buffer): void {
     const { socket } = this.#parts;
+    const isLending = socket instanceof LendingSocket;
+    if (isLending) socket.lendAgain();
     socket.on('data', (chunk) => {
-      this.#read(chunk);
+      this.#read(chunk, isLending);
     });
     socket.on('end', () => {
       this.#end('the other end closed it');
@@ -89,7 +92,7 @@ export class SocketLink implements Link, PartSink {
     socket.on('drain', () => {
       this.#flush();
     });
-    if (rest.length > 0) this.#read(rest);
+    if (rest.length > 0) this.#read(rest, false);
     socket.resume();
   }
 
@@ -155,10 +158,10 @@ export class SocketLink implements Link, PartSink {
     return this.#queue.bytes + this.#parts.socket.writableLength;
   }
 
-  #read(chunk: Buffer): void {
+  #read(chunk: Buffer, isLent: boolean): void {
     if (this.#isClosed) return;
     this.#silentTicks = 0;
-    const fault = this.#reader.read(chunk, this);
+    const fault = this.#reader.read(chunk, this, isLent);
     if (fault !== undefined) this.#violated(fault);
   }
 

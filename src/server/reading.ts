@@ -21,6 +21,24 @@ export interface Read {
 
 const OWN: Reading = { isLending: false, lendNoMore: () => undefined };
 
+/** One that reads into memory which it shares with others. */
+export class LendingSocket extends net.Socket implements Reading {
+  #isLending = true;
+
+  get isLending(): boolean {
+    return this.#isLending;
+  }
+
+  lendNoMore(): void {
+    this.#isLending = false;
+  }
+
+  /** For listeners that keep nothing of a chunk. */
+  lendAgain(): void {
+    this.#isLending = true;
+  }
+}
+
 /** What is used of the system's socket below one of Node's. */
 interface Handle {
   readonly useUserBuffer: unknown;
@@ -52,25 +70,16 @@ export class SharedReading {
   }
 
   #lending(handle: Handle): Read {
-    let isLending = true;
-    const reading = {
-      get isLending(): boolean {
-        return isLending;
-      },
-      lendNoMore: () => {
-        isLending = false;
-      },
-    };
     const given = (byteCount: number): boolean => {
       const chunk = this.#chunk(byteCount);
-      // Nobody knows when the listener of a link is done with it.
-      socket.emit('data', isLending ? chunk : Buffer.from(chunk));
+      // Nobody knows when the listener of a handshake is done with it.
+      socket.emit('data', socket.isLending ? chunk : Buffer.from(chunk));
       return true;
     };
     const onread = { buffer: this.#buffer, callback: given };
     const options = { handle, allowHalfOpen: true, readable: true, writable: true, onread };
-    const socket = new net.Socket(options);
-    return { socket, reading };
+    const socket = new LendingSocket(options);
+    return { socket, reading: socket };
   }
 
   #chunk(byteCount: number): Buffer {

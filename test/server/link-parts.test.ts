@@ -65,6 +65,40 @@ function part(length: number, lane: number, isLast: number, zero = 0): Buffer {
 }
 
 describe('Parts of messages', () => {
+  it('KeepNothingOfAChunkThatIsLentHoweverTheyAreCut', () => {
+    const length = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: BYTES_MAX / 2 }));
+    fc.assert(
+      fc.property(
+        fc.array(length, { maxLength: 5 }),
+        fc.integer({ min: 1, max: 100_000 }),
+        (lengths, cut) => {
+          const queue = new PartQueue();
+          const sent = lengths.map((bytes, at) => Buffer.alloc(bytes, 97 + at));
+          for (const message of sent) add(queue, message);
+          const wire = Buffer.concat(drain(queue));
+          const reader = new PartReader(BYTES_MAX);
+          const sink = new Sink();
+          const lent = Buffer.alloc(cut);
+          for (let from = 0; from < wire.length; from += cut) {
+            const bytes = wire.copy(lent, 0, from, from + cut);
+            expect(reader.read(lent.subarray(0, bytes), sink, true)).to.equal(undefined);
+            // The next chunk lies in the same place.
+            lent.fill('!');
+          }
+          const inOrder = (messages: Buffer[]): Buffer[] => messages.sort((a, b) => a.compare(b));
+          expect(Buffer.concat(inOrder(sink.messages)).equals(Buffer.concat(inOrder(sent)))).to.equal(true);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('OneThatLiesInAChunkOfItsOwnIsNotCopied', () => {
+    const chunk = part(100, 0, 1);
+    const [{ messages }] = read(chunk);
+    expect(messages[0]!.buffer).to.equal(chunk.buffer);
+  });
+
   it('MessagesComeThroughInTheOrderOfTheirLaneHoweverTheyAreCut', () => {
     const length = fc.oneof(
       fc.integer({ min: 1, max: 100 }),

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { expect } from 'chai';
-import { SharedReading } from '../../src/server/reading.js';
+import { LendingSocket, SharedReading } from '../../src/server/reading.js';
 import type { Read } from '../../src/server/reading.js';
 
 const BYTES = 3_000_000;
@@ -68,6 +68,17 @@ describe('Reading into one buffer', () => {
     const one = await chunkOf(first, firstRead, 'from the first');
     await chunkOf(second, secondRead, 'of the second.');
     expect(one.toString()).to.equal('from the first');
+  });
+
+  it('ChunkIsLentAgainToWhoeverKeepsNothingOfIt', async () => {
+    const [first, firstRead] = await connect();
+    const [second, secondRead] = await connect();
+    const { socket } = firstRead;
+    firstRead.reading.lendNoMore();
+    if (socket instanceof LendingSocket) socket.lendAgain();
+    const one = await chunkOf(first, firstRead, 'from the first');
+    const other = await chunkOf(second, secondRead, 'of the second.');
+    expect(other.buffer).to.equal(one.buffer);
   });
 
   it('SocketWhoseHandleIsNotAsExpectedReadsAsAlways', async () => {
