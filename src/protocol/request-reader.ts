@@ -118,14 +118,10 @@ export class RequestReader {
     if (outcome === undefined) {
       this.#unread.bytes = EMPTY;
       this.#unread.at = 0;
-      return undefined;
+    } else if (isViolation(outcome) && outcome.fatal) {
+      this.#die();
     }
-    if (isViolation(outcome)) {
-      if (outcome.fatal) this.#die();
-      return outcome;
-    }
-    // Its last words may lie in the chunk.
-    return this.#unread.isLent ? { ...outcome, isLent: true } : outcome;
+    return outcome;
   }
 
   /** Lets go of everything: a client that goes on sending costs nothing until its connection is closed. */

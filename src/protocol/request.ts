@@ -48,14 +48,33 @@ export function isViolation(outcome: Request | Violation): outcome is Violation 
 
 /** A copy that outlives the reader's buffers, in one piece of memory. */
 export function cloneRequest(request: Request): Request {
+  const { terminated, framing } = request;
+  return { words: clonedTogether(request) ?? clonedApart(request), terminated, framing };
+}
+
+/** With one copy, where the words lie side by side as those of an array do: many cost 100 ns each otherwise. */
+function clonedTogether(request: Request): ByteRange[] | undefined {
+  const { words } = request;
+  const [first] = words;
+  const last = words.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  const { bytes: source, start: from } = first;
+  if (last.end - from > heldBytes(request)) return undefined;
+  const isInside = (word: ByteRange): boolean =>
+    word.bytes === source && word.start >= from && word.end <= last.end;
+  if (!words.every(isInside)) return undefined;
+  const bytes = Buffer.from(source.subarray(from, last.end));
+  return words.map(({ start, end }) => ({ bytes, start: start - from, end: end - from }));
+}
+
+function clonedApart(request: Request): ByteRange[] {
   const bytes = Buffer.allocUnsafe(requestBytes(request));
   let end = 0;
-  const words = request.words.map((word) => {
+  return request.words.map((word) => {
     const start = end;
     end += word.bytes.copy(bytes, start, word.start, word.end);
     return { bytes, start, end };
   });
-  return { words, terminated: request.terminated, framing: request.framing };
 }
 
 /** The request itself if it stays as it is until the reader is fed again, otherwise a copy. */

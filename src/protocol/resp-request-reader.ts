@@ -5,7 +5,7 @@ import { GrowingBytes } from './growing-bytes.js';
 import { KeptBytes } from './kept-bytes.js';
 import type { RequestLimits } from './limits.js';
 import { TURN_BYTES, WORD_BYTES, tooLong, tooManyWords } from './request.js';
-import type { Reading, Violation } from './request.js';
+import type { Reading, Request, Violation } from './request.js';
 import { LengthReader } from './resp-length.js';
 import type { Unread } from './unread.js';
 
@@ -95,9 +95,17 @@ export class RespRequestReader {
       const stop = this.#dueBytes === 0 ? this.#readBulkHeader(unread) : this.#readBulk(unread);
       if (stop !== undefined) return this.#stop(stop, unread);
     }
+    return this.#finish(unread);
+  }
+
+  /** What came with earlier chunks may be long, and is never copied again: so what is in this one goes with it. */
+  #finish(unread: Unread): Request {
+    const isLent = unread.isLent && this.#borrowedFrom === 0;
+    if (unread.isLent && !isLent) this.#keepWords(unread.bytes);
     const words = this.#words;
     this.forget();
-    return { words, terminated: true, framing: 'resp' };
+    const request = { words, terminated: true, framing: 'resp' } as const;
+    return isLent ? { ...request, isLent } : request;
   }
 
   #stop(stop: Stop, unread: Unread): Reading {

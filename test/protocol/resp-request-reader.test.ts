@@ -4,6 +4,7 @@ import { DEFAULT_REQUEST_LIMITS } from '../../src/protocol/limits.js';
 import type { LineGrammar } from '../../src/protocol/line.js';
 import { RequestReader } from '../../src/protocol/request-reader.js';
 import { TURN_BYTES, WORD_BYTES, isViolation } from '../../src/protocol/request.js';
+import type { Request } from '../../src/protocol/request.js';
 import { encodeRespRequest } from '../../src/protocol/resp-request.js';
 import { countBytes } from './byte-counts.js';
 import { readAtOnce } from './one-shot.js';
@@ -133,6 +134,29 @@ describe('RequestReader in both framings', () => {
       const outcome = reader.next();
       if (outcome === undefined || isViolation(outcome)) throw new Error('no request');
       for (const word of outcome.words) expect(word.bytes).to.equal(chunk);
+    }
+  });
+
+  it('LendsWhatLiesInALentChunkAndNothingThatCameWithOthers', () => {
+    const long = Array.from({ length: 20 }, (_, at) => `word ${String(at)}`);
+    const whole = bytes(encodeArray(...long));
+    for (let cutAt = 0; cutAt < whole.length; cutAt++) {
+      const reader = new RequestReader(grammarWith());
+      const first = Buffer.from(whole.subarray(0, cutAt));
+      reader.feed(first, true);
+      expect(reader.next()).to.equal(undefined);
+      reader.keepUnread();
+      first.fill('*');
+      const second = Buffer.from(whole.subarray(cutAt));
+      reader.feed(second, true);
+      const request = reader.next() as Request;
+      const isInOne = request.words.every((word) => word.bytes === second);
+      expect(request.isLent, `cut at ${String(cutAt)}`).to.equal(isInOne ? true : undefined);
+      expect(isInOne || request.words.every((word) => word.bytes !== second)).to.equal(true);
+      if (!isInOne) second.fill('*');
+      expect(request.words.map((word) => word.bytes.toString('latin1', word.start, word.end))).to.deep.equal(
+        long,
+      );
     }
   });
 
