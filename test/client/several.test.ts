@@ -124,7 +124,11 @@ describe('a client of several servers', () => {
     let term = 2;
     const other = await node((line) => (line === 'STATUS' ? statusOf('primary', term) : OK));
     const kv = clientOf([old, other]);
-    expect((await failureOf(kv.put('a', '1', { timeoutMs: 200 }))).code).to.equal('NO_QUORUM');
+    // Where the deadline finds one more attempt on its way, nobody knows what became of that one.
+    const codes: string[] = [];
+    do codes.push((await failureOf(kv.put('a', '1', { timeoutMs: 200 }))).code);
+    while (codes.at(-1) === 'TIMEOUT' && codes.length < 10);
+    expect(codes.at(-1)).to.equal('NO_QUORUM');
     expect(calls(other)).to.deep.equal([]);
     term = 5;
     for (let at = 0; calls(other).length === 0; at++) {
