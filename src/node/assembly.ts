@@ -182,7 +182,7 @@ export class Assembly {
 
   /** What the network is told about this node, and tells it. */
   observer(): LinkObserver {
-    return observeLinks(this.#parts, this.replica, this.#state);
+    return observeLinks(this.#parts, this.replica, this.#state, () => this.applying.end.index);
   }
 
   #log(): Log {

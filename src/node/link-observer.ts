@@ -1,12 +1,17 @@
 import { refusal } from '../engine.js';
-import type { Refusal } from '../engine.js';
+import type { Index, Refusal } from '../engine.js';
 import type { LinkId, ReplicaState } from '../replication/state.js';
 import type { ReplicaEngineParts } from './engine-parts.js';
 import type { Link, LinkObserver, PeerIdentity } from './ports.js';
 import type { Replica } from './replica.js';
 
 /** What the network is told about this node, and tells it. */
-export function observeLinks(parts: ReplicaEngineParts, replica: Replica, state: ReplicaState): LinkObserver {
+export function observeLinks(
+  parts: ReplicaEngineParts,
+  replica: Replica,
+  state: ReplicaState,
+  shown: () => Index,
+): LinkObserver {
   const ids = new Map<Link, LinkId>();
   return {
     identity: () => ({
@@ -31,7 +36,7 @@ export function observeLinks(parts: ReplicaEngineParts, replica: Replica, state:
     },
     received(link, message) {
       const id = ids.get(link);
-      if (id !== undefined) replica.input({ kind: 'message', link: id, message });
+      if (id !== undefined) replica.input({ kind: 'message', link: id, message, shown: shown() });
     },
     down(link) {
       const id = ids.get(link);

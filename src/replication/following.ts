@@ -103,7 +103,7 @@ function confirm(step: Step, message: { isServing: boolean; isMember: boolean })
   if (message.isMember && message.isServing && state.leftOutAt === undefined) state.isConfirmed = true;
 }
 
-export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): void {
+export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat, shown?: Index): void {
   const { state, nowMs } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
@@ -113,7 +113,7 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat): voi
   state.leaseUntilMs = Math.max(state.leaseUntilMs, nowMs + message.leaseMs);
   state.leaseHolder = link.node;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, state.commit);
+  noteFreshness(office, message, shown ?? state.commit);
   answerHeartbeat(step, link, message.round, message.leaseMs);
 }
 
@@ -122,19 +122,23 @@ function answerHeartbeat(step: Step, link: OpenLink, round: number, leaseMs = 0)
   send(step, link.id, { kind: 'heartbeat answer', term: state.term, round, sentMs: nowMs, leaseMs });
 }
 
-/** Keeps the newest that is reached, and the oldest that is not: so there is always one to reach, however fast commits come. */
+/**
+ * Keeps the newest that is shown, and the oldest that is not: so there is always one to come, however fast commits do, and one
+ * that holds until then, however far applying is behind them.
+ */
 function noteFreshness(
   office: BackupOffice,
   { commit, echoMs }: Pick<Heartbeat, 'commit' | 'echoMs'>,
-  reachedCommit: Index,
+  shown: Index,
 ): void {
   const known = echoMs === undefined ? office.freshness : [...office.freshness, { commit, asOfMs: echoMs }];
-  const reached = known.filter((each) => each.commit <= reachedCommit);
-  const newest = reached.reduce<Freshness | undefined>(
-    (best, each) => (best === undefined || each.asOfMs > best.asOfMs ? each : best),
-    undefined,
-  );
-  const waiting = known.find((each) => each.commit > reachedCommit);
+  const newest = known
+    .filter((each) => each.commit <= shown)
+    .reduce<Freshness | undefined>(
+      (best, each) => (best === undefined || each.asOfMs > best.asOfMs ? each : best),
+      undefined,
+    );
+  const waiting = known.find((each) => each.commit > shown);
   office.freshness = [newest, waiting].filter((each) => each !== undefined);
 }
 
@@ -170,7 +174,7 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
 }
 
-export function onAppend(step: Step, link: OpenLink, message: Append): void {
+export function onAppend(step: Step, link: OpenLink, message: Append, shown?: Index): void {
   const { state } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
@@ -189,7 +193,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append): void {
   if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, state.commit);
+  noteFreshness(office, message, shown ?? state.commit);
   if (!isNew) acknowledge(step);
 }
 

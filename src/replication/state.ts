@@ -177,7 +177,7 @@ export interface BackupOffice {
   primaryLast: Index;
   /** It asked for a snapshot that may take the place of what is committed here: an operator accepted a loss. */
   wantsSnapshot: boolean;
-  /** What is known of how old the committed state is here: two of them, since the later one may not be reached yet. */
+  /** What is known of how old the state is that is shown here: two of them, since the later one may not be reached yet. */
   freshness: readonly Freshness[];
 }
 
@@ -320,7 +320,13 @@ export type Input =
   | { readonly kind: 'link up'; readonly link: OpenLink }
   | { readonly kind: 'link down'; readonly link: LinkId }
   | { readonly kind: 'unreachable'; readonly node: NodeId }
-  | { readonly kind: 'message'; readonly link: LinkId; readonly message: Message }
+  /** `shown` is how far this node has applied what is committed: all of it when it is left out. */
+  | {
+      readonly kind: 'message';
+      readonly link: LinkId;
+      readonly message: Message;
+      readonly shown?: Index | undefined;
+    }
   /** A frame of operations that follows `last`, sealed in the current term. */
   | { readonly kind: 'propose'; readonly frame: Frame }
   | { readonly kind: 'durable'; readonly index: Index }

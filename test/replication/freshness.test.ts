@@ -50,9 +50,9 @@ function linkUp(node: NodeId, id = LINK): Input {
 
 describe('How old what a backup shows may be', () => {
   interface Backup {
-    readonly hear: (commit: number, echoMs: number | undefined) => void;
+    readonly hear: (commit: number, echoMs: number | undefined, applied?: number) => void;
     /** Frames that it has up to there, all of which are committed. */
-    readonly append: (commit: number, echoMs: number | undefined) => void;
+    readonly append: (commit: number, echoMs: number | undefined, applied?: number) => void;
     readonly shown: (applied?: number) => unknown;
   }
 
@@ -60,7 +60,7 @@ describe('How old what a backup shows may be', () => {
     const state = nodeOf(B, [A, B, C], 5);
     step(state, linkUp(A), NOW_MS, 0.5);
     return {
-      hear: (commit, echoMs) => {
+      hear: (commit, echoMs, applied) => {
         const heartbeat = { kind: 'heartbeat', term: TERM, last: LAST, commit: commit as Index } as const;
         const message: Message = {
           ...heartbeat,
@@ -70,9 +70,14 @@ describe('How old what a backup shows may be', () => {
           leaseMs: 0,
           echoMs,
         };
-        step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
+        step(
+          state,
+          { kind: 'message', link: LINK, message, shown: applied as Index | undefined },
+          NOW_MS,
+          0.5,
+        );
       },
-      append: (commit, echoMs) => {
+      append: (commit, echoMs, applied) => {
         const append = {
           kind: 'append',
           term: TERM,
@@ -86,7 +91,12 @@ describe('How old what a backup shows may be', () => {
           isMember: true,
           echoMs,
         };
-        step(state, { kind: 'message', link: LINK, message }, NOW_MS, 0.5);
+        step(
+          state,
+          { kind: 'message', link: LINK, message, shown: applied as Index | undefined },
+          NOW_MS,
+          0.5,
+        );
       },
       shown: (applied = state.commit) => shownAsOfMs(state, applied as Index),
     };
@@ -117,6 +127,30 @@ describe('How old what a backup shows may be', () => {
     hear(5, 99_000);
     expect(shown(4)).to.equal(undefined);
     expect(shown(5)).to.equal(99_000);
+  });
+
+  it('IsKnownWhileWhatIsCommittedIsNotAppliedYet', () => {
+    const { append, hear, shown } = backup();
+    hear(5, 99_000, 5);
+    append(6, 99_100, 5);
+    expect(shown(5)).to.equal(99_000);
+    append(7, 99_200, 5);
+    hear(7, 99_300, 5);
+    expect(shown(5), 'what was known of what is shown').to.equal(99_000);
+    expect(shown(6), 'the first that was not').to.equal(99_100);
+    hear(7, 99_400, 7);
+    expect(shown(7)).to.equal(99_400);
+  });
+
+  it('ComesToBeKnownHoweverFarApplyingIsBehind', () => {
+    const { append, shown } = backup();
+    const seen: unknown[] = [];
+    for (let commit = 6; commit <= 10; commit++) {
+      append(commit, 99_000 + commit, commit - 2);
+      seen.push(shown(commit - 2));
+    }
+    // Each is waited for until it is shown, and only then is another one waited for.
+    expect(seen).to.deep.equal([undefined, undefined, 99_006, 99_006, 99_008]);
   });
 
   it('ComesToBeKnownHoweverFastCommitsCome', () => {
