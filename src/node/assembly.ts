@@ -15,6 +15,7 @@ import { DataBound } from './data-bound.js';
 import { DiskRoom, diskFull } from './disk-room.js';
 import { Feeder } from './feeder.js';
 import { FrameCache } from './frame-cache.js';
+import { GATHERED_FOR_DISK_MS_MAX, GATHERED_FOR_OTHERS_MS_MAX } from './gathering.js';
 import { observeLinks } from './link-observer.js';
 import { LogLengths } from './log-lengths.js';
 import { LogWriter } from './log-writer.js';
@@ -298,6 +299,7 @@ export class Assembly {
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       // What is proposed within a step is in the log only behind it, and would not be followed by the next.
       isLogBusy: () => !this.writer.isIdle || this.replica.isStepping,
+      gatheredMsMax: () => this.#gatheredMsMax(),
       mayTakeAhead: (frameBytes) => !this.replica.isStepping && this.writer.hasRoomFor(frameBytes),
       isStuck: () => this.room.isStuck,
       tail: () => ({ term: state.term, last: state.last }),
@@ -309,6 +311,13 @@ export class Assembly {
       },
       whoIsSilent: () => whoIsSilent(state),
     });
+  }
+
+  #gatheredMsMax(): number {
+    // Of a client that is alone there is nobody to wait for.
+    if (this.#parts.connections?.() === 1) return 0;
+    if (!this.isAlone) return GATHERED_FOR_OTHERS_MS_MAX;
+    return this.#parts.fsync === 'always' ? GATHERED_FOR_DISK_MS_MAX : 0;
   }
 
   #makeSessionExpiry(): SessionExpiry {

@@ -169,9 +169,8 @@ export class LogWriter {
     const { clock, isDurable } = this.#parts;
     const connections = this.#parts.connections?.() ?? Infinity;
     const nowMs = clock.nowMs();
-    const { notBeforeMs } = this.#slowWrites;
     const { bytes, entries } = sizeOf(group);
-    const moment = { bytes, entries, isDurable, connections, nowMs, notBeforeMs };
+    const moment = { bytes, entries, isDurable, connections, nowMs, slowWrites: this.#slowWrites };
     if (!mayWriteWithinTurn(moment)) return false;
     if (!this.#parts.log().appendNow(group)) return false;
     const afterMs = clock.nowMs();

@@ -9,6 +9,7 @@ import { BatchQueue, batchedCount } from './batch.js';
 import type { Batch } from './batch.js';
 import { diskFull, isDiskFull } from './disk-room.js';
 import type { FrameCache } from './frame-cache.js';
+import { Gathering } from './gathering.js';
 
 export interface ProposalsParts {
   readonly clock: Clock;
@@ -27,6 +28,8 @@ export interface ProposalsParts {
   isHeld(): boolean;
   /** Whether the log, or the core, is busy: what comes meanwhile becomes one batch. `goOn` is called once it no longer is. */
   isLogBusy(): boolean;
+  /** For how long writes are gathered that are to wait together; 0 where there is nothing to wait for. */
+  gatheredMsMax(): number;
   /** Whether a frame can be proposed although the log is busy. */
   mayTakeAhead(frameBytes: number): boolean;
   /** Nothing can be written for want of room: whatever comes is refused at once. */
@@ -54,14 +57,15 @@ interface Waiting {
 }
 
 /**
- * The way of a write until it is committed: everything that arrives in one turn, or while the log is busy, becomes one batch and
- * one frame. Its observers are told when the frame is applied, or when it is clear that nobody will know.
+ * The way of a write until it is committed: everything that arrives in one turn or in a few, or while the log is busy, becomes one
+ * batch and one frame. Its observers are told when the frame is applied, or when it is clear that nobody will know.
  *
  * Invariant: observers are told in the order of their writes.
  */
 export class Proposals {
   readonly #parts: ProposalsParts;
   readonly #queue: BatchQueue;
+  readonly #gathering = new Gathering();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #isRunning = false;
@@ -136,6 +140,10 @@ export class Proposals {
   readonly #run = (): void => {
     this.#isRunning = true;
     while (this.#mayTake) {
+      if (this.#isGathering()) {
+        this.#parts.clock.nextTurn(this.#run);
+        return;
+      }
       const batch = this.#queue.take();
       if (batch === undefined) break;
       // It keeps its place while room is made: whatever is refused meanwhile is told behind it.
@@ -148,6 +156,14 @@ export class Proposals {
     }
     this.#isRunning = false;
   };
+
+  /** A batch that takes no more is not waited for. */
+  #isGathering(): boolean {
+    const gatheredMsMax = this.#parts.gatheredMsMax();
+    if (gatheredMsMax === 0 || this.#queue.closedBytes !== undefined) return false;
+    const nowMs = this.#parts.clock.nowMs();
+    return this.#gathering.isWorthATurn(this.#queue.waitingBytes, nowMs, gatheredMsMax);
+  }
 
   /** Never rejects. */
   async #runOnceThereIsRoom(item: Waiting): Promise<void> {

@@ -4,7 +4,9 @@ import { LogWriter } from '../../src/node/log-writer.js';
 import {
   CACHED_BYTES_MAX,
   CREDIT_MS,
+  FEW_LOST_SHARE_MAX,
   NO_SLOW_WRITES,
+  QUICK_WRITE_MS,
   SLOW_DISK_SHARE_MAX,
   SLOW_SHARE_MAX,
   SLOW_WRITE_MS,
@@ -17,20 +19,28 @@ import { HeldClock } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
 
-const MOMENT = { bytes: 1000, entries: 20, isDurable: true, connections: 50, nowMs: 100, notBeforeMs: 0 };
+/** Of a disk that was not quick: few are not written within the turn. */
+const SLOW_WRITES = { ...NO_SLOW_WRITES, fewNotBeforeMs: Infinity };
+const MOMENT = {
+  bytes: 1000,
+  entries: 20,
+  isDurable: true,
+  connections: 50,
+  nowMs: 100,
+  slowWrites: SLOW_WRITES,
+};
 
 /** Which part of an hour others wait for slow writes, of a disk that takes so long for each write that is tried within the turn. */
-function lostTo(tookMs: (count: number) => number): number {
+function lostTo(tookMs: (count: number) => number, entries = MOMENT.entries): number {
   let [nowMs, lostMs, count, slowWrites] = [0, 0, 0, NO_SLOW_WRITES];
   while (nowMs < 3_600_000) {
-    const { notBeforeMs } = slowWrites;
-    if (!mayWriteWithinTurn({ ...MOMENT, nowMs, notBeforeMs })) {
-      nowMs = notBeforeMs;
+    if (!mayWriteWithinTurn({ ...MOMENT, entries, nowMs, slowWrites })) {
+      nowMs = Math.max(slowWrites.notBeforeMs, entries < MOMENT.entries ? slowWrites.fewNotBeforeMs : 0);
       continue;
     }
     const took = tookMs(count++);
     nowMs += 1 + took;
-    if (took > SLOW_WRITE_MS) lostMs += took;
+    if (took > (entries < MOMENT.entries ? QUICK_WRITE_MS : SLOW_WRITE_MS)) lostMs += took;
     slowWrites = afterWrite(slowWrites, took, nowMs);
   }
   return lostMs / nowMs;
@@ -46,6 +56,28 @@ describe('A group of frames', () => {
     expect(mayWriteWithinTurn({ ...MOMENT, entries: 1000 })).to.equal(true);
     // A backup has no clients.
     expect(mayWriteWithinTurn({ ...MOMENT, entries: 1, connections: 0 })).to.equal(true);
+  });
+
+  it('IsWrittenWithinTheTurnWhenItIsOfSomeOfTheClientsAndTheDiskIsQuick', () => {
+    const few = { ...MOMENT, entries: 3, slowWrites: NO_SLOW_WRITES };
+    expect(mayWriteWithinTurn(few)).to.equal(true);
+    expect(mayWriteWithinTurn({ ...few, entries: 2 })).to.equal(false);
+    const quick = afterWrite(NO_SLOW_WRITES, QUICK_WRITE_MS, 100);
+    expect(mayWriteWithinTurn({ ...few, slowWrites: quick })).to.equal(true);
+    const tookMs = QUICK_WRITE_MS + 0.1;
+    const slowWrites = afterWrite(NO_SLOW_WRITES, tookMs, 100);
+    const { fewNotBeforeMs } = slowWrites;
+    expect(fewNotBeforeMs).to.equal(100 + tookMs / FEW_LOST_SHARE_MAX);
+    expect(mayWriteWithinTurn({ ...few, slowWrites, nowMs: fewNotBeforeMs - 0.1 })).to.equal(false);
+    expect(mayWriteWithinTurn({ ...few, slowWrites, nowMs: fewNotBeforeMs })).to.equal(true);
+    expect(mayWriteWithinTurn({ ...MOMENT, slowWrites }), 'of many clients').to.equal(true);
+  });
+
+  it('OfFewAtADiskThatIsNotQuickKeepsOthersWaitingForATwentiethOfTheTimeAtMost', () => {
+    for (const slowMs of [QUICK_WRITE_MS + 0.1, 1, SLOW_WRITE_MS]) {
+      expect(lostTo(() => slowMs, 3)).to.be.within(0.01, 0.05);
+      expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs), 3)).to.be.within(0.01, 0.06);
+    }
   });
 
   it('IsWrittenBesideTheOthersFromSoManyBytesOn', () => {
@@ -64,15 +96,15 @@ describe('A group of frames', () => {
     const tookMs = SLOW_WRITE_MS + 0.1;
     const first = afterWrite(NO_SLOW_WRITES, tookMs, 100);
     const { notBeforeMs } = first;
-    expect(first).to.deep.equal({ notBeforeMs: tookMs / SLOW_SHARE_MAX, wasLast: true });
+    expect(first).to.include({ notBeforeMs: tookMs / SLOW_SHARE_MAX, wasLast: true });
     for (const isDurable of [true, false]) {
-      const moment = { ...MOMENT, isDurable, notBeforeMs };
+      const moment = { ...MOMENT, isDurable, slowWrites: first };
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs - 1 })).to.equal(false);
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs })).to.equal(true);
     }
     const fast = afterWrite(first, SLOW_WRITE_MS, notBeforeMs);
-    expect(fast).to.deep.equal({ notBeforeMs, wasLast: false });
-    expect(afterWrite(fast, SLOW_WRITE_MS, notBeforeMs)).to.equal(fast);
+    expect(fast).to.include({ notBeforeMs, wasLast: false });
+    expect(afterWrite(fast, QUICK_WRITE_MS, notBeforeMs)).to.equal(fast);
     // Right behind another one it weighs more.
     const again = afterWrite(first, tookMs, notBeforeMs).notBeforeMs;
     expect(again).to.equal(notBeforeMs + tookMs / SLOW_DISK_SHARE_MAX);
