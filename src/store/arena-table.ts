@@ -7,7 +7,7 @@ import { KeyedHash } from './keyed-hash.js';
 import { LargeEntries } from './large-entries.js';
 import { FREE_PLACES, LARGE_PLACES } from './place.js';
 import { Slots } from './slots.js';
-import type { EntryVisitor, Table, ViewedRange } from './table.js';
+import type { EntryVisitor, FoundKeys, KnownKey, Table, ViewedRange } from './table.js';
 
 export interface ArenaTableOptions {
   /** See {@link KeyedHash}. */
@@ -49,7 +49,6 @@ export class ArenaTable implements Table {
   readonly #large = new LargeEntries();
   readonly #arenaEntryBytesMax: number;
   /** Of the keys that are looked up together. */
-  readonly #hashes = new Int32Array(BATCH_KEYS_MAX);
   readonly #places = new Uint32Array(BATCH_KEYS_MAX);
   /** Where the last key lay, and a view of it: many lie in the same bytes. */
   #viewed: Buffer = Buffer.alloc(0);
@@ -93,21 +92,21 @@ export class ArenaTable implements Table {
    * Each memory that a search goes to depends on the one before: a cell of the index, a slot, a record. So all keys make each of the steps
    * together, and the processor waits for many of them at a time.
    */
-  findEach(keys: KeyBatch, found: Int32Array): void {
+  findEach(keys: KeyBatch, found: FoundKeys): void {
     const { bytes, view, starts, ends, count } = keys;
-    const hashes = this.#hashes;
+    const { hashes, slots } = found;
     const places = this.#places;
     for (let at = 0; at < count; at++) hashes[at] = this.#hash.of(view, starts[at] ?? 0, ends[at] ?? 0);
-    for (let at = 0; at < count; at++) found[at] = this.#index.first(hashes[at] ?? 0);
-    for (let at = 0; at < count; at++) places[at] = this.#slots.placeOf(found[at] ?? 0);
+    for (let at = 0; at < count; at++) slots[at] = this.#index.first(hashes[at] ?? 0);
+    for (let at = 0; at < count; at++) places[at] = this.#slots.placeOf(slots[at] ?? 0);
     const key = { bytes, start: 0, end: 0 };
     for (let at = 0; at < count; at++) {
       key.start = starts[at] ?? 0;
       key.end = ends[at] ?? 0;
-      const slot = found[at] ?? NONE;
+      const slot = slots[at] ?? NONE;
       // Two keys may share a hash: then the search goes on from cell to cell.
       if (slot !== NONE && !this.#holdsAt(places[at] ?? 0, key))
-        found[at] = this.#slotOf(key, hashes[at] ?? 0);
+        slots[at] = this.#slotOf(key, hashes[at] ?? 0);
     }
   }
 
@@ -138,15 +137,13 @@ export class ArenaTable implements Table {
     return true;
   }
 
-  put(key: ByteRange, value: ByteRange, found = NONE): void {
-    if (found !== NONE) {
-      this.#overwrite(found, key, value);
-      return;
-    }
-    const hash = this.#hashOf(key);
-    const slot = this.#slotOf(key, hash);
-    if (slot === NONE) this.#insert(key, value, hash);
-    else this.#overwrite(slot, key, value);
+  put(key: ByteRange, value: ByteRange, known?: KnownKey): void {
+    const hash = known === undefined ? this.#hashOf(key) : known.hash;
+    const found = known === undefined ? NONE : known.slot;
+    // What was not found may have been put since.
+    const slot = found === NONE ? this.#slotOf(key, hash) : found;
+    if (slot === NONE) this.#insert(key, value, hash, known?.view);
+    else this.#overwrite(slot, key, value, known?.view);
   }
 
   delete(key: ByteRange): boolean {
@@ -217,22 +214,22 @@ export class ArenaTable implements Table {
     return isSame(key, arena.bytes, arena.keyStart, arena.valueStart);
   }
 
-  #insert(key: ByteRange, value: ByteRange, hash: number): void {
+  #insert(key: ByteRange, value: ByteRange, hash: number, view: DataView | undefined): void {
     const slot = this.#slots.next;
     this.watch?.(slot);
-    this.#slots.take(this.#store(slot, key, value));
+    this.#slots.take(this.#store(slot, key, value, view));
     this.#index.add(hash, slot);
     this.#count++;
     this.#dataBytes += width(key) + width(value);
   }
 
-  #overwrite(slot: number, key: ByteRange, value: ByteRange): void {
+  #overwrite(slot: number, key: ByteRange, value: ByteRange, view: DataView | undefined): void {
     this.watch?.(slot);
     const place = this.#slots.placeOf(slot);
     this.#dataBytes += width(key) + width(value) - this.#contentBytes(place);
     const staysSmall = place < LARGE_PLACES && this.#isSmall(key, value);
-    if (staysSmall && this.#arena.overwrite(place, value)) return;
-    this.#slots.move(slot, this.#store(slot, key, value));
+    if (staysSmall && this.#arena.overwrite(place, value, view)) return;
+    this.#slots.move(slot, this.#store(slot, key, value, view));
     this.#free(place);
   }
 
@@ -240,8 +237,8 @@ export class ArenaTable implements Table {
     return width(value) < LASTING_BYTES_MIN && width(key) + width(value) <= this.#arenaEntryBytesMax;
   }
 
-  #store(slot: number, key: ByteRange, value: ByteRange): number {
-    const place = this.#isSmall(key, value) ? this.#arena.add(slot, key, value) : undefined;
+  #store(slot: number, key: ByteRange, value: ByteRange, view: DataView | undefined): number {
+    const place = this.#isSmall(key, value) ? this.#arena.add(slot, key, value, view) : undefined;
     if (place !== undefined) return place;
     const number = this.#large.add(key, value);
     if (number >= FREE_PLACES - LARGE_PLACES) throw new RangeError('no more large entries can be held');

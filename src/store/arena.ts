@@ -102,8 +102,12 @@ export class Arena {
     return this.#usedBytes - this.#liveBytes;
   }
 
-  /** Copies an entry in, and answers its place; undefined when no place is left. */
-  add(slot: number, key: ByteRange, value: ByteRange): number | undefined {
+  /**
+   * Copies an entry in, and answers its place; undefined when no place is left.
+   *
+   * @param view - of the bytes in which both lie, where there is one at hand.
+   */
+  add(slot: number, key: ByteRange, value: ByteRange, view?: DataView): number | undefined {
     const keyLength = key.end - key.start;
     const valueLength = value.end - value.start;
     const size = recordBytes(keyLength + valueLength);
@@ -114,22 +118,22 @@ export class Arena {
     page.words[at / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
     const contentAt = at + RECORD_HEADER_BYTES;
     if (key.bytes === value.bytes && key.end === value.start) {
-      copy(key.bytes, key.start, value.end, page, contentAt);
+      copy(key.bytes, key.start, value.end, page, contentAt, view);
     } else {
-      copy(key.bytes, key.start, key.end, page, contentAt);
-      copy(value.bytes, value.start, value.end, page, contentAt + keyLength);
+      copy(key.bytes, key.start, key.end, page, contentAt, view);
+      copy(value.bytes, value.start, value.end, page, contentAt + keyLength, view);
     }
     return this.#added(page, size);
   }
 
   /** Puts a value in the place of the one of a record if it fits there exactly. */
-  overwrite(place: number, value: ByteRange): boolean {
+  overwrite(place: number, value: ByteRange, view?: DataView): boolean {
     this.open(place);
     const keyLength = this.valueStart - this.keyStart;
     const valueLength = value.end - value.start;
     if (recordBytes(keyLength + valueLength) !== recordBytes(this.end - this.keyStart)) return false;
     const page = this.#pageOf(place);
-    copy(value.bytes, value.start, value.end, page, this.valueStart);
+    copy(value.bytes, value.start, value.end, page, this.valueStart, view);
     page.words[this.#offsetOf(place) / SLOT_BYTES + 1] = keyLength | (valueLength << 16);
     return true;
   }
@@ -317,9 +321,17 @@ function recordBytesAt(page: Page, at: number): number {
  * Copies bytes to a page. Behind them, up to the next multiple of four, there may be zeros afterwards: what follows in a record is
  * copied later.
  */
-function copy(source: Buffer, start: number, end: number, page: Page, at: number): void {
+function copy(
+  source: Buffer,
+  start: number,
+  end: number,
+  page: Page,
+  at: number,
+  view: DataView | undefined,
+): void {
   if (at % SLOT_BYTES !== 0 || end - start > GATHERED_BYTES_MAX)
     copyBytes(source, start, end, page.bytes, at);
+  else if (view !== undefined) copyViewed(view, start, end, page.words, at / SLOT_BYTES);
   else copyWords(source, start, end, page.words, at / SLOT_BYTES);
 }
 
@@ -336,5 +348,15 @@ function copyWords(source: Buffer, start: number, end: number, words: Int32Array
   if (from === end) return;
   let rest = 0;
   for (let shift = 0; from < end; from++, shift += 8) rest |= (source[from] ?? 0) << shift;
+  words[word] = rest;
+}
+
+/** As {@link copyWords}, and less for each word. */
+function copyViewed(source: DataView, start: number, end: number, words: Int32Array, word: number): void {
+  let from = start;
+  for (; from + SLOT_BYTES <= end; from += SLOT_BYTES, word++) words[word] = source.getInt32(from, true);
+  if (from === end) return;
+  let rest = 0;
+  for (let shift = 0; from < end; from++, shift += 8) rest |= source.getUint8(from) << shift;
   words[word] = rest;
 }

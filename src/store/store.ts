@@ -1,7 +1,8 @@
-import { BATCH_KEYS_MAX, EntryBatch } from '../engine.js';
+import { EntryBatch } from '../engine.js';
 import type { ByteRange, KeyBatch, ValueSink } from '../engine.js';
 import { RwLock } from './rw-lock.js';
 import { Sessions } from './sessions.js';
+import { FoundKeys } from './table.js';
 import type { EntryVisitor, Table } from './table.js';
 import { Walk } from './walk.js';
 
@@ -33,10 +34,10 @@ export class Store {
   readonly lock = new RwLock();
   readonly sessions = new Sessions();
   readonly #table: Table;
-  readonly #found = new Int32Array(BATCH_KEYS_MAX);
+  readonly #found = new FoundKeys();
   /** To be filled in by whoever holds the lock for writing. */
   readonly puts = new EntryBatch();
-  readonly #foundForPuts = new Int32Array(BATCH_KEYS_MAX);
+  readonly #foundForPuts = new FoundKeys();
   #count = 0;
   #dataBytes = 0;
 
@@ -90,7 +91,7 @@ export class Store {
     const found = this.#found;
     this.#table.findEach(keys, found);
     for (let at = 0; at < keys.count && !sink.isFull; at++) {
-      const slot = found[at] ?? -1;
+      const slot = found.slots[at] ?? -1;
       if (slot === -1) {
         sink.miss();
         continue;
@@ -114,7 +115,8 @@ export class Store {
     const { keys, valueStarts, valueEnds } = this.puts;
     const key = { bytes: keys.bytes, start: keys.starts[at] ?? 0, end: keys.ends[at] ?? 0 };
     const value = { bytes: keys.bytes, start: valueStarts[at] ?? 0, end: valueEnds[at] ?? 0 };
-    this.#table.put(key, value, this.#foundForPuts[at]);
+    const { slots, hashes } = this.#foundForPuts;
+    this.#table.put(key, value, { slot: slots[at] ?? -1, hash: hashes[at] ?? 0, view: keys.view });
   }
 
   delete(key: ByteRange): boolean {

@@ -1,3 +1,4 @@
+import { BATCH_KEYS_MAX } from '../engine.js';
 import type { ByteRange, KeyBatch } from '../engine.js';
 
 export interface ViewedRange extends ByteRange {
@@ -7,6 +8,22 @@ export interface ViewedRange extends ByteRange {
 
 /** Sees one entry. All bytes are the table's own, valid during the call. */
 export type EntryVisitor = (key: ByteRange, value: ByteRange) => void;
+
+/** What was found for several keys, in their order. */
+export class FoundKeys {
+  /** -1 for a key that is not there. */
+  readonly slots = new Int32Array(BATCH_KEYS_MAX);
+  readonly hashes = new Int32Array(BATCH_KEYS_MAX);
+}
+
+/** What is known of a key that is put, if nothing was deleted since it was looked for. */
+export interface KnownKey {
+  /** Where it was found: it is not looked for again. -1 where it was not. */
+  slot: number;
+  hash: number;
+  /** Of the bytes in which both the key and its value lie. */
+  view: DataView;
+}
 
 /**
  * Keys and values as bytes. Each key has a slot, a small number that it keeps for as long as it is there, also while
@@ -22,8 +39,8 @@ export interface Table {
 
   /** The slot of a key, or -1. */
   find(key: ByteRange): number;
-  /** The same for several keys, cheaper than one by one: `found` is filled with their slots. */
-  findEach(keys: KeyBatch, found: Int32Array): void;
+  /** The same for several keys, cheaper than one by one. */
+  findEach(keys: KeyBatch, found: FoundKeys): void;
   /** The value in a slot in use, borrowed until the next call. A large one is lasting, as a sink of values may expect. */
   valueAt(slot: number): ViewedRange;
   /** Shows the entry in a slot; false when the slot is free. */
@@ -32,9 +49,9 @@ export interface Table {
   /**
    * Takes copies of both.
    *
-   * @param found - the slot of the key, if it was found before and nothing was deleted since: it is not looked for again. -1 where it was not.
+   * @param known - what makes that cheaper.
    */
-  put(key: ByteRange, value: ByteRange, found?: number): void;
+  put(key: ByteRange, value: ByteRange, known?: KnownKey): void;
   /** Whether the key was there. */
   delete(key: ByteRange): boolean;
   /** Forgets everything. No walk may be under way. */

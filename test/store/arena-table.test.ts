@@ -6,6 +6,7 @@ import { viewOf } from '../../src/copying.js';
 import { KeyedHash } from '../../src/store/keyed-hash.js';
 import { testSeed, withSeed } from '../random.js';
 import type { Random } from '../random.js';
+import { FoundKeys } from '../../src/store/table.js';
 import { makeTable } from './make-table.js';
 import { range, tableContract, textOf } from './table-contract.js';
 
@@ -56,10 +57,10 @@ function valuesOf(table: ArenaTable, names: readonly string[]): (string | undefi
     keys.starts[place] = at;
     keys.ends[place] = at += name.length;
   }
-  const found = new Int32Array(BATCH_KEYS_MAX);
+  const found = new FoundKeys();
   table.findEach(keys, found);
   return names.map((_, place) => {
-    const slot = found[place] ?? -1;
+    const slot = found.slots[place] ?? -1;
     return slot === -1 ? undefined : textOf(table.valueAt(slot));
   });
 }
