@@ -71,7 +71,7 @@ describe('A server below which the disk fails', () => {
     // The call hangs for a second before it fails: long enough to be told to stop meanwhile. Beside many that do not write,
     // it is made while others are served.
     await fail(server, 'pwritev', 'EIO:delay_enter=1000000');
-    const idle = await Promise.all(Array.from({ length: 4 }, () => Conversation.open(server.address)));
+    const idle = await Promise.all(Array.from({ length: 30 }, () => Conversation.open(server.address)));
     for (const each of idle) {
       each.send('PING\n');
       await each.lines(1);

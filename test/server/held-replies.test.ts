@@ -48,6 +48,7 @@ describe('Replies around a write that takes its time', () => {
     expect(await client.until((received) => received.length >= (PRESENT + MISSING).length)).to.equal(
       PRESENT + MISSING,
     );
+    await until(() => fixture.log.held.length === 1);
     letThrough();
     const behind = PRESENT + MISSING + OK + PRESENT + PRESENT + MISSING;
     expect(await client.until((received) => received.length >= behind.length)).to.equal(behind);
