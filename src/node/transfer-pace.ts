@@ -2,8 +2,8 @@ import type { Clock } from '../clock.js';
 import type { Index } from '../engine.js';
 import type { Log } from './ports.js';
 
-/** Between two parts beside clients that write, so that they leave at 30 MB/s at the most. */
-export const REST_MS = 15;
+/** Between two parts beside clients that write, so that they leave at 20 MB/s at the most. */
+export const REST_MS = 25;
 
 export interface TransferPaceParts {
   readonly clock: Clock;
