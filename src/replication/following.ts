@@ -10,7 +10,7 @@ import type { Append, Heartbeat, LeftOut, Probe, SnapshotPart } from './message.
 import { isNamedAgain, leaveOut } from './leaving-out.js';
 import { electionTimeoutMs } from './pace.js';
 import { primaryServes } from './refusals.js';
-import type { BackupOffice, Freshness, OpenLink, Step } from './state.js';
+import type { BackupOffice, Freshness, OpenLink, ReplicaState, Step } from './state.js';
 import { stepDown } from './stepping-down.js';
 import {
   appendFrames,
@@ -113,13 +113,18 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat, show
   state.leaseUntilMs = Math.max(state.leaseUntilMs, nowMs + message.leaseMs);
   state.leaseHolder = link.node;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, shown ?? state.commit);
+  noteFreshness(office, message, shownUpTo(state, shown));
   answerHeartbeat(step, link, message.round, message.leaseMs);
 }
 
 function answerHeartbeat(step: Step, link: OpenLink, round: number, leaseMs = 0): void {
   const { state, nowMs } = step;
   send(step, link.id, { kind: 'heartbeat answer', term: state.term, round, sentMs: nowMs, leaseMs });
+}
+
+/** What was applied of a content that is replaced may have been another history, and longer. */
+function shownUpTo({ commit }: ReplicaState, applied: Index = commit): Index {
+  return applied < commit ? applied : commit;
 }
 
 /**
@@ -193,7 +198,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append, shown?: In
   if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, shown ?? state.commit);
+  noteFreshness(office, message, shownUpTo(state, shown));
   if (!isNew) acknowledge(step);
 }
 

@@ -124,10 +124,10 @@ export function isWholeCluster({ configurations, self }: ReplicaState): boolean 
 
 /**
  * By this node's clock: everything that was acknowledged before this moment is within the entries up to `applied`. Undefined while no
- * primary that was sure of its place has told so.
+ * primary that was sure of its place has told so, and while a snapshot takes the place of what is shown: that may be another history.
  */
-export function shownAsOfMs({ office }: ReplicaState, applied: Index): number | undefined {
-  if (office.kind === 'primary') return undefined;
+export function shownAsOfMs({ office, isReplacing }: ReplicaState, applied: Index): number | undefined {
+  if (office.kind === 'primary' || isReplacing) return undefined;
   return office.freshness.findLast(({ commit }) => commit <= applied)?.asOfMs;
 }
 

@@ -54,12 +54,14 @@ describe('How old what a backup shows may be', () => {
     /** Frames that it has up to there, all of which are committed. */
     readonly append: (commit: number, echoMs: number | undefined, applied?: number) => void;
     readonly shown: (applied?: number) => unknown;
+    readonly state: ReplicaState;
   }
 
   function backup(): Backup {
     const state = nodeOf(B, [A, B, C], 5);
     step(state, linkUp(A), NOW_MS, 0.5);
     return {
+      state,
       hear: (commit, echoMs, applied) => {
         const heartbeat = { kind: 'heartbeat', term: TERM, last: LAST, commit: commit as Index } as const;
         const message: Message = {
@@ -170,6 +172,25 @@ describe('How old what a backup shows may be', () => {
     hear(5, 98_000);
     hear(4, 97_000);
     expect(shown()).to.equal(99_000);
+  });
+
+  it('IsNotKnownWhileASnapshotTakesThePlaceOfWhatIsShown', () => {
+    const { hear, shown, state } = backup();
+    const input = (given: Input): unknown => step(state, given, NOW_MS, 0.5);
+    hear(5, 99_000, 5);
+    // Of another history, and shorter than what is committed and applied here.
+    const end = { term: TERM, index: 7 as Index, checksum: 1 };
+    const { committed: configuration } = state.configurations!;
+    const part = { term: TERM, end, configuration, offset: 0, bytes: Buffer.alloc(1), isLast: true } as const;
+    input({ kind: 'message', link: LINK, message: { kind: 'snapshot part', ...part, lossAccepted: true } });
+    input({ kind: 'received', end, offset: 1, isWhole: true });
+    expect(shown(9)).to.equal(undefined);
+    hear(8, 99_500, 9);
+    expect(shown(9)).to.equal(undefined);
+    input({ kind: 'replaced', end });
+    expect(shown(7), 'what reached so far was not what was longer').to.equal(99_000);
+    hear(7, 99_600, 7);
+    expect(shown(7)).to.equal(99_600);
   });
 
   it('IsForgottenWithThePrimaryThatToldIt', () => {
