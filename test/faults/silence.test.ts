@@ -44,6 +44,11 @@ describe('A node that falls silent', () => {
       'hears the primary',
       ({ facts }) => Number(facts.get('primary_silent_ms')) < 2000,
     );
+    // What the backup answers may be on its way still, and until then the primary takes no writes.
+    await primary.untilStatus(
+      'hears the backup',
+      ({ members }) => members.get(backup.address)?.get('state') === 'member',
+    );
     expect(await primary.ask('PUT k 1')).to.equal('OK');
   });
 
