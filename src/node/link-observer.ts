@@ -10,7 +10,7 @@ export function observeLinks(
   parts: ReplicaEngineParts,
   replica: Replica,
   state: ReplicaState,
-  shown: () => Index,
+  applied: () => Index,
 ): LinkObserver {
   const ids = new Map<Link, LinkId>();
   return {
@@ -36,7 +36,7 @@ export function observeLinks(
     },
     received(link, message) {
       const id = ids.get(link);
-      if (id !== undefined) replica.input({ kind: 'message', link: id, message, shown: shown() });
+      if (id !== undefined) replica.input({ kind: 'message', link: id, message, applied: applied() });
     },
     down(link) {
       const id = ids.get(link);

@@ -158,7 +158,7 @@ function dispatch(turn: Step, input: Input): void {
       break;
     case 'message': {
       const link = state.links.get(input.link);
-      if (link !== undefined) onMessage(turn, link, input.message, input.shown);
+      if (link !== undefined) onMessage(turn, link, input.message, input.applied);
       break;
     }
     case 'propose':
@@ -309,7 +309,7 @@ function onLinkDown(turn: Step, id: LinkId): void {
   if (progress?.link === id) disconnect(turn, progress);
 }
 
-function onMessage(turn: Step, link: OpenLink, message: Message, shown: Index | undefined): void {
+function onMessage(turn: Step, link: OpenLink, message: Message, applied: Index | undefined): void {
   const { state } = turn;
   if (state.attempt?.down.has(link.node) === true) {
     signOfLife(turn, link);
@@ -322,13 +322,13 @@ function onMessage(turn: Step, link: OpenLink, message: Message, shown: Index | 
   }
   switch (message.kind) {
     case 'heartbeat':
-      onHeartbeat(turn, link, message, shown);
+      onHeartbeat(turn, link, message, applied);
       break;
     case 'probe':
       onProbe(turn, link, message);
       break;
     case 'append':
-      onAppend(turn, link, message, shown);
+      onAppend(turn, link, message, applied);
       break;
     case 'snapshot part':
       onSnapshotPart(turn, link, message);

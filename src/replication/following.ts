@@ -103,7 +103,7 @@ function confirm(step: Step, message: { isServing: boolean; isMember: boolean })
   if (message.isMember && message.isServing && state.leftOutAt === undefined) state.isConfirmed = true;
 }
 
-export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat, shown?: Index): void {
+export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat, applied?: Index): void {
   const { state, nowMs } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
@@ -113,7 +113,7 @@ export function onHeartbeat(step: Step, link: OpenLink, message: Heartbeat, show
   state.leaseUntilMs = Math.max(state.leaseUntilMs, nowMs + message.leaseMs);
   state.leaseHolder = link.node;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, shownUpTo(state, shown));
+  noteFreshness(state, office, message, applied);
   answerHeartbeat(step, link, message.round, message.leaseMs);
 }
 
@@ -122,20 +122,18 @@ function answerHeartbeat(step: Step, link: OpenLink, round: number, leaseMs = 0)
   send(step, link.id, { kind: 'heartbeat answer', term: state.term, round, sentMs: nowMs, leaseMs });
 }
 
-/** What was applied of a content that is replaced may have been another history, and longer. */
-function shownUpTo({ commit }: ReplicaState, applied: Index = commit): Index {
-  return applied < commit ? applied : commit;
-}
-
 /**
  * Keeps the newest that is shown, and the oldest that is not: so there is always one to come, however fast commits do, and one
  * that holds until then, however far applying is behind them.
  */
 function noteFreshness(
+  state: ReplicaState,
   office: BackupOffice,
   { commit, echoMs }: Pick<Heartbeat, 'commit' | 'echoMs'>,
-  shown: Index,
+  applied: Index = state.commit,
 ): void {
+  // What was applied of a content that is replaced may have been another history, and longer.
+  const shown = Math.min(applied, state.commit);
   const known = echoMs === undefined ? office.freshness : [...office.freshness, { commit, asOfMs: echoMs }];
   const newest = known
     .filter((each) => each.commit <= shown)
@@ -179,7 +177,7 @@ export function onProbe(step: Step, link: OpenLink, message: Probe): void {
   send(step, link.id, { ...answer, matched: common.index, durable, wantsSnapshot: false });
 }
 
-export function onAppend(step: Step, link: OpenLink, message: Append, shown?: Index): void {
+export function onAppend(step: Step, link: OpenLink, message: Append, applied?: Index): void {
   const { state } = step;
   const office = follow(step, link, message.term);
   if (office === undefined) return;
@@ -198,7 +196,7 @@ export function onAppend(step: Step, link: OpenLink, message: Append, shown?: In
   if (matched > office.verified) office.verified = matched;
   if (office.primaryLast < matched) office.primaryLast = matched;
   followCommit(step, office, message.commit);
-  noteFreshness(office, message, shownUpTo(state, shown));
+  noteFreshness(state, office, message, applied);
   if (!isNew) acknowledge(step);
 }
 

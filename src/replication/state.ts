@@ -320,12 +320,12 @@ export type Input =
   | { readonly kind: 'link up'; readonly link: OpenLink }
   | { readonly kind: 'link down'; readonly link: LinkId }
   | { readonly kind: 'unreachable'; readonly node: NodeId }
-  /** `shown` is how far this node has applied what is committed: all of it when it is left out. */
+  /** `applied` is how far this node has applied what is committed: all of it when it is left out. */
   | {
       readonly kind: 'message';
       readonly link: LinkId;
       readonly message: Message;
-      readonly shown?: Index | undefined;
+      readonly applied?: Index | undefined;
     }
   /** A frame of operations that follows `last`, sealed in the current term. */
   | { readonly kind: 'propose'; readonly frame: Frame }

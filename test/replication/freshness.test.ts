@@ -74,7 +74,7 @@ describe('How old what a backup shows may be', () => {
         };
         step(
           state,
-          { kind: 'message', link: LINK, message, shown: applied as Index | undefined },
+          { kind: 'message', link: LINK, message, applied: applied as Index | undefined },
           NOW_MS,
           0.5,
         );
@@ -95,7 +95,7 @@ describe('How old what a backup shows may be', () => {
         };
         step(
           state,
-          { kind: 'message', link: LINK, message, shown: applied as Index | undefined },
+          { kind: 'message', link: LINK, message, applied: applied as Index | undefined },
           NOW_MS,
           0.5,
         );
