@@ -15,7 +15,7 @@ import { DataBound } from './data-bound.js';
 import { DiskRoom, diskFull } from './disk-room.js';
 import { Feeder } from './feeder.js';
 import { FrameCache } from './frame-cache.js';
-import { GATHERED_FOR_DISK_MS_MAX, GATHERED_FOR_OTHERS_MS_MAX } from './gathering.js';
+import { gatheredMsMax } from './gathering.js';
 import { observeLinks } from './link-observer.js';
 import { LogLengths } from './log-lengths.js';
 import { LogWriter } from './log-writer.js';
@@ -200,12 +200,16 @@ export class Assembly {
     this.proposals.goOn();
   }
 
+  #connections(): number {
+    return this.#parts.connections?.() ?? Infinity;
+  }
+
   #makeWriter(): LogWriter {
     return new LogWriter({
       log: () => this.#log(),
       clock: this.#parts.clock,
       isDurable: this.#parts.fsync === 'always',
-      connections: () => this.#parts.connections?.() ?? Infinity,
+      connections: () => this.#connections(),
       room: this.room,
       written: (end) => {
         this.#lengths.note(end.index, this.#log().appendedBytes);
@@ -284,8 +288,9 @@ export class Assembly {
   }
 
   #makeProposals(): Proposals {
-    const { store, clock, waitingBytesMax, writeTimeoutMs } = this.#parts;
+    const { store, clock, fsync, waitingBytesMax, writeTimeoutMs } = this.#parts;
     const state = this.#state;
+    const isDurable = fsync === 'always';
     return new Proposals({
       clock,
       cache: this.#cache,
@@ -299,7 +304,7 @@ export class Assembly {
       isHeld: () => state.office.kind === 'primary' && state.office.handOver !== undefined,
       // What is proposed within a step is in the log only behind it, and would not be followed by the next.
       isLogBusy: () => !this.writer.isIdle || this.replica.isStepping,
-      gatheredMsMax: () => this.#gatheredMsMax(),
+      gatheredMsMax: () => gatheredMsMax(this.isAlone, isDurable, this.#connections()),
       mayTakeAhead: (frameBytes) => !this.replica.isStepping && this.writer.hasRoomFor(frameBytes),
       isStuck: () => this.room.isStuck,
       tail: () => ({ term: state.term, last: state.last }),
@@ -311,13 +316,6 @@ export class Assembly {
       },
       whoIsSilent: () => whoIsSilent(state),
     });
-  }
-
-  #gatheredMsMax(): number {
-    // Of a client that is alone there is nobody to wait for.
-    if (this.#parts.connections?.() === 1) return 0;
-    if (!this.isAlone) return GATHERED_FOR_OTHERS_MS_MAX;
-    return this.#parts.fsync === 'always' ? GATHERED_FOR_DISK_MS_MAX : 0;
   }
 
   #makeSessionExpiry(): SessionExpiry {

@@ -4,6 +4,13 @@
  */
 export const GATHERED_FOR_DISK_MS_MAX = 0.25;
 export const GATHERED_FOR_OTHERS_MS_MAX = 0.5;
+/** For how long writes are gathered; 0 where there is nothing to wait for, or nobody: one client that is alone. */
+export function gatheredMsMax(isAlone: boolean, isDurable: boolean, connections: number): number {
+  if (connections === 1) return 0;
+  if (!isAlone) return GATHERED_FOR_OTHERS_MS_MAX;
+  return isDurable ? GATHERED_FOR_DISK_MS_MAX : 0;
+}
+
 /** A turn that brings less than this part of what is there brings hardly more of those who were answered at once. */
 export const GROWTH_MIN = 1 / 8;
 
@@ -24,7 +31,7 @@ export class Gathering {
    */
   isWorthATurn(bytes: number, nowMs: number, gatheredMsMax: number): boolean {
     this.#sinceMs ??= nowMs;
-    const hasGrown = bytes - this.#bytes >= GROWTH_MIN * bytes && bytes > this.#bytes;
+    const hasGrown = bytes - this.#bytes > GROWTH_MIN * bytes;
     this.#bytes = bytes;
     if (hasGrown && nowMs - this.#sinceMs < gatheredMsMax) return true;
     this.#bytes = 0;

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import type { Index, NodeId, Refusal, Term } from '../../src/engine.js';
+import type { Index, Refusal } from '../../src/engine.js';
 import { EMPTY_LOG } from '../../src/log/frame.js';
-import type { Link, LinkObserver, Network } from '../../src/node/ports.js';
 import { testSeed, withSeed } from '../random.js';
-import { NEW_STATE, codeOf, get, put, range, startEngine, until } from './engine-fixture.js';
+import { codeOf, get, put, range, startEngine, until } from './engine-fixture.js';
 import type { EngineFixture, Outcome } from './engine-fixture.js';
+import { startFedBackup } from './fed-backup.js';
 import { chain } from './frames.js';
 import { diskFull } from './memory-log.js';
 
@@ -76,36 +76,11 @@ describe('A snapshot', () => {
   });
 });
 
-const PRIMARY = 'p'.repeat(32) as NodeId;
-
 /** A backup that was sent three entries which are committed, while its own disk has not taken them yet. */
 async function startBackupWithSlowDisk(): Promise<EngineFixture> {
-  const observers: LinkObserver[] = [];
-  const network: Network = {
-    observe: (observer) => void observers.push(observer),
-    reach: () => undefined,
-    identify: () => Promise.reject(new Error('nobody asks')),
-  };
-  const members = [PRIMARY, NEW_STATE.node].map((node) => ({ node, address: `${node}:1` }));
-  const configuration = {
-    members,
-    learners: [],
-    acks: 'majority',
-    failover: 'manual',
-    position: EMPTY_LOG,
-  } as const;
-  const state = { ...NEW_STATE, role: 'backup', configuration } as const;
-  const fixture = await startEngine({ state, network });
+  const fixture = await startFedBackup();
   fixture.log.hold = true;
-  const { cluster } = NEW_STATE;
-  const peer = { node: PRIMARY, cluster, address: 'p:1', fsync: 'always', role: 'primary' } as const;
-  const link: Link = { peer, isOutgoing: false, send: () => undefined, close: () => undefined };
-  const [observer] = observers;
-  observer?.up(link);
-  observer?.received(link, {
-    ...{ kind: 'append', term: 1 as Term, previous: EMPTY_LOG, frames: chain(3), commit: 3 as Index },
-    ...{ isServing: true, isMember: true, echoMs: undefined },
-  });
+  fixture.append({ previous: EMPTY_LOG, frames: chain(3), commit: 3 as Index, echoMs: undefined });
   await until(() => fixture.log.held.length > 0);
   return fixture;
 }

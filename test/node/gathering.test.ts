@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import type { ReplicaEngineParts } from '../../src/node/engine-parts.js';
-import { GROWTH_MIN, Gathering } from '../../src/node/gathering.js';
+import {
+  GATHERED_FOR_DISK_MS_MAX,
+  GATHERED_FOR_OTHERS_MS_MAX,
+  GROWTH_MIN,
+  Gathering,
+  gatheredMsMax,
+} from '../../src/node/gathering.js';
 import { put, startEngine } from './engine-fixture.js';
 import { Fixture } from './proposals-fixture.js';
 
@@ -88,6 +94,18 @@ describe('A batch of writes that gather', () => {
     expect(fixture.proposed, 'the one that is full').to.have.length(1);
     await fixture.turns();
     expect(fixture.proposed).to.have.length(2);
+  });
+});
+
+describe('For how long writes gather', () => {
+  it('GoesByWhatTheyWaitFor', () => {
+    for (const isDurable of [true, false]) {
+      expect(gatheredMsMax(false, isDurable, 2), 'other members').to.equal(GATHERED_FOR_OTHERS_MS_MAX);
+      expect(gatheredMsMax(false, isDurable, 1), 'of one client').to.equal(0);
+      expect(gatheredMsMax(true, isDurable, 1), 'of one client').to.equal(0);
+    }
+    expect(gatheredMsMax(true, true, 2), 'the disk').to.equal(GATHERED_FOR_DISK_MS_MAX);
+    expect(gatheredMsMax(true, false, 2), 'nothing').to.equal(0);
   });
 });
 
