@@ -1,4 +1,4 @@
-import { startServer } from '../src/cli/start-server.js';
+import { startServer } from 'understudy-kv';
 
 /** A server whose log never becomes long enough for a snapshot, so that a start finds all its data in the log. */
 

@@ -1,8 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 
 /** Of this package. */
 export function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(descriptionAbove(import.meta.dirname), 'utf8');
   const { version } = JSON.parse(text) as { version: string };
   return version;
+}
+
+/** How far above is told by nothing: this module may have become part of a file elsewhere. */
+function descriptionAbove(directory: string): string {
+  const file = path.join(directory, 'package.json');
+  if (existsSync(file)) return file;
+  const parent = path.dirname(directory);
+  if (parent === directory) throw new Error('package.json is missing');
+  return descriptionAbove(parent);
 }

@@ -96,6 +96,6 @@ describe('npm run demo', function () {
       scripts: Record<string, string>;
     };
     expect(scripts.demo).to.equal('node build/src/cli/demo.js');
-    expect(scripts.predemo).to.equal('tsc -b');
+    expect(scripts.predemo).to.equal('npm run build');
   });
 });
