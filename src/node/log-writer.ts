@@ -174,7 +174,7 @@ export class LogWriter {
     if (!mayWriteWithinTurn(moment)) return false;
     if (!this.#parts.log().appendNow(group)) return false;
     const afterMs = clock.nowMs();
-    this.#slowWrites = afterWrite(this.#slowWrites, afterMs - nowMs, afterMs);
+    this.#slowWrites = afterWrite(this.#slowWrites, afterMs - nowMs, afterMs, connections);
     return true;
   }
 

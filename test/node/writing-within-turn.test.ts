@@ -15,6 +15,7 @@ import {
   mayWriteWithinTurn,
   sizeOf,
 } from '../../src/node/writing-within-turn.js';
+import type { WriteMoment } from '../../src/node/writing-within-turn.js';
 import { HeldClock } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog } from './memory-log.js';
@@ -29,21 +30,28 @@ const MOMENT = {
   nowMs: 100,
   slowWrites: SLOW_WRITES,
 };
+const CLIENTS = MOMENT.connections;
+const FEW = { ...MOMENT, entries: 3 };
+/** Of a backup. */
+const NO_CLIENTS = { ...MOMENT, connections: 0 };
 
 /** Which part of an hour others wait for slow writes, of a disk that takes so long for each write that is tried within the turn. */
-function lostTo(tookMs: (count: number) => number, entries = MOMENT.entries): number {
+function lostTo(
+  tookMs: (count: number) => number,
+  { entries, connections }: Pick<WriteMoment, 'entries' | 'connections'> = MOMENT,
+): number {
   const isFew = entries < MOMENT.entries;
   const lostFromMs = isFew ? QUICK_WRITE_MS : SLOW_WRITE_MS;
   let [nowMs, lostMs, count, slowWrites] = [0, 0, 0, NO_SLOW_WRITES];
   while (nowMs < 3_600_000) {
-    if (!mayWriteWithinTurn({ ...MOMENT, entries, nowMs, slowWrites })) {
+    if (!mayWriteWithinTurn({ ...MOMENT, entries, connections, nowMs, slowWrites })) {
       nowMs = Math.max(slowWrites.notBeforeMs, isFew ? slowWrites.fewNotBeforeMs : 0);
       continue;
     }
     const took = tookMs(count++);
     nowMs += 1 + took;
     if (took > lostFromMs) lostMs += took;
-    slowWrites = afterWrite(slowWrites, took, nowMs);
+    slowWrites = afterWrite(slowWrites, took, nowMs, connections);
   }
   return lostMs / nowMs;
 }
@@ -61,13 +69,13 @@ describe('A group of frames', () => {
   });
 
   it('IsWrittenWithinTheTurnWhenItIsOfSomeOfTheClientsAndTheDiskIsQuick', () => {
-    const few = { ...MOMENT, entries: 3, slowWrites: NO_SLOW_WRITES };
+    const few = { ...FEW, slowWrites: NO_SLOW_WRITES };
     expect(mayWriteWithinTurn(few)).to.equal(true);
     expect(mayWriteWithinTurn({ ...few, entries: 2 })).to.equal(false);
-    const quick = afterWrite(NO_SLOW_WRITES, QUICK_WRITE_MS, 100);
+    const quick = afterWrite(NO_SLOW_WRITES, QUICK_WRITE_MS, 100, CLIENTS);
     expect(mayWriteWithinTurn({ ...few, slowWrites: quick })).to.equal(true);
     const tookMs = QUICK_WRITE_MS + 0.1;
-    const slowWrites = afterWrite(NO_SLOW_WRITES, tookMs, 100);
+    const slowWrites = afterWrite(NO_SLOW_WRITES, tookMs, 100, CLIENTS);
     const { fewNotBeforeMs } = slowWrites;
     expect(fewNotBeforeMs).to.equal(100 + tookMs / FEW_LOST_SHARE_MAX);
     expect(mayWriteWithinTurn({ ...few, slowWrites, nowMs: fewNotBeforeMs - 0.1 })).to.equal(false);
@@ -77,8 +85,8 @@ describe('A group of frames', () => {
 
   it('OfFewAtADiskThatIsNotQuickKeepsOthersWaitingForATwentiethOfTheTimeAtMost', () => {
     for (const slowMs of [QUICK_WRITE_MS + 0.1, 1, SLOW_WRITE_MS]) {
-      expect(lostTo(() => slowMs, 3)).to.be.within(0.01, 0.05);
-      expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs), 3)).to.be.within(0.01, 0.06);
+      expect(lostTo(() => slowMs, FEW)).to.be.within(0.01, 0.05);
+      expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs), FEW)).to.be.within(0.01, 0.06);
     }
   });
 
@@ -96,7 +104,7 @@ describe('A group of frames', () => {
 
   it('IsWrittenBesideTheOthersForAWhileAfterASlowWrite', () => {
     const tookMs = SLOW_WRITE_MS + 0.1;
-    const first = afterWrite(NO_SLOW_WRITES, tookMs, 100);
+    const first = afterWrite(NO_SLOW_WRITES, tookMs, 100, CLIENTS);
     const { notBeforeMs } = first;
     const fewNotBeforeMs = 100 + tookMs / FEW_LOST_SHARE_MAX;
     expect(first).to.deep.equal({ notBeforeMs: tookMs / SLOW_SHARE_MAX, wasLast: true, fewNotBeforeMs });
@@ -105,11 +113,11 @@ describe('A group of frames', () => {
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs - 1 })).to.equal(false);
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs })).to.equal(true);
     }
-    const fast = afterWrite(first, SLOW_WRITE_MS, notBeforeMs);
+    const fast = afterWrite(first, SLOW_WRITE_MS, notBeforeMs, CLIENTS);
     expect(fast).to.include({ notBeforeMs, wasLast: false });
-    expect(afterWrite(fast, QUICK_WRITE_MS, notBeforeMs)).to.equal(fast);
+    expect(afterWrite(fast, QUICK_WRITE_MS, notBeforeMs, CLIENTS)).to.equal(fast);
     // Right behind another one it weighs more.
-    const again = afterWrite(first, tookMs, notBeforeMs).notBeforeMs;
+    const again = afterWrite(first, tookMs, notBeforeMs, CLIENTS).notBeforeMs;
     expect(again).to.equal(notBeforeMs + tookMs / SLOW_DISK_SHARE_MAX);
   });
 
@@ -118,9 +126,9 @@ describe('A group of frames', () => {
     let slowWrites = NO_SLOW_WRITES;
     const nowMs = 100_000;
     for (let count = 1; count <= 5; count++) {
-      slowWrites = afterWrite(slowWrites, tookMs, nowMs);
+      slowWrites = afterWrite(slowWrites, tookMs, nowMs, CLIENTS);
       expect(nowMs >= slowWrites.notBeforeMs).to.equal(count <= 4);
-      slowWrites = afterWrite(slowWrites, SLOW_WRITE_MS, nowMs);
+      slowWrites = afterWrite(slowWrites, SLOW_WRITE_MS, nowMs, CLIENTS);
     }
   });
 
@@ -134,6 +142,13 @@ describe('A group of frames', () => {
     for (const slowMs of [SLOW_WRITE_MS + 0.1, 12, 500]) {
       expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs))).to.be.within(0.001, 0.011);
       expect(lostTo((count) => (count % 100 === 0 ? slowMs : 0.1))).to.be.within(0.001, 0.011);
+    }
+  });
+
+  it('OfANodeWithoutClientsKeepsOtherNodesWaitingForATenthOfTheTimeAtMostHoweverSlowTheDiskIs', () => {
+    for (const slowMs of [SLOW_WRITE_MS + 0.1, 12, 500]) {
+      expect(lostTo(() => slowMs, NO_CLIENTS)).to.be.within(0.08, 0.1);
+      expect(lostTo((count) => (count % 2 === 0 ? 0.1 : slowMs), NO_CLIENTS)).to.be.within(0.05, 0.1);
     }
   });
 
