@@ -13,7 +13,8 @@ interface Entry {
 }
 
 /**
- * The newest frames of the log, in memory. Whoever needs older ones reads them from the files.
+ * The newest frames of the log, in memory. Whoever needs older ones reads them from the files. What is applied and was confirmed by
+ * everyone who may ask for it is let go of at once: memory that is given back while it is young costs the collector nothing.
  *
  * Invariant: the frames follow each other without a gap, and what is not written yet is always here. What is kept for long, since it is
  * shared or others stand before it, holds at most twice the memory that it takes.
@@ -24,6 +25,8 @@ export class FrameCache {
   #head = 0;
   #bytes = 0;
   #writtenIndex: Index;
+  #confirmedIndex = 0 as Index;
+  #releasedIndex = 0 as Index;
 
   constructor(writtenIndex: Index) {
     this.#writtenIndex = writtenIndex;
@@ -44,6 +47,16 @@ export class FrameCache {
   written(index: Index): void {
     this.#writtenIndex = index;
     this.#trim();
+  }
+
+  /** Says that every backup which is linked has everything up to here. */
+  confirmed(index: Index): void {
+    this.#confirmedIndex = index;
+    const neededIndex = Math.min(index, this.#releasedIndex);
+    for (let entry = this.#entries[this.#head]; entry !== undefined; entry = this.#entries[this.#head]) {
+      if (lastIndexOf(entry.frame) > neededIndex) return;
+      this.#dropFirst(entry);
+    }
   }
 
   /**
@@ -84,20 +97,20 @@ export class FrameCache {
   }
 
   /**
-   * Says that whoever made a frame is done with it, and forgets it if it is the oldest, is written and was never shared. True when nobody
-   * else has its bytes, so that they may be used again.
+   * Says that a frame is applied and whoever made it is done with it. Forgets it if it is the oldest, is written, and was never shared or is
+   * confirmed. True when nobody else has its bytes, so that they may be used again.
    */
   release(frame: Frame): boolean {
     if (lastIndexOf(frame) > this.#writtenIndex) return false;
     const at = this.#find((frame.firstIndex - 1) as Index);
     const entry = at === undefined ? undefined : this.#entries[at];
     if (entry?.frame.term !== frame.term) return false;
-    if (at === this.#head && !entry.isShared) {
-      this.#dropFirst(entry);
-      return true;
-    }
-    entry.frame = compact(entry.frame);
-    return entry.frame !== frame;
+    const last = lastIndexOf(frame);
+    this.#releasedIndex = last;
+    const isOldest = at === this.#head;
+    if (isOldest && (!entry.isShared || last <= this.#confirmedIndex)) this.#dropFirst(entry);
+    else entry.frame = compact(entry.frame);
+    return entry.frame !== frame || (isOldest && !entry.isShared);
   }
 
   /** Forgets what lies behind an entry. */
@@ -109,6 +122,7 @@ export class FrameCache {
       this.#bytes -= entry.frame.end - entry.frame.start;
     }
     if (this.#writtenIndex > last) this.#writtenIndex = last;
+    if (this.#releasedIndex > last) this.#releasedIndex = last;
   }
 
   clear(writtenIndex: Index): void {
@@ -116,6 +130,7 @@ export class FrameCache {
     this.#head = 0;
     this.#bytes = 0;
     this.#writtenIndex = writtenIndex;
+    this.#releasedIndex = 0 as Index;
   }
 
   #find(index: Index): number | undefined {

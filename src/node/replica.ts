@@ -4,6 +4,7 @@ import type { ClusterId, Index, Refusal } from '../engine.js';
 import type { EventLog } from '../event-log.js';
 import type { LogEnd } from '../log/frame.js';
 import { step } from '../replication/core.js';
+import { heldByLinked } from '../replication/streaming.js';
 import { hasEntry } from '../replication/turn.js';
 import type {
   Change,
@@ -288,6 +289,7 @@ export class Replica {
         writer.append(effect.frames);
         return undefined;
       case 'commit':
+        cache.confirmed(heldByLinked(this.state));
         applying.commit(effect.index);
         return undefined;
       case 'send':

@@ -6,13 +6,22 @@ import { termAt } from '../log/history.js';
 import type { AppendAnswer, ProbeAnswer, SnapshotAnswer } from './message.js';
 import { leaseToAskMs, shortestLeaseMs } from './pace.js';
 import { holdsLease } from './standing.js';
-import type { LinkId, OpenLink, PrimaryOffice, Progress, Step } from './state.js';
+import type { LinkId, OpenLink, PrimaryOffice, Progress, ReplicaState, Step } from './state.js';
 import { configurationInForce, historyOf, knownPeers, linkTo, reach, send, tell } from './turn.js';
 
 /** How the primary feeds its backups. */
 
 /** A network that carries less than this is taken for one that lost something. */
 const BYTES_A_MS_LEAST = 256;
+
+/** The last entry that every backup has to which there is a link: none of them asks for it again, or for an older one. */
+export function heldByLinked({ office }: ReplicaState): Index {
+  let held = Infinity;
+  if (office.kind === 'backup') return held as Index;
+  for (const { link, match } of office.progress.values())
+    if (link !== undefined && match < held) held = match;
+  return held as Index;
+}
 
 function newProgress(step: Step, peer: Peer): Progress {
   return {

@@ -129,6 +129,40 @@ describe('The frames in memory', () => {
     expect(cache.next(at(2))).to.equal(third);
   });
 
+  it('AreGoneOnceAppliedAndConfirmedThoughOthersHaveThem', () => {
+    const frames = chain(4, FILLING_BYTES);
+    const [first, second, third] = frames as [Frame, Frame, Frame, Frame];
+    const cache = filled(frames, at(4));
+    cache.after(NONE, MIB);
+    cache.confirmed(at(2));
+    expect(present(cache, frames), 'not applied').to.deep.equal([1, 2, 3, 4]);
+    expect(cache.release(first), 'others have its bytes').to.equal(false);
+    expect(present(cache, frames)).to.deep.equal([2, 3, 4]);
+    cache.release(second);
+    cache.release(third);
+    expect(present(cache, frames), 'not confirmed').to.deep.equal([3, 4]);
+    cache.confirmed(Infinity as Index);
+    expect(present(cache, frames)).to.deep.equal([4]);
+  });
+
+  it('AreNotGoneForWhatWasAppliedBeforeACutOrAnotherContent', () => {
+    const cache = filled(chain(4), at(4));
+    cache.release(cache.next(NONE)!);
+    cache.clear(NONE);
+    const frames = chain(4, FILLING_BYTES);
+    for (const frame of frames) cache.add(frame);
+    cache.confirmed(Infinity as Index);
+    expect(present(cache, frames)).to.deep.equal([1, 2, 3, 4]);
+    cache.written(at(4));
+    cache.after(NONE, MIB);
+    for (const frame of frames) cache.release(frame);
+    cache.cut(at(2));
+    const next = frameAfter(endOf(frames[1]!), { term: 2, valueBytes: FILLING_BYTES });
+    cache.add(next);
+    cache.confirmed(Infinity as Index);
+    expect(present(cache, [next])).to.deep.equal([3]);
+  });
+
   it('AreNotReleasedByAnotherOfTheSameIndex', () => {
     const [first] = chain(1) as [Frame];
     const cache = filled([first], at(1));
@@ -169,6 +203,7 @@ describe('The frames in memory', () => {
       fc.record({ kind: fc.constant('release' as const), place: fc.nat({ max: 3 }) }),
       fc.record({ kind: fc.constant('share' as const), from: fc.nat({ max: 20 }) }),
       fc.record({ kind: fc.constant('write' as const), to: fc.nat({ max: 20 }) }),
+      fc.record({ kind: fc.constant('confirm' as const), to: fc.nat({ max: 20 }) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -176,7 +211,7 @@ describe('The frames in memory', () => {
         /** `made` was added, `frame` is what the cache has of it. */
         let model: { readonly made: Frame; frame: Frame; isShared: boolean }[] = [];
         let end = EMPTY_LOG;
-        let written = 0;
+        let [written, confirmed, released] = [0, 0, 0];
         const compacted = (entry: { readonly made: Frame; frame: Frame }, found: Frame): void => {
           if (isSmall(entry.made)) expectCopy(found, entry.made);
           else expect(found).to.equal(entry.made);
@@ -196,14 +231,16 @@ describe('The frames in memory', () => {
             end = endOf(kept.at(-1)!.frame);
             cache.cut(end.index);
             written = Math.min(written, end.index);
+            released = Math.min(released, end.index);
           } else if (each.kind === 'release') {
             const entry = model[each.place];
             if (entry === undefined) continue;
             const isWritten = lastIndexOf(entry.made) <= written;
-            const isOldest = each.place === 0 && !entry.isShared;
-            expect(cache.release(entry.made)).to.equal(isWritten && (isOldest || isSmall(entry.made)));
+            const isFree = (each.place === 0 && !entry.isShared) || isSmall(entry.made);
+            expect(cache.release(entry.made)).to.equal(isWritten && isFree);
             if (!isWritten) continue;
-            if (isOldest) model.shift();
+            released = lastIndexOf(entry.made);
+            if (each.place === 0 && (!entry.isShared || released <= confirmed)) model.shift();
             else compacted(entry, cache.next(at(entry.made.firstIndex - 1))!);
           } else if (each.kind === 'share') {
             const behind = model.filter(({ frame }) => frame.firstIndex > each.from);
@@ -214,6 +251,11 @@ describe('The frames in memory', () => {
               compacted(behind[place]!, frame);
               behind[place]!.isShared = true;
             }
+          } else if (each.kind === 'confirm') {
+            confirmed = each.to;
+            cache.confirmed(at(confirmed));
+            const needed = model.findIndex(({ made }) => lastIndexOf(made) > Math.min(confirmed, released));
+            model = needed === -1 ? [] : model.slice(needed);
           } else {
             written = Math.max(written, Math.min(each.to, end.index));
             cache.written(at(written));

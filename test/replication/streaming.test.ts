@@ -7,6 +7,7 @@ import type { TermSpan } from '../../src/log/history.js';
 import { begin, step } from '../../src/replication/core.js';
 import { takeOffice } from '../../src/replication/leading.js';
 import type { Message } from '../../src/replication/message.js';
+import { heldByLinked } from '../../src/replication/streaming.js';
 import type { Effect, Input, LinkId, ReplicaState } from '../../src/replication/state.js';
 import { DEFAULT_TIMING } from '../../src/replication/timing.js';
 import { chain, frameAfter } from '../node/frames.js';
@@ -67,6 +68,11 @@ class Primary {
   /** The last entry, which opens the term. */
   get last(): Index {
     return this.#state.last.index;
+  }
+
+  /** The last entry that nobody asks for again to whom there is a link. */
+  get held(): number {
+    return heldByLinked(this.#state);
   }
 
   /** After which entries frames were sent. */
@@ -194,6 +200,20 @@ describe('What is streamed to a backup', () => {
     primary.answerProbe(6);
     primary.read();
     expect(primary.appends).to.deep.equal([6, 7]);
+  });
+});
+
+describe('What every backup has to which there is a link', () => {
+  it('IsWhatTheyAcknowledgedAndEverythingWhereThereIsNone', () => {
+    const primary = new Primary(chain(9));
+    expect(primary.held).to.equal(0);
+    primary.answerProbe(6);
+    primary.read();
+    expect(primary.held).to.equal(6);
+    primary.acknowledge(7);
+    expect(primary.held).to.equal(7);
+    primary.input({ kind: 'link down', link: LINK });
+    expect(primary.held).to.equal(Infinity);
   });
 });
 
