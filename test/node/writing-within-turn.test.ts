@@ -7,7 +7,7 @@ import {
   FEW_LOST_SHARE_MAX,
   NO_SLOW_WRITES,
   QUICK_WRITE_MS,
-  SLOW_DISK_SHARE_MAX,
+  SLOW_DISK_SHARE_MIN,
   SLOW_SHARE_MAX,
   SLOW_WRITE_MS,
   WITHIN_TURN_BYTES_MAX,
@@ -107,18 +107,30 @@ describe('A group of frames', () => {
     const first = afterWrite(NO_SLOW_WRITES, tookMs, 100, CLIENTS);
     const { notBeforeMs } = first;
     const fewNotBeforeMs = 100 + tookMs / FEW_LOST_SHARE_MAX;
-    expect(first).to.deep.equal({ notBeforeMs: tookMs / SLOW_SHARE_MAX, wasLast: true, fewNotBeforeMs });
+    expect(first).to.deep.equal({ notBeforeMs: tookMs / SLOW_SHARE_MAX, inARow: 1, fewNotBeforeMs });
     for (const isDurable of [true, false]) {
       const moment = { ...MOMENT, isDurable, slowWrites: first };
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs - 1 })).to.equal(false);
       expect(mayWriteWithinTurn({ ...moment, nowMs: notBeforeMs })).to.equal(true);
     }
     const fast = afterWrite(first, SLOW_WRITE_MS, notBeforeMs, CLIENTS);
-    expect(fast).to.include({ notBeforeMs, wasLast: false });
+    expect(fast).to.include({ notBeforeMs, inARow: 0 });
     expect(afterWrite(fast, QUICK_WRITE_MS, notBeforeMs, CLIENTS)).to.equal(fast);
-    // Right behind another one it weighs more.
-    const again = afterWrite(first, tookMs, notBeforeMs, CLIENTS).notBeforeMs;
-    expect(again).to.equal(notBeforeMs + tookMs / SLOW_DISK_SHARE_MAX);
+  });
+
+  it('IsWrittenBesideTheOthersForTwiceAsLongAfterEachSlowWriteRightBehindAnother', () => {
+    const tookMs = SLOW_WRITE_MS + 0.1;
+    let slowWrites = afterWrite(NO_SLOW_WRITES, tookMs, 0, CLIENTS);
+    const spans = Array.from({ length: 9 }, () => {
+      const before = slowWrites.notBeforeMs;
+      slowWrites = afterWrite(slowWrites, tookMs, before, CLIENTS);
+      return (slowWrites.notBeforeMs - before) / tookMs;
+    });
+    const least = SLOW_DISK_SHARE_MIN ** -1;
+    const expected = [200, 400, 800, 1600, 3200, 6400, least, least, least];
+    for (const [at, span] of spans.entries()) expect(span).to.be.closeTo(expected[at]!, 0.001);
+    const quick = afterWrite(slowWrites, QUICK_WRITE_MS, 0, CLIENTS);
+    expect(quick, 'a quick one between them').to.include({ inARow: 0 });
   });
 
   it('IsWrittenWithinTheTurnAfterASlowWriteThatCameAfterALongTimeWithoutOne', () => {
