@@ -77,6 +77,12 @@ export class Answers {
     return this.#hasBarrier;
   }
 
+  /** Whether a write of which the engine has not told the outcome is the next to be answered. */
+  get isWriteNext(): boolean {
+    const first = this.#pending.first();
+    return first?.kind === 'write' && !first.isSettled;
+  }
+
   /** Answers a write when its turn comes, if it has one. */
   await(write: PendingWrite | Told, framing: Framing): void {
     if ('code' in write) this.refuse(write, framing);

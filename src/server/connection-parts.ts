@@ -5,6 +5,7 @@ import type { Engine } from '../engine.js';
 import type { AfterTurn } from './after-turn.js';
 import type { BufferBudget } from './buffer-budget.js';
 import type { LinkAcceptor } from './handshake.js';
+import type { HeldReplies } from './held-replies.js';
 import type { ServerLimits } from './limits.js';
 import type { Reading } from './reading.js';
 import type { RowReads } from './row-reads.js';
@@ -27,6 +28,7 @@ export interface ConnectionParts {
   readonly writes: RowWrites;
   /** For what is to be done once in a turn, when its writes are done. */
   readonly afterTurn: AfterTurn;
+  readonly held: HeldReplies;
   /** Told of requests that are begun. */
   readonly begun: (count: number) => void;
   /** Where the connection goes when it turns out to be another node's. Without it such ones are refused. */

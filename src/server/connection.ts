@@ -58,7 +58,11 @@ export class Connection {
   readonly #flushQueued = (): void => {
     this.#isFlushQueued = false;
     if (this.#isPaused || this.#reader.hasUnread) this.#goOn();
+    else if (this.#mayHold) this.#parts.held.add(this.#flushHeld);
     else this.#flush();
+  };
+  readonly #flushHeld = (): void => {
+    this.#flush();
   };
   readonly #budget: BudgetShare;
   readonly #listeners = {
@@ -324,6 +328,11 @@ export class Connection {
       this.#isFlushQueued = true;
       this.#parts.afterTurn.add(this.#flushQueued);
     }
+  }
+
+  get #mayHold(): boolean {
+    const { length } = this.#replies;
+    return length > 0 && length <= HELD_BYTES_MAX && !this.#isReadOut && this.#answers.isWriteNext;
   }
 
   #flush(): void {

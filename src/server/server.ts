@@ -9,6 +9,7 @@ import { BufferBudget } from './buffer-budget.js';
 import { Connection } from './connection.js';
 import { CountingFacts } from './facts.js';
 import type { LinkAcceptor } from './handshake.js';
+import { HeldReplies } from './held-replies.js';
 import type { ServerLimits } from './limits.js';
 import { SharedReading } from './reading.js';
 import type { Read } from './reading.js';
@@ -62,6 +63,7 @@ class Listener implements RunningServer {
   readonly #reads: RowReads;
   readonly #writes: RowWrites;
   readonly #afterTurn: AfterTurn;
+  readonly #held: HeldReplies;
   #isFull = false;
   /** Clients beyond the bound that are being told so. */
   #turnedAway = 0;
@@ -77,6 +79,7 @@ class Listener implements RunningServer {
     this.#reads = new RowReads(parts.limits.request);
     this.#writes = new RowWrites(parts.limits.request);
     this.#afterTurn = new AfterTurn(parts.clock);
+    this.#held = new HeldReplies(parts.clock);
     const shared = new SharedReading();
     // Half open: a client may end its side and still read the answers, as `nc -N` does.
     this.#server = net.createServer(
@@ -159,6 +162,7 @@ class Listener implements RunningServer {
     const reads = this.#reads;
     const writes = this.#writes;
     const afterTurn = this.#afterTurn;
+    const held = this.#held;
     const given = {
       id,
       socket,
@@ -166,6 +170,7 @@ class Listener implements RunningServer {
       reads,
       writes,
       afterTurn,
+      held,
       engine,
       clock,
       limits,

@@ -71,6 +71,13 @@ export class HeldClock implements NodeClock {
     this.#nowMs = untilMs;
   }
 
+  /** Whether something is to be done once, after so long. */
+  isDueIn(delayMs: number): boolean {
+    return [...this.#timers].some(
+      ({ dueMs, periodMs }) => periodMs === undefined && dueMs === this.#nowMs + delayMs,
+    );
+  }
+
   #add(timer: Timer): Cancel {
     this.#timers.add(timer);
     return { cancel: () => void this.#timers.delete(timer) };

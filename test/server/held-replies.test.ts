@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { systemClock, turn } from '../../src/clock.js';
 import { AfterTurn } from '../../src/server/after-turn.js';
+import { HELD_MS_MAX, HeldReplies } from '../../src/server/held-replies.js';
 import { DEFAULT_SERVER_LIMITS } from '../../src/server/limits.js';
 import { startServer } from '../../src/server/server.js';
 import type { RunningServer } from '../../src/server/server.js';
@@ -9,6 +10,7 @@ import type { EngineFixture } from '../node/engine-fixture.js';
 import { encodeArray } from '../protocol/reading.js';
 import { Conversation } from './conversation.js';
 
+const HELD_BYTES_MAX = 32 * 1024;
 const OK = '+OK\r\n';
 const PRESENT = '$1\r\nv\r\n';
 const MISSING = '$-1\r\n';
@@ -43,15 +45,50 @@ describe('Replies around a write that takes its time', () => {
     return keys.map((key) => encodeArray('GET', key)).join('');
   }
 
-  it('InFrontOfItAreSentWithoutIt', async () => {
+  const FRONT = PRESENT + MISSING;
+  const REST = OK + PRESENT + PRESENT + MISSING;
+
+  /** Reads, a write that is being written, and reads behind it. */
+  async function ask(): Promise<void> {
     client.send(gets('a', 'b') + encodeArray('SET', 'b', 'v') + gets('b', 'a', 'c'));
-    expect(await client.until((received) => received.length >= (PRESENT + MISSING).length)).to.equal(
-      PRESENT + MISSING,
-    );
+    await until(() => fixture.log.held.length === 1);
+    await until(() => fixture.clock.isDueIn(HELD_MS_MAX));
+    // Whatever was sent before that would be there by now.
+    await turn(systemClock);
+    expect(client.received).to.equal('');
+  }
+
+  it('InFrontOfItAreSentWithIt', async () => {
+    await ask();
+    letThrough();
+    expect(await client.until((received) => received.length >= (FRONT + REST).length)).to.equal(FRONT + REST);
+    // Nothing is left to be sent then.
+    fixture.clock.pass(HELD_MS_MAX);
+    client.send(gets('a'));
+    const all = FRONT + REST + PRESENT;
+    expect(await client.until((received) => received.length >= all.length)).to.equal(all);
+  });
+
+  it('InFrontOfItAreSentWithoutItAfterAMillisecond', async () => {
+    await ask();
+    fixture.clock.pass(HELD_MS_MAX);
+    expect(await client.until((received) => received.length >= FRONT.length)).to.equal(FRONT);
+    letThrough();
+    expect(await client.until((received) => received.length >= (FRONT + REST).length)).to.equal(FRONT + REST);
+  });
+
+  it('InFrontOfItAreSentAtOnceWhereTheyAreMoreThanMayWait', async () => {
+    fixture.log.hold = false;
+    // With a header of eight bytes and a line ending.
+    const value = 'v'.repeat(HELD_BYTES_MAX - 9);
+    await put(fixture.engine, 'more', value);
+    fixture.log.hold = true;
+    client.send(gets('more') + encodeArray('SET', 'b', 'v'));
+    const more = `$${String(value.length)}\r\n${value}\r\n`;
+    expect(await client.until((received) => received.length >= more.length)).to.equal(more);
     await until(() => fixture.log.held.length === 1);
     letThrough();
-    const behind = PRESENT + MISSING + OK + PRESENT + PRESENT + MISSING;
-    expect(await client.until((received) => received.length >= behind.length)).to.equal(behind);
+    expect(await client.until((received) => received.length > more.length)).to.equal(more + OK);
   });
 
   it('BehindItSeeItAndNothingOfTheOneBehindThem', async () => {
@@ -94,7 +131,6 @@ class HeldTurns extends HeldClock {
 }
 
 describe('Replies that gathered in a turn', () => {
-  const HELD_BYTES_MAX = 32 * 1024;
   const clients: Conversation[] = [];
   let clock: HeldTurns;
   let server: RunningServer;
@@ -152,5 +188,29 @@ describe('What is done after a turn', () => {
     expect(done).to.deep.equal(['write', 'settled', 'first', 'second']);
     await new Promise((resolve) => setImmediate(resolve));
     expect(done.at(-1)).to.equal('next turn');
+  });
+});
+
+describe('What is held for a while', () => {
+  it('IsDoneOnceWhoeverAsksHoweverOftenAndAgainForThoseWhoAskThen', () => {
+    const clock = new HeldClock();
+    const held = new HeldReplies(clock);
+    const done: string[] = [];
+    const first = (): void => {
+      done.push('first');
+      held.add(second);
+    };
+    const second = (): void => void done.push('second');
+    held.add(first);
+    held.add(first);
+    clock.pass(HELD_MS_MAX / 2);
+    held.add(second);
+    expect(done).to.deep.equal([]);
+    clock.pass(HELD_MS_MAX / 2);
+    expect(done).to.deep.equal(['first', 'second']);
+    clock.pass(HELD_MS_MAX);
+    expect(done).to.deep.equal(['first', 'second', 'second']);
+    clock.pass(HELD_MS_MAX);
+    expect(done.length).to.equal(3);
   });
 });
