@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { rollup } from 'rollup';
+import { rollup } from '@rollup/wasm-node';
 
 const OUTPUT = 'build/package';
 const INPUT = { kv: 'build/src/cli/main.js', index: 'build/src/index.js' };
