@@ -8,7 +8,7 @@ export function readVersion(): string {
   return version;
 }
 
-/** How far above is told by nothing: this module may have become part of a file elsewhere. */
+/** How far above depends on which file this module has become part of. */
 function descriptionAbove(directory: string): string {
   const file = path.join(directory, 'package.json');
   if (existsSync(file)) return file;

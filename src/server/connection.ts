@@ -22,7 +22,7 @@ const WORDS_A_TURN = 25_000;
 const WORDS_A_REQUEST = 8;
 const WORDS_A_ROW_REQUEST = WORDS_A_REQUEST + 3;
 
-/** Replies that wait for the end of a turn. */
+/** Replies that wait for the end of a turn, or for the answer to a write. */
 const HELD_BYTES_MAX = 32 * 1024;
 
 /**
