@@ -378,9 +378,8 @@ export function yieldTo(step: Step, link: OpenLink): void {
 }
 
 /**
- * Somebody else takes office, or just did, or has learned of the term of this attempt before it was asked to agree to it. A promotion that
- * an operator asked for goes on: everybody is asked anew, a little later, so that whoever takes office serves by then and hands over, or
- * has learned that there is a later term than its own.
+ * Somebody else takes office, or just did. A promotion that an operator asked for goes on: everybody is asked anew, a little later, so that
+ * whoever takes office serves by then and hands over, or has learned that there is a later term than its own.
  */
 function tryLater(step: Step, attempt: Attempt, refused: Refusal): void {
   if (attempt.purpose.kind !== 'promote' || ++attempt.tries >= TRIES_MAX) {

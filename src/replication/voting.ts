@@ -93,7 +93,9 @@ function objectionTo(
   message: Fence,
 ): { reason: string | undefined; waitMs: number } | undefined {
   const { office } = state;
-  if (message.term <= state.term) return { reason: undefined, waitMs: 0 };
+  // It may have learned of the term before, over another link than this question's, and still has a vote in it then.
+  const isTaken = message.term === state.term && state.vote !== undefined;
+  if (isTaken || message.term < state.term) return { reason: undefined, waitMs: 0 };
   if (office.kind === 'primary' && office.isServing) {
     const isAgreed = message.isHandOver && office.handOver?.to === link.node && office.handOver.isReady;
     return isAgreed ? undefined : { reason: `${state.address()} is the primary and serves`, waitMs: 0 };

@@ -73,7 +73,7 @@ describe('A promotion while another node takes office', () => {
     const { term } = cluster.state('B');
     const message = { kind: 'heartbeat answer', term, round: 0, sentMs: 0, leaseMs: 0 } as const;
     hear(cluster, [{ ...late[0]!, message }, ...late]);
-    expect(cluster.state('A')).to.include({ term, vote: undefined });
+    expect(cluster.state('A')).to.include({ term, vote: 'B' });
     cluster.network.heal();
     cluster.until('it is answered', () => cluster.answer(command) !== 'waits');
     expect([cluster.answer(command), cluster.serving()]).to.deep.equal(['done', 'B']);

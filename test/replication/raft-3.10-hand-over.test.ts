@@ -80,6 +80,34 @@ describe('Section 3.10 of the Raft thesis: leadership transfer', () => {
     expect(cluster.state('A').commit).to.equal(commit);
   });
 
+  for (const [failover, members] of [
+    ['manual', 'AB'],
+    ['auto', 'ABC'],
+  ] as const) {
+    it(`3.10 TheOldPrimaryLetsGoThoughItLearnsOfTheTermBeforeItIsAskedForItWith:${failover}`, () => {
+      const cluster = new SmallCluster({ members, failover });
+      cluster.untilServes('A');
+      let question: Letter | undefined;
+      cluster.network.isLost = (letter) => {
+        if (letter.to === 'A' && letter.message.kind === 'fence') question ??= letter;
+        return question !== undefined && letter.to === 'A';
+      };
+      const command = cluster.command('B', { kind: 'promote', othersAreDown: false, acceptDataLoss: false });
+      cluster.until('B asks A to let go', () => question !== undefined, 100);
+      cluster.network.heal();
+      // Over another link than the question.
+      const { term } = cluster.state('B');
+      const answer = { kind: 'heartbeat answer', term, round: 0, sentMs: 0, leaseMs: 0 } as const;
+      const link = question!.link as LinkId;
+      cluster.input('A', { kind: 'message', link, message: answer });
+      cluster.input('A', { kind: 'message', link, message: question!.message });
+      expect(cluster.state('A')).to.include({ term, vote: 'B' });
+      cluster.until('it is answered', () => cluster.answer(command) !== 'waits', 100);
+      expect(cluster.outcome(command)).to.have.nested.property('handedOverBy.node', 'A');
+      expect(cluster.state('B')).to.include({ term });
+    });
+  }
+
   it('3.10 TheOldPrimaryReadsNoMoreOnceAnotherOneServesThoughItHasNotHeardOfIt', () => {
     const cluster = serving();
     makeLate(cluster, 'A');

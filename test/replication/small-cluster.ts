@@ -171,6 +171,10 @@ export class SmallCluster {
     return 'code' in outcome ? outcome.code : 'done';
   }
 
+  outcome(command: CommandId): Refusal | CommandOutcome | undefined {
+    return this.#answers.get(command);
+  }
+
   /** What survives a crash of it, but for the log. */
   saved(letter: string): unknown {
     return this.#machine(letter).disk.saved;
