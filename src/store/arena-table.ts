@@ -1,13 +1,13 @@
 import { viewOf } from '../copying.js';
 import { BATCH_KEYS_MAX, LASTING_BYTES_MIN } from '../engine.js';
-import type { ByteRange, KeyBatch } from '../engine.js';
+import type { ByteRange, EntryBatch, KeyBatch } from '../engine.js';
 import { Arena } from './arena.js';
 import { KeyIndex } from './key-index.js';
 import { KeyedHash } from './keyed-hash.js';
 import { LargeEntries } from './large-entries.js';
 import { FREE_PLACES, LARGE_PLACES } from './place.js';
 import { Slots } from './slots.js';
-import type { EntryVisitor, FoundKeys, KnownKey, Table, ViewedRange } from './table.js';
+import type { EntryVisitor, FoundKeys, Table, ViewedRange } from './table.js';
 
 export interface ArenaTableOptions {
   /** See {@link KeyedHash}. */
@@ -90,23 +90,29 @@ export class ArenaTable implements Table {
 
   /**
    * Each memory that a search goes to depends on the one before: a cell of the index, a slot, a record. So all keys make each of the steps
-   * together, and the processor waits for many of them at a time.
+   * together, and the processor waits for many of them at a time. It does so only as long as what is read decides nothing: it guesses where a
+   * decision leads, and half of what it had asked for is in vain after a wrong guess. Hence cells and records are touched first, and looked
+   * at then: GET among 64 0.73 to 0.65 µs with a million keys.
    */
   findEach(keys: KeyBatch, found: FoundKeys): void {
     const { bytes, view, starts, ends, count } = keys;
     const { hashes, slots } = found;
     const places = this.#places;
     for (let at = 0; at < count; at++) hashes[at] = this.#hash.of(view, starts[at] ?? 0, ends[at] ?? 0);
+    this.#index.touch(hashes, count);
     for (let at = 0; at < count; at++) slots[at] = this.#index.first(hashes[at] ?? 0);
     for (let at = 0; at < count; at++) places[at] = this.#slots.placeOf(slots[at] ?? 0);
-    const key = { bytes, start: 0, end: 0 };
+    this.#arena.touch(places, count);
     for (let at = 0; at < count; at++) {
-      key.start = starts[at] ?? 0;
-      key.end = ends[at] ?? 0;
       const slot = slots[at] ?? NONE;
+      if (slot === NONE) continue;
+      const start = starts[at] ?? 0;
+      const end = ends[at] ?? 0;
+      const place = places[at] ?? 0;
+      if (this.#arena.hasShortKey(place, view, start, end)) continue;
+      const key = { bytes, start, end };
       // Two keys may share a hash: then the search goes on from cell to cell.
-      if (slot !== NONE && !this.#holdsAt(places[at] ?? 0, key))
-        slots[at] = this.#slotOf(key, hashes[at] ?? 0);
+      if (!this.#holdsAt(place, key)) slots[at] = this.#slotOf(key, hashes[at] ?? 0);
     }
   }
 
@@ -137,13 +143,27 @@ export class ArenaTable implements Table {
     return true;
   }
 
-  put(key: ByteRange, value: ByteRange, known?: KnownKey): void {
-    const hash = known === undefined ? this.#hashOf(key) : known.hash;
-    const found = known === undefined ? NONE : known.slot;
+  put(key: ByteRange, value: ByteRange): void {
+    const hash = this.#hashOf(key);
+    const slot = this.#slotOf(key, hash);
+    if (slot === NONE) this.#insert(key, value, hash);
+    else this.#overwrite(slot, key, value);
+  }
+
+  putFound(puts: EntryBatch, found: FoundKeys, at: number): void {
+    const { keys, valueStarts, valueEnds } = puts;
+    const { bytes, view } = keys;
+    const valueStart = valueStarts[at] ?? 0;
+    const valueEnd = valueEnds[at] ?? 0;
+    let slot = found.slots[at] ?? NONE;
+    if (slot !== NONE && this.#overwriteInPlace(slot, view, valueStart, valueEnd)) return;
+    const hash = found.hashes[at] ?? 0;
+    const key = { bytes, start: keys.starts[at] ?? 0, end: keys.ends[at] ?? 0 };
+    const value = { bytes, start: valueStart, end: valueEnd };
     // What was not found may have been put since.
-    const slot = found === NONE ? this.#slotOf(key, hash) : found;
-    if (slot === NONE) this.#insert(key, value, hash, known?.view);
-    else this.#overwrite(slot, key, value, known?.view);
+    if (slot === NONE) slot = this.#slotOf(key, hash);
+    if (slot === NONE) this.#insert(key, value, hash, view);
+    else this.#overwrite(slot, key, value, view);
   }
 
   delete(key: ByteRange): boolean {
@@ -214,7 +234,7 @@ export class ArenaTable implements Table {
     return isSame(key, arena.bytes, arena.keyStart, arena.valueStart);
   }
 
-  #insert(key: ByteRange, value: ByteRange, hash: number, view: DataView | undefined): void {
+  #insert(key: ByteRange, value: ByteRange, hash: number, view?: DataView): void {
     const slot = this.#slots.next;
     this.watch?.(slot);
     this.#slots.take(this.#store(slot, key, value, view));
@@ -223,7 +243,16 @@ export class ArenaTable implements Table {
     this.#dataBytes += width(key) + width(value);
   }
 
-  #overwrite(slot: number, key: ByteRange, value: ByteRange, view: DataView | undefined): void {
+  /** Most values that take the place of another one are short and as long: done so, without objects. Answers whether it could be. */
+  #overwriteInPlace(slot: number, view: DataView, start: number, end: number): boolean {
+    const place = this.#slots.placeOf(slot);
+    if (place >= LARGE_PLACES || !this.#arena.hasRoomFor(place, end - start)) return false;
+    this.watch?.(slot);
+    this.#dataBytes += this.#arena.replaceShort(place, view, start, end);
+    return true;
+  }
+
+  #overwrite(slot: number, key: ByteRange, value: ByteRange, view?: DataView): void {
     this.watch?.(slot);
     const place = this.#slots.placeOf(slot);
     this.#dataBytes += width(key) + width(value) - this.#contentBytes(place);

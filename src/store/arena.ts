@@ -74,6 +74,9 @@ export class Arena {
   valueStart = 0;
   end = 0;
 
+  /** What {@link touch} read: a read that nobody needs is left out by the compiler. */
+  touched = 0;
+
   /**
    * @param pageBytes - a power of two.
    * @param pagesMax - fewer than places can tell apart, if given.
@@ -146,6 +149,50 @@ export class Arena {
     this.keyStart = at + RECORD_HEADER_BYTES;
     this.valueStart = this.keyStart + (lengths & 0xffff);
     this.end = this.valueStart + (lengths >>> 16);
+  }
+
+  /** Whether the record at a place, which may be none of the arena's, has this key. False also for a key that is long. */
+  hasShortKey(place: number, view: DataView, start: number, end: number): boolean {
+    const length = end - start;
+    if (place >= LARGE_PLACES || length > WORDS_BYTES_MAX) return false;
+    const page = this.#pageOf(place);
+    const offset = this.#offsetOf(place);
+    if (((page.words[offset / SLOT_BYTES + 1] ?? 0) & 0xffff) !== length) return false;
+    return isSameByWords(view, start, end, page.view, offset + RECORD_HEADER_BYTES);
+  }
+
+  /** Whether a value of this length is short, and could be put in the place of the one of a record. */
+  hasRoomFor(place: number, valueBytes: number): boolean {
+    if (valueBytes > WORDS_BYTES_MAX) return false;
+    const lengths = this.#pageOf(place).words[this.#offsetOf(place) / SLOT_BYTES + 1] ?? 0;
+    const keyLength = lengths & 0xffff;
+    return recordBytes(keyLength + valueBytes) === recordBytes(keyLength + (lengths >>> 16));
+  }
+
+  /** Puts a value in the place of the one of a record that has room for it, and answers how many bytes more it has. */
+  replaceShort(place: number, view: DataView, start: number, end: number): number {
+    const page = this.#pageOf(place);
+    const offset = this.#offsetOf(place);
+    const lengthsAt = offset / SLOT_BYTES + 1;
+    const lengths = page.words[lengthsAt] ?? 0;
+    const keyLength = lengths & 0xffff;
+    copyByWords(view, start, end, page.view, offset + RECORD_HEADER_BYTES + keyLength);
+    page.words[lengthsAt] = keyLength | ((end - start) << 16);
+    return end - start - (lengths >>> 16);
+  }
+
+  /** Has the beginnings of the records at these places fetched, which need not all be the arena's. Nothing depends on what is read. */
+  touch(places: Uint32Array, count: number): void {
+    const pages = this.#pages;
+    const unitBits = this.#unitBits;
+    const unitMask = (1 << unitBits) - 1;
+    let read = 0;
+    for (let at = 0; at < count; at++) {
+      const place = places[at] ?? 0;
+      const words = pages[place >>> unitBits]?.words;
+      if (words !== undefined) read |= words[(place & unitMask) * (UNIT_BYTES / SLOT_BYTES)] ?? 0;
+    }
+    this.touched = read;
   }
 
   /** Says that a record is live no more, and reclaims a slice of what is idle if that is too much. Its slot must not name it any more. */
@@ -331,6 +378,17 @@ function copy(
   else if (at % SLOT_BYTES !== 0 || end - start > GATHERED_BYTES_MAX)
     copyBytes(source, start, end, page.bytes, at);
   else copyWords(source, start, end, page.words, at / SLOT_BYTES);
+}
+
+/** Whether bytes are those from `at` on, of which there are enough. */
+function isSameByWords(view: DataView, start: number, end: number, other: DataView, at: number): boolean {
+  let from = start;
+  let to = at;
+  for (const last = end - SLOT_BYTES; from <= last; from += SLOT_BYTES, to += SLOT_BYTES) {
+    if (view.getInt32(from, true) !== other.getInt32(to, true)) return false;
+  }
+  for (; from < end; from++, to++) if (view.getUint8(from) !== other.getUint8(to)) return false;
+  return true;
 }
 
 /** Copies bytes as words, which are little endian on every machine that the lock of a directory is built for. */

@@ -4,7 +4,8 @@ const CELL_WORDS = 2;
 const LOAD_MAX = 0.75;
 /** The highest bits of a hash name a bucket, the lowest a cell in it: they must not meet. */
 const HASH_BITS = 32;
-const BUCKETS_A_PAGE = 256;
+const BUCKETS_A_PAGE_BITS = 8;
+const BUCKETS_A_PAGE = 2 ** BUCKETS_A_PAGE_BITS;
 const NONE = -1;
 
 /**
@@ -34,6 +35,9 @@ export class KeyIndex {
   #cell = 0;
   #bucket = 0;
 
+  /** What {@link touch} read: a read that nobody needs is left out by the compiler. */
+  touched = 0;
+
   /** @param cells - how many a bucket has, a power of two. */
   constructor(cells: number) {
     this.#cells = cells;
@@ -52,6 +56,20 @@ export class KeyIndex {
   first(hash: number): number {
     this.#enter(hash);
     return this.#search(hash);
+  }
+
+  /** Has the cells fetched where searches for these hashes begin. Nothing depends on what is read. */
+  touch(hashes: Int32Array, count: number): void {
+    const shift = HASH_BITS - this.#depth;
+    let read = 0;
+    for (let at = 0; at < count; at++) {
+      const hash = hashes[at] ?? 0;
+      const bucket = this.#directory[hash >>> shift] ?? 0;
+      const page = this.#pages[bucket >>> BUCKETS_A_PAGE_BITS];
+      const cell = (bucket & (BUCKETS_A_PAGE - 1)) * this.#cells + (hash & this.#mask);
+      if (page !== undefined) read |= page[cell * CELL_WORDS] ?? 0;
+    }
+    this.touched = read;
   }
 
   /** The slot behind the one that was answered last. */
@@ -211,13 +229,13 @@ export class KeyIndex {
   }
 
   #pageOf(bucket: number): Int32Array {
-    const page = this.#pages[Math.floor(bucket / BUCKETS_A_PAGE)];
+    const page = this.#pages[bucket >>> BUCKETS_A_PAGE_BITS];
     if (page === undefined) throw new Error(`there is no bucket ${String(bucket)}`);
     return page;
   }
 
   #baseOf(bucket: number): number {
-    return (bucket % BUCKETS_A_PAGE) * this.#cells * CELL_WORDS;
+    return (bucket & (BUCKETS_A_PAGE - 1)) * this.#cells * CELL_WORDS;
   }
 }
 

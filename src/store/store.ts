@@ -112,11 +112,7 @@ export class Store {
 
   /** Does the put at this place of {@link puts}. */
   putFound(at: number): void {
-    const { keys, valueStarts, valueEnds } = this.puts;
-    const key = { bytes: keys.bytes, start: keys.starts[at] ?? 0, end: keys.ends[at] ?? 0 };
-    const value = { bytes: keys.bytes, start: valueStarts[at] ?? 0, end: valueEnds[at] ?? 0 };
-    const { slots, hashes } = this.#foundForPuts;
-    this.#table.put(key, value, { slot: slots[at] ?? -1, hash: hashes[at] ?? 0, view: keys.view });
+    this.#table.putFound(this.puts, this.#foundForPuts, at);
   }
 
   delete(key: ByteRange): boolean {

@@ -1,5 +1,5 @@
 import { BATCH_KEYS_MAX } from '../engine.js';
-import type { ByteRange, KeyBatch } from '../engine.js';
+import type { ByteRange, EntryBatch, KeyBatch } from '../engine.js';
 
 export interface ViewedRange extends ByteRange {
   /** Of `bytes`, where there is one at hand. */
@@ -14,15 +14,6 @@ export class FoundKeys {
   /** -1 for a key that is not there. */
   readonly slots = new Int32Array(BATCH_KEYS_MAX);
   readonly hashes = new Int32Array(BATCH_KEYS_MAX);
-}
-
-/** What is known of a key that is put, if nothing was deleted since it was looked for. */
-export interface KnownKey {
-  /** Where it was found: it is not looked for again. -1 where it was not. */
-  slot: number;
-  hash: number;
-  /** Of the bytes in which both the key and its value lie. */
-  view: DataView;
 }
 
 /**
@@ -46,12 +37,10 @@ export interface Table {
   /** Shows the entry in a slot; false when the slot is free. */
   visit(slot: number, visitor: EntryVisitor): boolean;
 
-  /**
-   * Takes copies of both.
-   *
-   * @param known - what makes that cheaper.
-   */
-  put(key: ByteRange, value: ByteRange, known?: KnownKey): void;
+  /** Takes copies of both. */
+  put(key: ByteRange, value: ByteRange): void;
+  /** The same for one of several whose keys were looked for together, cheaper. Nothing may have been deleted since. */
+  putFound(puts: EntryBatch, found: FoundKeys, at: number): void;
   /** Whether the key was there. */
   delete(key: ByteRange): boolean;
   /** Forgets everything. No walk may be under way. */
