@@ -1,5 +1,6 @@
 import type { ByteRange } from '../../src/engine.js';
 import type { Table } from '../../src/store/table.js';
+import { aroundPuts } from './around-puts.js';
 
 /** What makes a write of a client one of its kind stands at the beginning of its value, or of the tag that it deletes. */
 const UNIQUE = /^~?c\d+\.\d+/;
@@ -18,13 +19,12 @@ export function watchApplied(table: Table, report: (what: string) => void): void
     if (applied.has(unique)) report(`applied the write ${unique} twice`);
     applied.add(unique);
   };
-  const put = table.put.bind(table);
   const remove = table.delete.bind(table);
   const clear = table.clear.bind(table);
-  table.put = (key, value) => {
+  aroundPuts(table, (value, put) => {
     note(value);
-    put(key, value);
-  };
+    put(value);
+  });
   table.delete = (key) => {
     note(key);
     return remove(key);

@@ -1,6 +1,7 @@
 import type { Log, NodeStates } from '../../src/node/ports.js';
 import type { Files } from '../../src/storage/files.js';
 import type { Sessions } from '../../src/store/sessions.js';
+import { aroundPuts } from './around-puts.js';
 import type { Planted } from './planted.js';
 
 /** Parts that work wrongly, which the simulator must find. */
@@ -35,6 +36,7 @@ export function appendEarly(log: Log, isOn: () => boolean): Log {
     truncate: (end) => last.then(() => log.truncate(end)).finally(() => (promised = log.end)),
     sync: () => last.then(() => log.sync()),
     removeUpTo: (index) => last.then(() => log.removeUpTo(index)),
+    giveUpSpares: () => log.giveUpSpares(),
   };
 }
 
@@ -65,12 +67,11 @@ export function forgetVote(states: NodeStates): NodeStates {
 export function misapply(host: string, isLost: boolean): NonNullable<Planted['table']> {
   return (table, address) => {
     if (!address.startsWith(host)) return;
-    const put = table.put.bind(table);
     let puts = 0;
-    table.put = (key, value) => {
-      if (++puts % 5 !== 0) put(key, value);
-      else if (!isLost) put(key, { ...value, end: value.start });
-    };
+    aroundPuts(table, (value, put) => {
+      if (++puts % 5 !== 0) put(value);
+      else if (!isLost) put({ ...value, end: value.start });
+    });
   };
 }
 

@@ -37,6 +37,7 @@ export function watchedLog(log: Log, watcher: LogWatcher): Log {
     },
     sync: () => log.sync(),
     removeUpTo: (index) => log.removeUpTo(index),
+    giveUpSpares: () => log.giveUpSpares(),
   };
 }
 
