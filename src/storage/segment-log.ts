@@ -227,6 +227,7 @@ export class SegmentLog {
    * when it failed, unless the log failed with it.
    */
   async removeUpTo(index: Index): Promise<void> {
+    this.#blanks.noteSegments(overriddenFrom(this.#segments).filter((end) => end > index + 1).length);
     for (;;) {
       const [first] = this.#segments;
       const [end] = overriddenFrom(this.#segments);
@@ -238,6 +239,11 @@ export class SegmentLog {
       this.#segments = this.#segments.filter((segment) => segment !== first);
       makeReady();
     }
+  }
+
+  /** Makes room for something else on the disk, as far as the log can do without. */
+  async giveUpSpares(): Promise<void> {
+    await this.#blanks.giveUpSpares();
   }
 
   async close(): Promise<void> {

@@ -410,6 +410,7 @@ describe('A snapshot that finds no room', () => {
       await settle();
       expect(snapshots.begun).to.equal(round);
     }
+    expect(fixture.log.sparesGivenUp, 'for the room that they take').to.equal(4);
     expect(advice(fixture)).to.match(/no room for the JSON file: make room/);
     expect(await engine.snapshot()).to.include({ code: 'DISK_FULL' });
     snapshots.failWith = undefined;

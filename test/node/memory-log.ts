@@ -22,6 +22,7 @@ export class MemoryLog implements Log {
   appendedBytes = 0;
   hold = false;
   syncs = 0;
+  sparesGivenUp = 0;
   readonly held: Held[] = [];
   /** As `hold`, for making room. */
   holdReserve = false;
@@ -122,6 +123,11 @@ export class MemoryLog implements Log {
   sync(): Promise<void> {
     this.syncs++;
     return this.failSyncWith === undefined ? Promise.resolve() : Promise.reject(this.failSyncWith);
+  }
+
+  giveUpSpares(): Promise<void> {
+    this.sparesGivenUp++;
+    return Promise.resolve();
   }
 
   removeUpTo(index: Index): Promise<void> {

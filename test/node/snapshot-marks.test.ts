@@ -216,11 +216,32 @@ describe('A snapshot that is due', () => {
     const fixture = new Fixture();
     fixture.company = 'alone';
     fixture.grow(DUE_BYTES - 1);
+    await fixture.snapshotter.idle();
     expect(fixture.snapshots.begun).to.equal(0);
     fixture.grow(1);
     await fixture.snapshotter.idle();
     expect(fixture.snapshots.begun).to.equal(1);
     expect([fixture.asked, fixture.reports.length]).to.deep.equal([0, 0]);
+  });
+
+  it('IsSoWhenTheLogHasGrownByTwiceTheSizeOfTheLastOne', async () => {
+    const fixture = new Fixture();
+    fixture.company = 'alone';
+    for (const [currentBytes, dueBytes] of [
+      [DUE_BYTES / 2, DUE_BYTES],
+      [DUE_BYTES / 2 + 1, DUE_BYTES + 2],
+      [DUE_BYTES, 2 * DUE_BYTES],
+    ] as const) {
+      const before = fixture.snapshots.begun;
+      fixture.snapshots.currentBytes = currentBytes;
+      fixture.applied = at(fixture.applied.index + 1);
+      fixture.grow(dueBytes - 1);
+      await fixture.snapshotter.idle();
+      expect(fixture.snapshots.begun).to.equal(before);
+      fixture.grow(1);
+      await fixture.snapshotter.idle();
+      expect(fixture.snapshots.begun).to.equal(before + 1);
+    }
   });
 
   it('IsMarkedOnceByAPrimaryWithOthers', async () => {
@@ -242,6 +263,7 @@ describe('A snapshot that is due', () => {
       fixture.company = company;
       fixture.canMark = false;
       fixture.grow(2 * DUE_BYTES - 1);
+      await fixture.snapshotter.idle();
       expect(fixture.snapshots.begun).to.equal(0);
       fixture.grow(1);
       await fixture.snapshotter.idle();

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Index } from '../../src/engine.js';
 import { EMPTY_LOG, endOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
-import { READY_SPARES_MAX } from '../../src/storage/blank-segments.js';
+import { SPARES_MIN } from '../../src/storage/blank-segments.js';
 import type { Files } from '../../src/storage/files.js';
 import { SegmentLog } from '../../src/storage/segment-log.js';
 import { seededRandom } from '../random.js';
@@ -77,7 +77,7 @@ describe('Segments that the log lets go of', () => {
   });
 
   // A new one is there before any is let go of.
-  for (const letGo of [READY_SPARES_MAX - 2, READY_SPARES_MAX - 1, READY_SPARES_MAX]) {
+  for (const letGo of [SPARES_MIN - 2, SPARES_MIN - 1, SPARES_MIN]) {
     it(`AreKeptUpToTheBoundAndRemovedPastIt: ${String(letGo)}`, async () => {
       const failing = new FailingFiles(emptyDisk().mount());
       const log = await makeLog(failing.files);
@@ -86,12 +86,35 @@ describe('Segments that the log lets go of', () => {
       const [fresh, ...more] = await spareNames(failing.files);
       expect([typeof fresh, more.length]).to.deep.equal(['string', 0]);
       await log.removeUpTo(log.end.index);
-      const recycled = Math.min(letGo, READY_SPARES_MAX - 1);
+      const recycled = Math.min(letGo, SPARES_MIN - 1);
       expect((await spareNames(failing.files)).length).to.equal(1 + recycled);
       expect(failing.calls.filter(({ operation }) => operation === 'remove').length).to.equal(
         letGo - recycled,
       );
       expect((await segmentNames(failing.files)).length).to.equal(1);
+    });
+  }
+
+  for (const staying of [SPARES_MIN, SPARES_MIN + 1, 9]) {
+    it(`AreKeptUpToAsManyAsStay: ${String(staying)}`, async () => {
+      const failing = new FailingFiles(emptyDisk().mount());
+      const log = await makeLog(failing.files);
+      let upTo = log.end.index;
+      for (let begun = 1; begun < 20; begun = (await segmentNames(failing.files)).length) {
+        await log.append(framesBehind(log.end, 1, 1));
+        if (begun === 20 - staying) upTo = log.end.index;
+      }
+      await rest();
+      await log.removeUpTo(upTo);
+      const segments = (await segmentNames(failing.files)).length;
+      expect(segments).to.be.within(staying, staying + 1);
+      expect((await spareNames(failing.files)).length).to.equal(segments);
+      // All but one make room for something else, and are made anew when they are needed.
+      await log.giveUpSpares();
+      expect((await spareNames(failing.files)).length).to.equal(1);
+      const end = log.end.index;
+      const written = await fillSegments(log, failing.files, segments + 3);
+      expect(sameBytes(await framesIn(log, end))).to.deep.equal(sameBytes(written));
     });
   }
 
