@@ -10,9 +10,9 @@ import type { Log, SnapshotOutput, Snapshots } from './ports.js';
 import { SnapshotWalk } from './snapshot-walk.js';
 
 /**
- * A snapshot of a large store costs as much as writing all of it: the next one is due when so many times its size was logged. With once, SET among 16
- * with a million keys, synced, was 418,000 a second where it is 459,000, and 478,000 without any; more would let the log grow and the
- * start take longer for less and less.
+ * A snapshot of a large store costs as much as writing all of it: the next one is due when so many times its size was logged. With once,
+ * SET among 16 with a million keys, synced, was 418,000 a second where it is 459,000, and 478,000 without any; more would let the log
+ * grow and the start take longer for less and less.
  */
 const DUE_SIZES = 2;
 /** After one that found no room the next is begun this much later at the earliest, and later still where it takes long. */
