@@ -68,6 +68,17 @@ export function lastIndexOf(frame: Frame): Index {
   return (frame.firstIndex + frame.count - 1) as Index;
 }
 
+/** Of frames together; without what the disk stores in front of each. */
+export function sizeOf(frames: readonly Frame[]): { readonly bytes: number; readonly entries: number } {
+  let bytes = 0;
+  let entries = 0;
+  for (const { start, end, count } of frames) {
+    bytes += end - start;
+    entries += count;
+  }
+  return { bytes, entries };
+}
+
 /** Fills in the header of a frame whose entries stand behind it, and closes it with its checksum. */
 export function sealFrame(
   bytes: Buffer,

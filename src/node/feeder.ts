@@ -1,6 +1,6 @@
 import type { Index, NodeId } from '../engine.js';
 import type { EventLog } from '../event-log.js';
-import type { Frame } from '../log/frame.js';
+import { sizeOf } from '../log/frame.js';
 import type { Effect, Input } from '../replication/state.js';
 import type { FrameCache } from './frame-cache.js';
 import type { Log, Snapshots } from './ports.js';
@@ -14,6 +14,10 @@ type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
 interface Given {
   /** Of frames. */
   readonly bytes: number;
+  /**
+   * Of when it was asked for, before its own rest: the next is asked for in the turn in which this one leaves, and in no time nobody
+   * writes.
+   */
   readonly departure: Departure;
 }
 
@@ -83,9 +87,10 @@ export class Feeder {
 
   async #readFor(peer: NodeId, effect: FramesEffect): Promise<void> {
     this.#reading.set(peer, undefined);
+    const departure = this.#parts.pace.depart();
     const resting = this.#giveWay(peer);
     if (resting !== undefined) await resting;
-    await this.#fromFiles(effect);
+    await this.#fromFiles(effect, departure);
     const next = this.#reading.get(peer);
     this.#reading.delete(peer);
     if (next?.kind === 'feed') this.#feed(next);
@@ -107,22 +112,18 @@ export class Feeder {
     return kept !== undefined;
   }
 
-  async #fromFiles(effect: FramesEffect): Promise<void> {
+  async #fromFiles(effect: FramesEffect, departure?: Departure): Promise<void> {
     const { after, bytesMax } = effect;
     let frames: Extract<Input, { kind: 'fed' }>['frames'];
     try {
       frames = await this.#parts.log().read(after, bytesMax);
-      if (effect.kind === 'feed' && typeof frames !== 'string') this.#noteGiven(effect.peer, frames);
+      if (departure !== undefined && effect.kind === 'feed' && typeof frames !== 'string')
+        this.#given.set(effect.peer, { bytes: sizeOf(frames).bytes, departure });
     } catch (error) {
       this.#parts.events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
       frames = 'unreadable';
     }
     this.#answer(effect, frames);
-  }
-
-  #noteGiven(peer: NodeId, frames: readonly Frame[]): void {
-    const bytes = frames.reduce((sum, { start, end }) => sum + end - start, 0);
-    this.#given.set(peer, { bytes, departure: this.#parts.pace.depart() });
   }
 
   #answer(effect: FramesEffect, frames: Extract<Input, { kind: 'fed' }>['frames']): void {

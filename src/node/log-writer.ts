@@ -1,10 +1,10 @@
 import type { Cancel, Clock } from '../clock.js';
-import { endOf } from '../log/frame.js';
+import { endOf, sizeOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { RETRY_FULL_MS, isDiskFull } from './disk-room.js';
 import type { DiskRoom } from './disk-room.js';
 import type { Log } from './ports.js';
-import { NO_SLOW_WRITES, afterWrite, mayWriteWithinTurn, sizeOf } from './writing-within-turn.js';
+import { NO_SLOW_WRITES, afterWrite, mayWriteWithinTurn } from './writing-within-turn.js';
 
 /** Frames that are written with one sync. */
 const GROUP_FRAMES_MAX = 256;

@@ -1,5 +1,3 @@
-import type { Frame } from '../log/frame.js';
-
 /** What is written within the turn is at most this much, where that waits for the disk: everything else waits for it. */
 export const WITHIN_TURN_BYTES_MAX = 24 * 1024;
 /**
@@ -99,14 +97,4 @@ export function afterWrite(
   const share = Math.max(SLOW_SHARE_MAX / 2 ** before.inARow, SLOW_DISK_SHARE_MIN);
   const lastNotBeforeMs = Math.max(notBeforeMs, nowMs - CREDIT_MS) + tookMs / share;
   return { notBeforeMs: lastNotBeforeMs, inARow, fewNotBeforeMs };
-}
-
-export function sizeOf(frames: readonly Frame[]): { readonly bytes: number; readonly entries: number } {
-  let bytes = 0;
-  let entries = 0;
-  for (const { start, end, count } of frames) {
-    bytes += end - start;
-    entries += count;
-  }
-  return { bytes, entries };
 }

@@ -1,6 +1,6 @@
 import type { Index, NodeId } from '../engine.js';
 import type { Peer } from '../log/control.js';
-import { lastIndexOf } from '../log/frame.js';
+import { lastIndexOf, sizeOf } from '../log/frame.js';
 import type { Frame, LogEnd } from '../log/frame.js';
 import { termAt } from '../log/history.js';
 import type { AppendAnswer, ProbeAnswer, SnapshotAnswer } from './message.js';
@@ -214,7 +214,7 @@ export function onFed(
   const previous = endBefore(step, frames);
   const last = frames.at(-1);
   if (previous === undefined || last === undefined) return;
-  const bytes = frames.reduce((sum, frame) => sum + frame.end - frame.start, 0);
+  const { bytes } = sizeOf(frames);
   if (progress.inFlight.length === 0) progress.askedMs = nowMs;
   progress.next = (lastIndexOf(last) + 1) as Index;
   progress.inFlight.push({ last: lastIndexOf(last), bytes });

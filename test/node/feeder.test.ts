@@ -174,6 +174,28 @@ describe('Feeding', () => {
     write(Math.floor(bytes / 2) + 1);
     expect(await feed(), 'it would hardly gain on them').to.equal(4);
   });
+
+  it('RestsBeforeTheNextReadThoughThatIsAskedForInTheTurnInWhichTheLastOneLeft', async () => {
+    const { feeder, inputs, log, clock, node } = feeding();
+    await log.append(chain(3));
+    const feed = async (): Promise<number> => {
+      feeder.perform({ kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index, bytesMax: 1 });
+      await settled();
+      return inputs.length;
+    };
+    expect(await feed()).to.equal(1);
+    node.commit++;
+    expect(await feed(), 'a client writes').to.equal(1);
+    node.commit++;
+    clock.pass(REST_MS);
+    await settled();
+    expect(inputs).to.have.length(2);
+    expect(await feed(), 'one wrote while the last one rested').to.equal(2);
+    clock.pass(REST_MS);
+    await settled();
+    expect(inputs).to.have.length(3);
+    expect(await feed(), 'nobody has since').to.equal(4);
+  });
 });
 
 describe('Sending a snapshot', () => {

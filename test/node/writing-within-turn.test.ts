@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { sizeOf } from '../../src/log/frame.js';
 import type { Frame } from '../../src/log/frame.js';
 import { LogWriter } from '../../src/node/log-writer.js';
 import {
@@ -13,7 +14,6 @@ import {
   WITHIN_TURN_BYTES_MAX,
   afterWrite,
   mayWriteWithinTurn,
-  sizeOf,
 } from '../../src/node/writing-within-turn.js';
 import type { WriteMoment } from '../../src/node/writing-within-turn.js';
 import { HeldClock } from './engine-fixture.js';
