@@ -145,6 +145,24 @@ describe('A table over arenas', () => {
     });
   });
 
+  it('ReclaimsTheMoreWhereEntriesAreLong', async () => {
+    await withSeed(testSeed(), (random) => {
+      const shareWith = (lengthMin: number): number => {
+        const table = makeTable(random.below(2 ** 31), { pageBytes: 8192 });
+        let idleShareMax = 0;
+        for (let operation = 0; operation < 60_000; operation++) {
+          table.put(key(random.below(2000)), range(Buffer.alloc(lengthMin + random.below(200), 120)));
+          if (operation > 20_000) idleShareMax = Math.max(idleShareMax, table.idleBytes / table.arenaBytes);
+        }
+        table.verify();
+        return idleShareMax;
+      };
+      // An eighth of what is live is a ninth of both, a sixteenth a seventeenth.
+      expect(shareWith(350)).to.be.within(0.1, 0.12);
+      expect(shareWith(450)).to.be.within(0.05, 0.065);
+    });
+  });
+
   it('GivesBackWhatMassDeletionLeaves', () => {
     const table = makeTable();
     for (let number = 0; number < 20_000; number++) table.put(key(number), range('x'.repeat(80)));
