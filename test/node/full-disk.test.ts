@@ -1,9 +1,8 @@
 import { expect } from 'chai';
-import type { Index, NodeId, Refusal, Term } from '../../src/engine.js';
+import type { Index, Refusal, Term } from '../../src/engine.js';
 import type { EventLog } from '../../src/event-log.js';
 import { EMPTY_LOG } from '../../src/log/frame.js';
 import type { ReplicaEngineParts } from '../../src/node/engine-parts.js';
-import type { Link, LinkObserver, Network, PeerIdentity } from '../../src/node/ports.js';
 import { RETRY_FULL_MS } from '../../src/node/disk-room.js';
 import { BACKLOG_MAX } from '../../src/node/replica.js';
 import type { Message } from '../../src/replication/message.js';
@@ -14,14 +13,7 @@ import { NEW_STATE, codeOf, get, put, range, startEngine, until } from './engine
 import type { EngineFixture } from './engine-fixture.js';
 import { chain } from './frames.js';
 import { MemoryLog, diskFull } from './memory-log.js';
-
-const OTHER: PeerIdentity = {
-  node: 'e'.repeat(32) as NodeId,
-  cluster: undefined,
-  address: '127.0.0.1:7002',
-  fsync: 'always',
-  role: 'backup',
-};
+import { OTHER, TestNetwork } from './test-network.js';
 
 /** A disk for the node state that is full while `isFull` is set. */
 class StateDisk {
@@ -46,32 +38,6 @@ class Told implements EventLog {
 
   about(text: string): string[] {
     return this.lines.filter((line) => line.includes(text));
-  }
-}
-
-class TestNetwork implements Network {
-  observer: LinkObserver | undefined;
-  readonly sent: Message[] = [];
-
-  observe(observer: LinkObserver): void {
-    this.observer = observer;
-  }
-
-  reach(): void {
-    // Links come when the test opens them.
-  }
-
-  identify(): Promise<PeerIdentity> {
-    return Promise.resolve(OTHER);
-  }
-
-  link(peer: PeerIdentity): Link {
-    return {
-      peer,
-      isOutgoing: true,
-      send: (message) => void this.sent.push(message),
-      close: () => undefined,
-    };
   }
 }
 
