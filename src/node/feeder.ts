@@ -10,19 +10,22 @@ import type { Departure, TransferPace } from './transfer-pace.js';
 type FeedEffect = Extract<Effect, { kind: 'feed' | 'supply' | 'feed snapshot' | 'stop snapshot' }>;
 type FramesEffect = Extract<FeedEffect, { kind: 'feed' | 'supply' }>;
 
-/** What was read from the files for a backup. */
+/** What the files gave a backup, and how much the log grew meanwhile: sums in which the last reads count most. */
 interface Given {
   /** Of frames. */
-  readonly bytes: number;
+  bytes: number;
+  grownBytes: number;
   /**
-   * Of when it was asked for, before its own rest: the next is asked for in the turn in which this one leaves, and in no time nobody
-   * writes.
+   * Of when the last of it was asked for, before its own rest: the next is asked for in the turn in which this leaves, and in no time
+   * nobody writes.
    */
-  readonly departure: Departure;
+  departure: Departure;
 }
 
-/** A backup that gains less than this on the clients that write is not slowed down for them. */
+/** A backup that is not given so many times as much as clients write is not slowed down for them: it would hardly gain on them. */
 const GAINED_TIMES = 2;
+/** What of a sum is left with each read, so that some sixty count: one that rested says nothing of one that did not. */
+const KEPT_OF_SUM = 63 / 64;
 
 export interface FeederParts {
   readonly cache: FrameCache;
@@ -41,7 +44,7 @@ export class Feeder {
   readonly #transfers: SnapshotTransfers;
   /** By backup, what it asked for while the files are being read for it: nothing, or the newest. */
   readonly #reading = new Map<NodeId, FramesEffect | undefined>();
-  /** By backup, what the files gave last. */
+  /** By backup that is fed from the files. */
   readonly #given = new Map<NodeId, Given>();
 
   constructor(parts: FeederParts) {
@@ -100,10 +103,9 @@ export class Feeder {
   #giveWay(peer: NodeId): Promise<void> | undefined {
     const given = this.#given.get(peer);
     if (given === undefined) return undefined;
-    this.#given.delete(peer);
     const { pace } = this.#parts;
-    const { bytes, departure } = given;
-    return GAINED_TIMES * pace.grownBytes(departure) <= bytes ? pace.rest(departure) : undefined;
+    given.grownBytes += pace.grownBytes(given.departure);
+    return GAINED_TIMES * given.grownBytes <= given.bytes ? pace.rest(given.departure) : undefined;
   }
 
   #fromMemory(effect: FramesEffect): boolean {
@@ -118,12 +120,21 @@ export class Feeder {
     try {
       frames = await this.#parts.log().read(after, bytesMax);
       if (departure !== undefined && effect.kind === 'feed' && typeof frames !== 'string')
-        this.#given.set(effect.peer, { bytes: sizeOf(frames).bytes, departure });
+        this.#noteGiven(effect.peer, sizeOf(frames).bytes, departure);
     } catch (error) {
       this.#parts.events.error({ err: error }, 'the log could not be read for a backup; it is tried again');
       frames = 'unreadable';
     }
     this.#answer(effect, frames);
+  }
+
+  #noteGiven(peer: NodeId, bytes: number, departure: Departure): void {
+    const before = this.#given.get(peer) ?? { bytes: 0, grownBytes: 0 };
+    this.#given.set(peer, {
+      bytes: KEPT_OF_SUM * before.bytes + bytes,
+      grownBytes: KEPT_OF_SUM * before.grownBytes,
+      departure,
+    });
   }
 
   #answer(effect: FramesEffect, frames: Extract<Input, { kind: 'fed' }>['frames']): void {

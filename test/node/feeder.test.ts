@@ -1,100 +1,12 @@
 import { expect } from 'chai';
-import type { Index, NodeId, Term } from '../../src/engine.js';
-import { Feeder } from '../../src/node/feeder.js';
-import { FrameCache } from '../../src/node/frame-cache.js';
-import type { SnapshotSource } from '../../src/node/ports.js';
+import type { Index, NodeId } from '../../src/engine.js';
 import { KEPT_LOG_BYTES_MIN } from '../../src/node/snapshot-transfers.js';
-import { REST_MS, TransferPace } from '../../src/node/transfer-pace.js';
-import type { Input, LinkId } from '../../src/replication/state.js';
-import { HeldClock, MemorySnapshots, SILENT, until } from './engine-fixture.js';
+import { REST_MS } from '../../src/node/transfer-pace.js';
+import type { LinkId } from '../../src/replication/state.js';
+import { until } from './engine-fixture.js';
+import { B, HeldSnapshots, MIB, feeding, held, settled } from './feeding.js';
+import type { Held } from './feeding.js';
 import { chain } from './frames.js';
-import { MemoryLog } from './memory-log.js';
-
-const B = 'b' as NodeId;
-const MIB = 1024 * 1024;
-
-/** A call that the test lets go on. */
-interface Held {
-  goOn(): void;
-  fail(): void;
-}
-
-/** Snapshots of which each opening, and each read, is held when the test says so. */
-class HeldSnapshots extends MemorySnapshots {
-  size = 2 * MIB;
-  openings: Held[] = [];
-  reads: Held[] = [];
-  holdsOpenings = false;
-  holdsReads = false;
-  opened = 0;
-  open = 0;
-
-  constructor(index = 7) {
-    super();
-    this.current = { term: 1 as Term, index: index as Index, checksum: 1 };
-  }
-
-  override async openCurrent(): Promise<SnapshotSource> {
-    this.opened++;
-    const end = this.current!;
-    if (this.holdsOpenings) await held(this.openings);
-    this.open++;
-    let isOpen = true;
-    return {
-      end,
-      size: this.size,
-      read: async (offset, bytesMax) => {
-        if (this.holdsReads) await held(this.reads);
-        if (!isOpen) throw new Error('it is closed');
-        return Buffer.alloc(Math.min(bytesMax, this.size - offset));
-      },
-      close: () => {
-        if (isOpen) this.open--;
-        isOpen = false;
-        return Promise.resolve();
-      },
-    };
-  }
-}
-
-function held(calls: Held[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    calls.push({ goOn: resolve, fail: () => reject(new Error('EIO')) });
-  });
-}
-
-function feeding(snapshots = new HeldSnapshots()) {
-  const log = new MemoryLog();
-  const inputs: Input[] = [];
-  const clock = new HeldClock();
-  const node = { commit: 0 };
-  const feeder = new Feeder({
-    cache: new FrameCache(3 as Index),
-    snapshots,
-    events: SILENT,
-    pace: new TransferPace({ clock, commit: () => node.commit as Index, log: () => log }),
-    log: () => log,
-    takeSnapshot: () => Promise.resolve(),
-    input: (input) => void inputs.push(input),
-  });
-  const ask = (link: number, offset = 0, isFirst = offset === 0): void => {
-    const end = isFirst ? undefined : snapshots.current;
-    feeder.perform({ kind: 'feed snapshot', peer: B, link: link as LinkId, offset, end });
-  };
-  const stop = (): void => {
-    feeder.perform({ kind: 'stop snapshot', peer: B });
-  };
-  const parts = (): string[] =>
-    inputs.flatMap((input) =>
-      input.kind === 'fed snapshot' ? [`${String(input.link)}@${String(input.offset)}`] : [],
-    );
-  return { feeder, inputs, snapshots, log, clock, node, ask, stop, parts };
-}
-
-/** Everything that follows without a call that is held. */
-async function settled(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-}
 
 describe('Feeding', () => {
   it('SaysSoWhenTheLogCannotBeReadAndReadsItWhenItIsAskedAgain', async () => {
@@ -145,56 +57,6 @@ describe('Feeding', () => {
     await settled();
     expect(inputs.map((input) => input.kind === 'fed' && input.link)).to.deep.equal([5000, 1, 1000]);
     expect(reads).to.have.length(3);
-  });
-
-  it('RestsBetweenReadsOfTheFilesBesideClientsThatWriteUnlessTheyWriteTooFast', async () => {
-    const { feeder, inputs, log, clock, node } = feeding();
-    await log.append(chain(3));
-    const frames = await log.read(0 as Index, 1);
-    const bytes = frames === 'trimmed' ? 0 : frames[0]!.end - frames[0]!.start;
-    const write = (grownBytes: number): void => {
-      node.commit++;
-      log.appendedBytes += grownBytes;
-    };
-    const feed = async (): Promise<number> => {
-      feeder.perform({ kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index, bytesMax: 1 });
-      await settled();
-      return inputs.length;
-    };
-    expect(await feed()).to.equal(1);
-    expect(await feed(), 'nobody writes').to.equal(2);
-    write(Math.floor(bytes / 2));
-    expect(await feed()).to.equal(2);
-    clock.pass(REST_MS - 1);
-    await settled();
-    expect(inputs).to.have.length(2);
-    clock.pass(1);
-    await settled();
-    expect(inputs).to.have.length(3);
-    write(Math.floor(bytes / 2) + 1);
-    expect(await feed(), 'it would hardly gain on them').to.equal(4);
-  });
-
-  it('RestsBeforeTheNextReadThoughThatIsAskedForInTheTurnInWhichTheLastOneLeft', async () => {
-    const { feeder, inputs, log, clock, node } = feeding();
-    await log.append(chain(3));
-    const feed = async (): Promise<number> => {
-      feeder.perform({ kind: 'feed', peer: B, link: 1 as LinkId, after: 0 as Index, bytesMax: 1 });
-      await settled();
-      return inputs.length;
-    };
-    expect(await feed()).to.equal(1);
-    node.commit++;
-    expect(await feed(), 'a client writes').to.equal(1);
-    node.commit++;
-    clock.pass(REST_MS);
-    await settled();
-    expect(inputs).to.have.length(2);
-    expect(await feed(), 'one wrote while the last one rested').to.equal(2);
-    clock.pass(REST_MS);
-    await settled();
-    expect(inputs).to.have.length(3);
-    expect(await feed(), 'nobody has since').to.equal(4);
   });
 });
 
